@@ -1,0 +1,1 @@
+"""DICOM objects and the network: geometry, pixels, series, C-STORE."""

@@ -1,0 +1,130 @@
+"""Everything that can go wrong, as one tree.
+
+::
+
+    GatewayError
+    ├── WrongCall             the person called us wrongly: exit code 2
+    │   ├── SettingsFault       gateway.toml or the environment says something impossible
+    │   ├── RoutesFault         routes.toml says something impossible
+    │   └── UnreadableFile      the file given is not what it should be
+    ├── BadStream             the bytes are not an MRD session
+    ├── BadHeader             the MRD header cannot be understood
+    ├── BadScan               the readouts cannot become an image: hold for a person
+    ├── ImageRefused          the image failed its checks: hold for a person
+    ├── NoRoute               no rule and no recipe fit: hold for a person
+    ├── SendError             a destination did not take the series
+    │   ├── PeerUnreachable     nobody answered, or the outcome is unknown (transient)
+    │   └── PeerRefused         it answered, and the answer is no
+    ├── StorageFault          disk or database failed us (transient)
+    ├── LostLease             another worker owns the job now: stop, write nothing
+    └── IllegalTransition     the state does not allow this event
+
+A class says what happened. ``transient`` says whether time can heal it, ``held`` whether a person can. Whatever is raised
+and is not a `GatewayError` is a bug: recorded, never retried. Messages name ids, never patients.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class GatewayError(Exception):
+    """The root of the tree."""
+
+    transient: ClassVar[bool] = False
+    held: ClassVar[bool] = False
+    exit_code: ClassVar[int] = 1
+
+
+class WrongCall(GatewayError):
+    """The person called us wrongly."""
+
+    exit_code = 2
+
+
+class SettingsFault(WrongCall):
+    """The settings say something impossible; all faults at once."""
+
+    def __init__(self, source: str, faults: list[str]) -> None:
+        super().__init__("\n".join([f"{source}: {len(faults)} fault(s)", *(f"  {fault}" for fault in faults)]))
+        self.faults = faults
+
+
+class RoutesFault(SettingsFault):
+    """The routes say something impossible; all faults at once."""
+
+
+class UnreadableFile(WrongCall):
+    """The file given is not what it should be."""
+
+    def __init__(self, path: object, why: str) -> None:
+        super().__init__(f"{path}: {why}")
+        self.why = why
+
+
+class BadStream(GatewayError):
+    """The bytes are not an MRD session; from here on nothing in the stream can be trusted."""
+
+    def __init__(self, offset: int, why: str) -> None:
+        super().__init__(f"byte {offset}: {why}")
+        self.offset = offset
+        self.why = why
+
+
+class BadHeader(GatewayError):
+    """The MRD header cannot be understood."""
+
+    held = True
+
+
+class BadScan(GatewayError):
+    """The readouts cannot become an image that anybody should see."""
+
+    held = True
+
+
+class ImageRefused(GatewayError):
+    """The image failed its checks."""
+
+    held = True
+
+
+class NoRoute(GatewayError):
+    """No rule matches the scan, or nobody knows the recipe it asks for."""
+
+    held = True
+
+
+class SendError(GatewayError):
+    """A destination did not take the series."""
+
+
+class PeerUnreachable(SendError):
+    """Nobody answered, or the outcome is unknown."""
+
+    transient = True
+
+
+class PeerRefused(SendError):
+    """The peer answered, and the answer is no."""
+
+
+class StorageFault(GatewayError):
+    """Disk or database failed us."""
+
+    transient = True
+
+
+class LostLease(GatewayError):
+    """Another worker owns the work now."""
+
+
+class IllegalTransition(GatewayError):
+    """The state does not allow this event."""
+
+    exit_code = 2
+
+    def __init__(self, state: str, event: str) -> None:
+        super().__init__(f"{state} does not allow {event}")
+        self.state = state
+        self.event = event

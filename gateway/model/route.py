@@ -1,0 +1,106 @@
+"""Routing as data: recipes, destinations, and the rules that choose among them (the shape of ``routes.toml``)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+AeTitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[^\\\x00-\x1f\x7f]*[^ \\\x00-\x1f\x7f][^\\\x00-\x1f\x7f]*$")]
+Port = Annotated[int, Field(ge=1, le=65_535)]
+Seconds = Annotated[float, Field(gt=0)]
+RecipeName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+
+
+class FftRecipe(_Part):
+    """Fully sampled Cartesian k-space: inverse Fourier transform, coils combined by the root of the sum of squares."""
+
+    method: Literal["fft"] = "fft"
+
+
+Recipe = FftRecipe
+"""Every method with its parameters; a union, discriminated by ``method``, as soon as there are two."""
+
+
+class FolderDestination(_Part):
+    """A folder on this machine: one sub-folder for each series."""
+
+    kind: Literal["folder"] = "folder"
+    path: Path
+
+
+class PacsDestination(_Part):
+    """A PACS that takes a series by C-STORE."""
+
+    kind: Literal["pacs"] = "pacs"
+    host: str = Field(min_length=1)
+    port: Port = 104
+    ae_title: AeTitle
+    """What the PACS calls itself."""
+    calling_ae_title: AeTitle = "MRGW"
+    """What it calls us."""
+    timeout_s: Seconds = 30
+    """How long any single answer may take."""
+
+
+Destination = Annotated[FolderDestination | PacsDestination, Field(discriminator="kind")]
+
+
+class Match(_Part):
+    """Globs (``*``, ``?``, ``[abc]``; case does not matter) that must all fit; a field left out fits everything."""
+
+    vendor: str | None = None
+    model: str | None = None
+    station: str | None = None
+    institution: str | None = None
+    protocol: str | None = None
+    sequence: str | None = None
+    trajectory: str | None = None
+    body_part: str | None = None
+    patient_position: str | None = None
+    study_description: str | None = None
+    source: str | None = None
+    """Address the scan came from, without its port."""
+    recipe_asked: str | None = None
+    """Configuration name that the client sent."""
+
+
+class Rule(_Part):
+    """What happens to the scans that match; the first rule that matches decides."""
+
+    name: str = Field(min_length=1)
+    match: Match = Match()
+    recipe: RecipeName
+    destinations: tuple[str, ...] = Field(min_length=1)
+    series_description: str = "{protocol} {recipe}"
+    """Text with ``{protocol}`` and ``{recipe}`` in it."""
+
+
+class Routes(_Part):
+    """All of ``routes.toml``."""
+
+    recipes: dict[RecipeName, Recipe]
+    destinations: dict[str, Destination]
+    rules: tuple[Rule, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Self:
+        faults = [
+            f"rules.{number} ({rule.name!r}) names {what} {name!r}, which is not defined"
+            for number, rule in enumerate(self.rules)
+            for what, names, known in (
+                ("recipe", [rule.recipe], self.recipes),
+                ("destination", list(rule.destinations), self.destinations),
+            )
+            for name in names
+            if name not in known
+        ]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self

@@ -1,0 +1,38 @@
+"""Scans: what became of a session with a scanner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from gateway.model.ids import RecordingId
+
+
+class ScanState(StrEnum):
+    """Verdict on a session; only COMPLETE goes on by itself."""
+
+    RECEIVING = "RECEIVING"
+    COMPLETE = "COMPLETE"
+    INCOMPLETE = "INCOMPLETE"
+    NO_DATA = "NO_DATA"
+    REJECTED = "REJECTED"
+    DUPLICATE = "DUPLICATE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seal:
+    """What is written beside a recording when its session ends."""
+
+    recording: RecordingId
+    state: ScanState
+    reason: str
+    peer: str
+    started_at: datetime
+    ended_at: datetime
+    n_bytes: int
+    sha256: str
+    n_acquisitions: int
+    n_waveforms: int
+    recipe_asked: str
+    """The configuration name that the client sent; empty where it left the choice to the routes."""

@@ -1,0 +1,1 @@
+"""May this image leave? Checks without ground truth."""

@@ -1,0 +1,1 @@
+"""Readouts to images; torch lives here."""

@@ -1,0 +1,1 @@
+"""Which recipe and which destinations a scan gets, and why."""

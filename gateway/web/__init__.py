@@ -1,0 +1,1 @@
+"""The page: what arrives, what waits, what went out."""
