@@ -63,6 +63,7 @@ class System:
     model: str | None = None
     station_name: str | None = None
     institution_name: str | None = None
+    device_id: str | None = None
     device_serial: str | None = None
     field_strength_t: float | None = None
     h1_frequency_hz: float | None = None

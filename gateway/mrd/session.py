@@ -1,0 +1,127 @@
+"""What a session means: the order of its messages, what to answer, and the verdict at its end. No sockets, no files."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from gateway.model.errors import BadStream
+from gateway.model.scan import ScanState
+from gateway.mrd import messages
+from gateway.mrd.framing import Bytes, Limits, MessageId
+from gateway.mrd.parser import Message, Parser
+
+NO_CHOICE = ("", "default")
+"""Configuration names by which a client leaves the recipe to the routes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """How a session ended."""
+
+    state: ScanState
+    reason: str
+    recipe_asked: str
+    n_bytes: int
+    n_acquisitions: int
+    n_waveforms: int
+    worth_keeping: bool
+    """Whether there is anything that a person may want to see: a health check or a port probe leaves nothing behind."""
+
+
+class Session:
+    """Follow one session from its first byte to its verdict."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.recipe_asked = ""
+        self._parser = Parser(limits)
+        self._config_seen = False
+        self._header_seen = False
+        self._fault: BadStream | None = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether the client has said CLOSE."""
+        return self._parser.closed
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes taken so far."""
+        return self._parser.offset
+
+    @property
+    def scan_begun(self) -> bool:
+        """Whether this is a scan and not a health check."""
+        return self._header_seen
+
+    @property
+    def between_messages(self) -> bool:
+        """Whether all that came is whole messages."""
+        return self._parser.whole == self._parser.offset
+
+    def feed(self, chunk: Bytes) -> bytes:
+        """Take the next bytes and return what to answer at once.
+
+        Raises
+        ------
+        BadStream
+            The bytes are no MRD session.
+        """
+        try:
+            return b"".join(self._read(message) for message in self._parser.feed(chunk)) + self._check_order()
+        except BadStream as fault:
+            self._fault = fault
+            raise
+
+    def _read(self, message: Message) -> bytes:
+        match message.id:
+            case MessageId.CONFIG_FILE | MessageId.CONFIG_TEXT if self._config_seen or self._header_seen:
+                raise BadStream(message.offset, "a second configuration")
+            case MessageId.CONFIG_FILE:
+                self._config_seen = True
+                name = messages.decode_text(message.body).strip()
+                self.recipe_asked = "" if name in NO_CHOICE else name
+            case MessageId.CONFIG_TEXT:
+                self._config_seen = True
+            case MessageId.HEADER if self._header_seen:
+                raise BadStream(message.offset, "a second header")
+            case MessageId.HEADER:
+                self._header_seen = True
+            case MessageId.QUERY:
+                return messages.response(struct.unpack_from("<Q", message.head, 8)[0], "Unknown query")
+        return b""
+
+    def _check_order(self) -> bytes:
+        if not self._header_seen and any(self._parser.counts[i] for i in _DATA):
+            raise BadStream(self._parser.whole, "data before the header")
+        return b""
+
+    def verdict(self, stopped: str = "") -> Verdict:
+        """Judge the session; ``stopped`` says why it ended when it was not the client who ended it."""
+        state, reason = self._judge(stopped)
+        counts = self._parser.counts
+        return Verdict(
+            state=state,
+            reason=reason,
+            recipe_asked=self.recipe_asked,
+            n_bytes=self._parser.offset,
+            n_acquisitions=counts[MessageId.ACQUISITION],
+            n_waveforms=counts[MessageId.WAVEFORM],
+            worth_keeping=self._header_seen or state is ScanState.REJECTED,
+        )
+
+    def _judge(self, stopped: str) -> tuple[ScanState, str]:
+        n_data = sum(self._parser.counts[i] for i in _DATA)
+        if self._fault is not None:
+            state = ScanState.INCOMPLETE if n_data and self._header_seen else ScanState.REJECTED
+            return state, str(self._fault)
+        if stopped:
+            return (ScanState.INCOMPLETE if n_data else ScanState.REJECTED), stopped
+        if self.closed:
+            return (ScanState.COMPLETE, "") if n_data else (ScanState.NO_DATA, "closed without a readout")
+        if not n_data and self.between_messages:
+            return ScanState.NO_DATA, "ended without a readout and without CLOSE"
+        return ScanState.INCOMPLETE, f"the client went away without CLOSE after {self._parser.offset} bytes"
+
+
+_DATA = (MessageId.ACQUISITION, MessageId.WAVEFORM, MessageId.IMAGE, MessageId.NDARRAY)

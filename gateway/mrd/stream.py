@@ -1,0 +1,169 @@
+"""A recorded session read back, and readouts written as a session: arrays, no loop per readout.
+
+Readouts of equal shape that follow each other are one run: a strided view of the memory-mapped file.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gateway.model.errors import BadStream, UnreadableFile
+from gateway.model.readout import ACQUISITION_HEADER, Acquisition, Flag, Readouts, mask
+from gateway.mrd import messages
+from gateway.mrd.framing import FramingError, Limits, MessageId, kind_of
+
+FIRST_RUN = 64
+"""Readouts that are looked at in one go at first; doubled as long as they are alike."""
+
+WRITE_BATCH_BYTES = 4 << 20
+"""How much of a run is turned into bytes at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedSession:
+    """What a session carried."""
+
+    header_xml: bytes
+    recipe_asked: str
+    acquisition: Acquisition
+    n_waveforms: int = 0
+
+
+def record_dtype(*, samples: int, channels: int, dimensions: int) -> np.dtype[Any]:
+    """One ACQUISITION message of this shape as it stands in the stream."""
+    return np.dtype(
+        [
+            ("id", "<u2"),
+            ("head", ACQUISITION_HEADER),
+            ("trajectory", "<f4", (samples, dimensions)),
+            ("samples", "<c8", (channels, samples)),
+        ]
+    )
+
+
+def read_session(path: Path) -> RecordedSession:
+    """Read a recording; the samples stay in the memory-mapped file until they are used.
+
+    Raises
+    ------
+    UnreadableFile
+        There is nothing at ``path``.
+    BadStream
+        The bytes are not an MRD session, or end within a message.
+    """
+    try:
+        with path.open("rb") as file:
+            stream = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError) as error:
+        raise UnreadableFile(path, str(error)) from error
+    return _read(stream)
+
+
+def _read(stream: mmap.mmap) -> RecordedSession:
+    header_xml, recipe_asked, n_waveforms, at = b"", "", 0, 0
+    runs: list[Readouts] = []
+    while at < len(stream):
+        message_id = int.from_bytes(stream[at : at + 2], "little")
+        if message_id == MessageId.ACQUISITION:
+            run, at = _run(stream, at)
+            runs.append(run)
+            continue
+        body, end = _body(stream, at, message_id)
+        match message_id:
+            case MessageId.HEADER:
+                header_xml = stream[body:end]
+            case MessageId.CONFIG_FILE:
+                recipe_asked = messages.decode_text(stream[body:end])
+            case MessageId.WAVEFORM:
+                n_waveforms += 1
+            case MessageId.CLOSE:
+                break
+        at = end
+    return RecordedSession(
+        header_xml=header_xml, recipe_asked=recipe_asked, acquisition=tuple(runs), n_waveforms=n_waveforms
+    )
+
+
+_NO_LIMIT = Limits(**{field.name: 1 << 62 for field in fields(Limits)})
+
+
+def _body(stream: mmap.mmap, at: int, message_id: int) -> tuple[int, int]:
+    """Find where the body of the message at ``at`` begins and ends."""
+    try:
+        kind = kind_of(message_id)
+        size = kind.measure(_head(stream, at, kind.head), _NO_LIMIT)
+        if size.head > kind.head:
+            size = kind.measure(_head(stream, at, size.head), _NO_LIMIT)
+    except FramingError as error:
+        raise BadStream(at, str(error)) from None
+    body = at + 2 + size.head
+    if body + size.body > len(stream):
+        raise BadStream(at, "the stream ends within a message")
+    return body, body + size.body
+
+
+def _head(stream: mmap.mmap, at: int, n: int) -> bytes:
+    head = stream[at + 2 : at + 2 + n]
+    if len(head) < n:
+        raise BadStream(at, "the stream ends within a message")
+    return head
+
+
+def _run(stream: mmap.mmap, at: int) -> tuple[Readouts, int]:
+    """Take as many readouts of one shape as follow each other."""
+    _body(stream, at, MessageId.ACQUISITION)
+    head = np.frombuffer(stream, ACQUISITION_HEADER, 1, at + 2)[0]
+    dtype = record_dtype(
+        samples=int(head["number_of_samples"]),
+        channels=int(head["active_channels"]),
+        dimensions=int(head["trajectory_dimensions"]),
+    )
+    fits = (len(stream) - at) // dtype.itemsize
+    n, step = 1, FIRST_RUN
+    while n < fits:
+        alike = _alike(np.frombuffer(stream, dtype, min(step, fits - n), at + n * dtype.itemsize), head)
+        n += alike
+        if alike < step:
+            break
+        step *= 2
+    records = np.frombuffer(stream, dtype, n, at)
+    return Readouts(records["head"], records["samples"], records["trajectory"]), at + n * dtype.itemsize
+
+
+def _alike(records: npt.NDArray[Any], head: Any) -> int:
+    """Count the leading records that are readouts of the shape that ``head`` has."""
+    heads = records["head"]
+    alike = (records["id"] == MessageId.ACQUISITION) & (heads["flags"] & mask(Flag.COMPRESSION1, Flag.COMPRESSION2) == 0)
+    for name in ("number_of_samples", "active_channels", "trajectory_dimensions"):
+        alike &= heads[name] == head[name]
+    return len(records) if alike.all() else int(alike.argmin())
+
+
+def write_session(header_xml: bytes, acquisition: Acquisition, *, recipe: str = "") -> Iterator[bytes]:
+    """Write readouts as a session, from its configuration to its CLOSE, in pieces."""
+    yield messages.config_file(recipe or "default") + messages.header(header_xml)
+    for run in acquisition:
+        yield from write_readouts(run)
+    yield messages.close()
+
+
+def write_readouts(run: Readouts) -> Iterator[bytes]:
+    """Write a run as ACQUISITION messages."""
+    _, channels, samples = run.samples.shape
+    dtype = record_dtype(samples=samples, channels=channels, dimensions=run.trajectory.shape[2])
+    batch = max(1, WRITE_BATCH_BYTES // dtype.itemsize)
+    for first in range(0, len(run), batch):
+        part = slice(first, first + batch)
+        records = np.empty(len(run.heads[part]), dtype)
+        records["id"] = MessageId.ACQUISITION
+        records["head"] = run.heads[part]
+        records["trajectory"] = run.trajectory[part]
+        records["samples"] = run.samples[part]
+        yield records.tobytes()
