@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from string import Formatter
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-AeTitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[^\\\x00-\x1f\x7f]*[^ \\\x00-\x1f\x7f][^\\\x00-\x1f\x7f]*$")]
+AeTitle = Annotated[
+    str, Field(min_length=1, max_length=16, pattern=r"^[^\\\x00-\x1f\x7f]*[^ \\\x00-\x1f\x7f][^\\\x00-\x1f\x7f]*$")
+]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Seconds = Annotated[float, Field(gt=0)]
 RecipeName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
@@ -81,6 +84,22 @@ class Rule(_Part):
     series_description: str = "{protocol} {recipe}"
     """Text with ``{protocol}`` and ``{recipe}`` in it."""
 
+    @field_validator("series_description")
+    @classmethod
+    def _placeholders_are_known(cls, text: str) -> str:
+        unknown = {name for _, name, _, _ in Formatter().parse(text) if name is not None} - {"protocol", "recipe"}
+        if unknown:
+            raise ValueError(f"{{{min(unknown)}}} is not known; known are {{protocol}} and {{recipe}}")
+        return text
+
+
+class RuleFaults(ValueError):
+    """Rules contradict each other or name what is not defined; each fault with the number of its rule."""
+
+    def __init__(self, faults: list[tuple[int, str]]) -> None:
+        super().__init__("; ".join(f"rules.{number}: {fault}" for number, fault in faults))
+        self.faults = faults
+
 
 class Routes(_Part):
     """All of ``routes.toml``."""
@@ -90,17 +109,23 @@ class Routes(_Part):
     rules: tuple[Rule, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _names_exist(self) -> Self:
-        faults = [
-            f"rules.{number} ({rule.name!r}) names {what} {name!r}, which is not defined"
+    def _rules_agree(self) -> Self:
+        names = [rule.name for rule in self.rules]
+        twice = [
+            (number, f"rule {name!r} is there twice; the page and the timeline tell rules apart by name")
+            for number, name in enumerate(names)
+            if name in names[:number]
+        ]
+        undefined = [
+            (number, f"rule {rule.name!r} names {what} {name!r}, which is not defined")
             for number, rule in enumerate(self.rules)
-            for what, names, known in (
+            for what, used, known in (
                 ("recipe", [rule.recipe], self.recipes),
                 ("destination", list(rule.destinations), self.destinations),
             )
-            for name in names
+            for name in used
             if name not in known
         ]
-        if faults:
-            raise ValueError("; ".join(faults))
+        if twice or undefined:
+            raise RuleFaults(twice + undefined)
         return self
