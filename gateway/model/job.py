@@ -1,12 +1,11 @@
-"""Jobs: the states they can be in, and the only ways from one to the next."""
+"""Jobs: the states a reconstruction can be in, and the only ways from one to the next."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
-from gateway.model.errors import IllegalTransition
+from gateway.model.work import Transitions, WorkEvent
 
 
 class JobState(StrEnum):
@@ -21,24 +20,9 @@ class JobState(StrEnum):
     CANCELLED = "CANCELLED"
 
 
-class JobEvent(StrEnum):
-    """What can happen to a job."""
+_J, _E = JobState, WorkEvent
 
-    CLAIM = "claimed"
-    SUCCEED = "succeeded"
-    POSTPONE = "postponed"
-    FAIL = "failed"
-    HOLD = "held"
-    RELEASE = "released"
-    CANCEL = "cancelled"
-    RETRY = "retried"
-    LEASE_EXPIRED = "lease expired"
-    CRASH_AGAIN = "crashed again"
-
-
-_J, _E = JobState, JobEvent
-
-JOB_TRANSITIONS: Mapping[tuple[JobState, JobEvent], JobState] = MappingProxyType(
+JOB_TRANSITIONS: Transitions[JobState] = MappingProxyType(
     {
         (_J.QUEUED, _E.CLAIM): _J.RUNNING,
         (_J.QUEUED, _E.HOLD): _J.HELD,
@@ -59,20 +43,3 @@ JOB_TRANSITIONS: Mapping[tuple[JobState, JobEvent], JobState] = MappingProxyType
         (_J.CANCELLED, _E.RETRY): _J.QUEUED,
     }
 )
-
-MAX_CRASHES = 3
-"""A job whose worker died this often is quarantined."""
-
-
-def next_job_state(state: JobState, event: JobEvent) -> JobState:
-    """Look up the next state.
-
-    Raises
-    ------
-    IllegalTransition
-        The table has no such row.
-    """
-    try:
-        return JOB_TRANSITIONS[state, event]
-    except KeyError:
-        raise IllegalTransition(f"a job that is {state}", event) from None

@@ -8,7 +8,7 @@ listener.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 from xml.etree.ElementTree import Element, ParseError, SubElement, indent, register_namespace, tostring
 
 from defusedxml.common import DefusedXmlException
@@ -91,7 +91,7 @@ class _Reader:
             faults=tuple(self.faults),
         )
 
-    def section(self, name: str) -> dict[str, object]:
+    def section(self, name: str) -> dict[str, Any]:
         return {field: self.value(self.root, path, kind) for field, (path, kind) in FIELDS[name].items()}
 
     def value(self, parent: Element, path: str, kind: Callable[[str], T]) -> T | None:
@@ -169,7 +169,12 @@ def write_header(header: h.ScanHeader) -> bytes:
     """Write a header so that `parse_header` gives it back; sources are phantoms and exports, not scanners."""
     register_namespace("", XMLNS)
     root = Element(f"{{{XMLNS}}}{ROOT}")
-    for name, part in (("subject", header.subject), ("study", header.study), ("measurement", header.measurement), ("system", header.system)):
+    for name, part in (
+        ("subject", header.subject),
+        ("study", header.study),
+        ("measurement", header.measurement),
+        ("system", header.system),
+    ):
         for field, (path, _) in FIELDS[name].items():
             _put(root, path, getattr(part, field))
     for kind, measurement_id in header.measurement.dependencies.items():
@@ -210,7 +215,12 @@ def _write_encoding(element: Element, encoding: h.Encoding) -> None:
 
 
 def _write_sequence(root: Element, sequence: h.Sequence) -> None:
-    lists = (("TR", sequence.repetition_time_ms), ("TE", sequence.echo_time_ms), ("TI", sequence.inversion_time_ms), ("flipAngle_deg", sequence.flip_angle_deg))
+    lists = (
+        ("TR", sequence.repetition_time_ms),
+        ("TE", sequence.echo_time_ms),
+        ("TI", sequence.inversion_time_ms),
+        ("flipAngle_deg", sequence.flip_angle_deg),
+    )
     for name, values in lists:
         for value in values:
             _add(_at(root, "sequenceParameters"), name).text = str(value)

@@ -55,6 +55,11 @@ class Session:
         return self._header_seen
 
     @property
+    def whole_messages(self) -> int:
+        """Messages that have come whole."""
+        return self._parser.counts.total()
+
+    @property
     def between_messages(self) -> bool:
         """Whether all that came is whole messages."""
         return self._parser.whole == self._parser.offset

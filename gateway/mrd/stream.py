@@ -140,7 +140,9 @@ def _run(stream: mmap.mmap, at: int) -> tuple[Readouts, int]:
 def _alike(records: npt.NDArray[Any], head: Any) -> int:
     """Count the leading records that are readouts of the shape that ``head`` has."""
     heads = records["head"]
-    alike = (records["id"] == MessageId.ACQUISITION) & (heads["flags"] & mask(Flag.COMPRESSION1, Flag.COMPRESSION2) == 0)
+    alike = (records["id"] == MessageId.ACQUISITION) & (
+        heads["flags"] & mask(Flag.COMPRESSION1, Flag.COMPRESSION2) == 0
+    )
     for name in ("number_of_samples", "active_channels", "trajectory_dimensions"):
         alike &= heads[name] == head[name]
     return len(records) if alike.all() else int(alike.argmin())

@@ -1,0 +1,120 @@
+"""Open the database so that what is committed stays committed, and bring its schema up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from gateway.model.errors import GatewayError, StorageFault, WrongCall
+
+SQLITE_BUSY_MS = 60_000
+
+
+def open_database(url: str) -> Engine:
+    """Connect to SQLite or PostgreSQL.
+
+    Raises
+    ------
+    WrongCall
+        The URL is none, or names a database we do not know.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise WrongCall("database.url is not a database URL") from error
+    match parsed.get_backend_name():
+        case "sqlite":
+            if parsed.database:
+                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            engine = create_engine(parsed, connect_args={"timeout": SQLITE_BUSY_MS / 1000})
+            event.listen(engine, "connect", _set_sqlite_pragmas)
+            event.listen(engine, "begin", _begin_sqlite)
+            return engine
+        case "postgresql":
+            return create_engine(parsed, pool_pre_ping=True, connect_args={"options": "-c synchronous_commit=on"})
+        case other:
+            raise WrongCall(f"database.url names {other}; sqlite and postgresql are the ones we know")
+
+
+def _set_sqlite_pragmas(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # transactions are begun by us, see _begin_sqlite
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Take the write lock at once where we will write: a lock taken later may fail half-way (SQLITE_BUSY)."""
+    reading = connection.get_execution_options().get("reading", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction that is durable when the block has ended.
+
+    Raises
+    ------
+    StorageFault
+        The database did not take it.
+    """
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except SQLAlchemyError as error:
+        raise StorageFault(f"the database did not take it: {type(error).__name__}") from error
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction that only reads.
+
+    Raises
+    ------
+    StorageFault
+        The database did not answer.
+    """
+    try:
+        with engine.connect().execution_options(reading=True) as connection:
+            yield connection
+    except SQLAlchemyError as error:
+        raise StorageFault(f"the database did not answer: {type(error).__name__}") from error
+
+
+def _alembic(engine: Engine) -> Config:
+    here = Path(__file__).parents[1]
+    packaged = here / "migrations"
+    config = Config()
+    config.set_main_option("script_location", str(packaged if packaged.is_dir() else here.parent / "alembic"))
+    config.attributes["engine"] = engine
+    return config
+
+
+def upgrade(engine: Engine) -> str:
+    """Bring the schema to the version of this software and return that version.
+
+    Raises
+    ------
+    GatewayError
+        The database belongs to a newer version.
+    """
+    config = _alembic(engine)
+    scripts = ScriptDirectory.from_config(config)
+    with writing(engine) as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+        known = {script.revision for script in scripts.walk_revisions()}
+        if current is not None and current not in known:
+            raise GatewayError(f"the database has schema {current}, which is newer than this gateway; upgrade it first")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    head = scripts.get_current_head()
+    assert head is not None, "there is at least the first migration"  # noqa: S101
+    return head

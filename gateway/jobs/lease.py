@@ -1,0 +1,95 @@
+"""Leases: one worker at a time, and whoever lost its lease cannot write any more.
+
+A claim takes the next row, counts the attempt and sets an end. The attempt number fences: every later write names the owner
+and the attempt it was given, and changes nothing once somebody else has the row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import Connection, Row, Table, select, update
+
+from gateway.model.errors import LostLease
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right to work on one row."""
+
+    row: int
+    owner: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How long a lease lasts, how failed work is tried again, and when that ends."""
+
+    lease_s: float = 60
+    max_crashes: int = 3
+    retry_first_s: float = 15
+    retry_longest_s: float = 900
+    give_up_after_s: float = 72 * 3600
+
+    def lease_end(self, now: datetime) -> datetime:
+        """Say when a lease taken now runs out."""
+        return now + timedelta(seconds=self.lease_s)
+
+    def wait(self, attempt: int, random: Random) -> timedelta:
+        """Say how long to wait after an attempt (counted from 1): doubling, capped, spread over its upper half."""
+        whole = min(self.retry_longest_s, self.retry_first_s * 2.0 ** min(attempt - 1, 32))
+        return timedelta(seconds=whole * random.uniform(0.5, 1.0))
+
+
+FREE: Mapping[str, None] = MappingProxyType({"owner": None, "lease_until": None})
+"""Columns of a row that nobody works on."""
+
+
+def claim_row(
+    connection: Connection, table: Table, states: Collection[str], *, values: Mapping[str, Any], now: datetime
+) -> Row[Any] | None:
+    """Claim the next row that is due: highest priority first, then the oldest.
+
+    ``values`` are the new state, the owner and the end of the lease.
+    """
+    due = (
+        select(table.c.id)
+        .where(table.c.state.in_(states), table.c.run_at <= now)
+        .order_by(table.c.priority.desc(), table.c.run_at, table.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    claim = (
+        update(table)
+        .where(table.c.id == due.scalar_subquery())
+        .values(attempt=table.c.attempt + 1, reason="", **values)
+        .returning(*table.c)
+    )
+    return connection.execute(claim).one_or_none()
+
+
+def write_fenced(connection: Connection, table: Table, lease: Lease, **values: Any) -> None:
+    """Write to a row that is ours.
+
+    Raises
+    ------
+    LostLease
+        It is not, any more.
+    """
+    ours = (table.c.id == lease.row, table.c.owner == lease.owner, table.c.attempt == lease.attempt)
+    if connection.execute(update(table).where(*ours).values(**values)).rowcount != 1:
+        raise LostLease(f"{table.name} {lease.row}, attempt {lease.attempt}, is no longer ours")
+
+
+def abandoned_rows(
+    connection: Connection, table: Table, state: str, *, now: datetime, dead_owner: str | None
+) -> list[Row[Any]]:
+    """Find the rows whose lease has run out, or, where one is named, whose owner is known to be dead."""
+    gone = table.c.lease_until < now if dead_owner is None else table.c.owner == dead_owner
+    return list(connection.execute(select(table).where(table.c.state == state, gone).with_for_update()))

@@ -1,0 +1,221 @@
+"""What lists, timelines and pages read: nothing here writes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, Select, func, select
+
+from gateway.jobs.database import reading
+from gateway.jobs.tables import deliveries, delivery_items, events, instances, jobs, scans, series
+from gateway.model.delivery import DeliveryState
+from gateway.model.errors import WrongCall
+from gateway.model.ids import DeliveryId, JobId, RecordingId
+from gateway.model.job import JobState
+from gateway.model.scan import ScanState
+
+DEFAULT_LIMIT = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanView:
+    """A scan."""
+
+    id: RecordingId
+    state: ScanState
+    reason: str
+    peer: str
+    recording: str | None
+    sha256: str | None
+    n_bytes: int
+    n_acquisitions: int
+    facts: Mapping[str, str]
+    """What the header says of scanner and protocol, never of the patient; empty until a worker has read it."""
+    started_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryView:
+    """A series on its way to a destination."""
+
+    id: DeliveryId
+    destination: str
+    state: DeliveryState
+    reason: str
+    attempt: int
+    series_instance_uid: str
+    description: str
+    n_stored: int
+    n_instances: int
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventView:
+    """One line of a timeline."""
+
+    at: datetime
+    who: str
+    what: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobView:
+    """A job with its scan and its deliveries."""
+
+    id: JobId
+    state: JobState
+    reason: str
+    rule: str | None
+    recipe: str | None
+    progress: float
+    doing: str
+    attempt: int
+    created_at: datetime
+    finished_at: datetime | None
+    scan: ScanView
+    deliveries: tuple[DeliveryView, ...]
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more happens by itself."""
+        if self.state is not JobState.DONE:
+            return self.state not in (JobState.QUEUED, JobState.RUNNING)
+        moving = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.WAITING)
+        return not any(delivery.state in moving for delivery in self.deliveries)
+
+    @property
+    def arrived(self) -> bool:
+        """Whether every series is at every destination."""
+        there = (DeliveryState.STORED, DeliveryState.COMMITTED)
+        return bool(self.deliveries) and all(delivery.state in there for delivery in self.deliveries)
+
+
+class Queries:
+    """Read-only views of the database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def ping(self) -> None:
+        """Ask the database for anything.
+
+        Raises
+        ------
+        StorageFault
+            It does not answer.
+        """
+        with reading(self._engine) as connection:
+            connection.execute(select(1)).scalar_one()
+
+    def scans(self, limit: int = DEFAULT_LIMIT) -> list[ScanView]:
+        """List the newest scans."""
+        with reading(self._engine) as connection:
+            query = select(scans).order_by(scans.c.started_at.desc()).limit(limit)
+            return [_scan(row) for row in connection.execute(query)]
+
+    def scan(self, start_of_id: str) -> ScanView:
+        """Find one scan by its id, or by enough of the beginning of it.
+
+        Raises
+        ------
+        WrongCall
+            None begins so, or several do.
+        """
+        with reading(self._engine) as connection:
+            query = select(scans).where(scans.c.id.startswith(start_of_id, autoescape=True)).limit(2)
+            found = connection.execute(query).all()
+        if len(found) != 1:
+            how_many = "several scans begin" if found else "no scan begins"
+            raise WrongCall(f"{how_many} with {start_of_id!r}")
+        return _scan(found[0])
+
+    def jobs(self, limit: int = DEFAULT_LIMIT, state: JobState | None = None) -> list[JobView]:
+        """List the newest jobs."""
+        query = _jobs_with_scans().order_by(jobs.c.id.desc()).limit(limit)
+        return self._jobs(query if state is None else query.where(jobs.c.state == state))
+
+    def jobs_of_scan(self, scan: RecordingId) -> list[JobView]:
+        """List the jobs of one scan, oldest first."""
+        return self._jobs(_jobs_with_scans().where(jobs.c.scan_id == scan).order_by(jobs.c.id))
+
+    def job(self, job: int) -> JobView:
+        """Find one job.
+
+        Raises
+        ------
+        WrongCall
+            There is none of this number.
+        """
+        found = self._jobs(_jobs_with_scans().where(jobs.c.id == job))
+        if not found:
+            raise WrongCall(f"there is no job {job}")
+        return found[0]
+
+    def timeline(self, job: JobView) -> list[EventView]:
+        """Tell the story of a job, from the first byte of its scan on."""
+        mine = (events.c.job_id == job.id) | events.c.job_id.is_(None)
+        query = select(events).where(events.c.scan_id == job.scan.id, mine).order_by(events.c.id)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query).all()
+        return [EventView(at=row.at, who=row.who, what=row.what, text=row.text) for row in rows]
+
+    def instance_paths(self, job: int) -> list[str]:
+        """List the files of a job below the outbox, in the order of its series and instances."""
+        query = select(instances.c.path).join(series, series.c.id == instances.c.series_id)
+        query = query.where(series.c.job_id == job).order_by(series.c.id, instances.c.number)
+        with reading(self._engine) as connection:
+            return list(connection.execute(query).scalars())
+
+    def _jobs(self, query: Select[Any]) -> list[JobView]:
+        with reading(self._engine) as connection:
+            rows = connection.execute(query).all()
+            sent = _deliveries(connection, [row.id for row in rows])
+        return [_job(row, sent[row.id]) for row in rows]
+
+
+_SCAN_COLUMNS = {name: getattr(scans.c, name).label(f"of_scan_{name}") for name in scans.c.keys()}  # noqa: SIM118
+
+
+def _jobs_with_scans() -> Select[Any]:
+    return select(jobs, *_SCAN_COLUMNS.values()).join(scans, scans.c.id == jobs.c.scan_id)
+
+
+def _deliveries(connection: Connection, job_ids: Sequence[int]) -> Mapping[int, list[DeliveryView]]:
+    stored = (
+        select(func.count()).where(delivery_items.c.delivery_id == deliveries.c.id).scalar_subquery().label("n_stored")
+    )
+    whole = select(func.count()).where(instances.c.series_id == series.c.id).scalar_subquery().label("n_instances")
+    query = (
+        select(deliveries, series.c.series_instance_uid, series.c.description, stored, whole)
+        .join(series, series.c.id == deliveries.c.series_id)
+        .where(deliveries.c.job_id.in_(job_ids))
+        .order_by(deliveries.c.id)
+    )
+    found: dict[int, list[DeliveryView]] = defaultdict(list)
+    for row in connection.execute(query):
+        found[row.job_id].append(_delivery(row))
+    return found
+
+
+def _scan(row: Row[Any], prefix: str = "") -> ScanView:
+    fields: dict[str, Any] = {name: getattr(row, prefix + name) for name in ScanView.__dataclass_fields__}
+    return ScanView(**{**fields, "state": ScanState(fields["state"]), "id": RecordingId(fields["id"])})
+
+
+def _delivery(row: Row[Any]) -> DeliveryView:
+    fields: dict[str, Any] = {name: getattr(row, name) for name in DeliveryView.__dataclass_fields__}
+    return DeliveryView(**{**fields, "state": DeliveryState(row.state), "id": DeliveryId(row.id)})
+
+
+def _job(row: Row[Any], sent: Sequence[DeliveryView]) -> JobView:
+    own = [name for name in JobView.__dataclass_fields__ if name not in ("scan", "deliveries")]
+    fields: dict[str, Any] = {name: getattr(row, name) for name in own}
+    whole = {"state": JobState(row.state), "id": JobId(row.id)}
+    return JobView(**{**fields, **whole, "scan": _scan(row, "of_scan_"), "deliveries": tuple(sent)})

@@ -1,0 +1,148 @@
+"""Durable work over one table: claimed under a lease, tried again with patience, moved only as its transition table allows."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any, Generic
+
+from sqlalchemy import Connection, Engine, Row, Table, select, update
+
+from gateway.jobs.clock import Clock
+from gateway.jobs.database import writing
+from gateway.jobs.events import add_event
+from gateway.jobs.lease import FREE, Lease, Terms, abandoned_rows, claim_row, write_fenced
+from gateway.model.errors import WrongCall
+from gateway.model.work import State, Transitions, WorkEvent, next_state
+
+
+class WorkQueue(Generic[State]):
+    """One table of work."""
+
+    def __init__(
+        self, engine: Engine, clock: Clock, *, table: Table, transitions: Transitions[State], terms: Terms
+    ) -> None:
+        self.engine = engine
+        self.clock = clock
+        self.table = table
+        self.terms = terms
+        self._transitions = transitions
+        self._claimable = {state: after for (state, event), after in transitions.items() if event is WorkEvent.CLAIM}
+        (self._working,) = set(self._claimable.values())
+        self._random = Random()  # noqa: S311 - jitter, not a secret
+
+    def claim_row(self, connection: Connection, owner: str) -> tuple[Lease, Row[Any]] | None:
+        """Claim the next row that is due."""
+        now = self.clock()
+        values = {"state": self._working, "owner": owner, "lease_until": self.terms.lease_end(now)}
+        row = claim_row(connection, self.table, list(self._claimable), values=values, now=now)
+        if row is None:
+            return None
+        self._event(connection, row, WorkEvent.CLAIM, who=owner, text=f"attempt {row.attempt}")
+        return Lease(row=row.id, owner=owner, attempt=row.attempt), row
+
+    def renew(self, lease: Lease) -> None:
+        """Keep a lease alive.
+
+        Raises
+        ------
+        LostLease
+            Somebody else has the row, or a person has stopped the work.
+        """
+        with writing(self.engine) as connection:
+            write_fenced(connection, self.table, lease, lease_until=self.terms.lease_end(self.clock()))
+
+    def note(self, lease: Lease, what: str, text: str = "") -> None:
+        """Add a line to the timeline."""
+        with writing(self.engine) as connection:
+            write_fenced(connection, self.table, lease, owner=lease.owner)
+            self._event(connection, self._row(connection, lease.row), what, who=lease.owner, text=text)
+
+    def postpone(self, lease: Lease, reason: str) -> None:
+        """Try again later; or, after too long, never."""
+        with writing(self.engine) as connection:
+            now, row = self.clock(), self._row(connection, lease.row)
+            if now - row.created_at > timedelta(seconds=self.terms.give_up_after_s):
+                self._end(connection, lease, WorkEvent.FAIL, reason=f"given up: {reason}")
+                return
+            run_at = now + self.terms.wait(lease.attempt, self._random)
+            why = f"{reason} (next try at {run_at:%H:%M:%S} UTC)"
+            self._end(connection, lease, WorkEvent.POSTPONE, reason=why, run_at=run_at)
+
+    def hold(self, lease: Lease, reason: str) -> None:
+        """Wait for a person."""
+        with writing(self.engine) as connection:
+            self._end(connection, lease, WorkEvent.HOLD, reason=reason)
+
+    def fail(self, lease: Lease, reason: str) -> None:
+        """Give up."""
+        with writing(self.engine) as connection:
+            self._end(connection, lease, WorkEvent.FAIL, reason=reason)
+
+    def _end(self, connection: Connection, lease: Lease, event: WorkEvent, **values: Any) -> None:
+        """End an attempt: the lease is gone, whatever the outcome."""
+        state = next_state(self._transitions, self._working, event)
+        final = not any(before == state for before, _ in self._transitions) or event in _FINISHES
+        finished: dict[str, datetime] = {"finished_at": self.clock()} if final else {}
+        write_fenced(connection, self.table, lease, state=state, **FREE, **finished, **values)
+        row = self._row(connection, lease.row)
+        self._event(connection, row, event, who=lease.owner, text=str(values.get("reason", "")))
+
+    def act(self, row_id: int, event: WorkEvent, *, who: str, reason: str = "") -> State:
+        """Do what a person asks.
+
+        Raises
+        ------
+        WrongCall
+            There is no such row.
+        IllegalTransition
+            The state does not allow it.
+        """
+        with writing(self.engine) as connection:
+            row = self._row(connection, row_id)
+            before = next(state for state, _ in self._transitions if state == row.state)
+            state = next_state(self._transitions, before, event)
+            again = {"run_at": self.clock(), "crashes": 0} if state in self._claimable else {}
+            change = update(self.table).where(self.table.c.id == row_id)
+            connection.execute(change.values(state=state, reason=reason, **FREE, **again))
+            self._event(connection, row, event, who=who, text=reason)
+            return state
+
+    def reap(self, dead_owner: str | None = None) -> int:
+        """Take back the work of dead workers; return how many rows."""
+        with writing(self.engine) as connection:
+            now = self.clock()
+            rows = abandoned_rows(connection, self.table, self._working, now=now, dead_owner=dead_owner)
+            for row in rows:
+                self._reap(connection, row)
+            return len(rows)
+
+    def _reap(self, connection: Connection, row: Row[Any]) -> None:
+        crashes = row.crashes + 1
+        event = WorkEvent.CRASH_AGAIN if crashes >= self.terms.max_crashes else WorkEvent.LEASE_EXPIRED
+        state = next_state(self._transitions, self._working, event)
+        reason = f"its worker died or lost touch {crashes} time(s)"
+        change = update(self.table).where(self.table.c.id == row.id)
+        connection.execute(change.values(state=state, crashes=crashes, reason=reason, run_at=self.clock(), **FREE))
+        self._event(connection, row, event, who="supervisor", text=reason)
+
+    def _row(self, connection: Connection, row_id: int) -> Row[Any]:
+        row = connection.execute(select(self.table).where(self.table.c.id == row_id)).one_or_none()
+        if row is None:
+            raise WrongCall(f"there is no {row_id} among the {self.table.name}")
+        return row
+
+    def _event(self, connection: Connection, row: Row[Any], what: str, *, who: str, text: str) -> None:
+        """Write to the timeline of the job that the row is or belongs to."""
+        job_id = row.id if "job_id" not in self.table.c else row.job_id
+        at = self.clock()
+        add_event(
+            connection, at=at, scan_id=row.scan_id, job_id=job_id, who=who, what=self.prefix(row) + what, text=text
+        )
+
+    def prefix(self, row: Row[Any]) -> str:  # noqa: ARG002 - for the queues that say more
+        """Begin each line that this queue writes to a timeline."""
+        return ""
+
+
+_FINISHES = (WorkEvent.SUCCEED, WorkEvent.FAIL)

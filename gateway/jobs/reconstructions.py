@@ -1,0 +1,120 @@
+"""The queue of reconstructions: what a recon worker claims, tells and leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, insert, select, update
+
+from gateway.jobs.clock import Clock
+from gateway.jobs.database import writing
+from gateway.jobs.lease import Lease, Terms, write_fenced
+from gateway.jobs.queue import WorkQueue
+from gateway.jobs.tables import deliveries, instances, jobs, scans, series
+from gateway.model.delivery import DeliveryState
+from gateway.model.ids import JobId, RecordingId, SeriesId
+from gateway.model.job import JOB_TRANSITIONS, JobState
+from gateway.model.series import Series
+from gateway.model.work import WorkEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedJob:
+    """A job that is ours until its lease ends."""
+
+    lease: Lease
+    job: JobId
+    scan: RecordingId
+    recording: str
+    """Key of the recording in the spool."""
+    sha256: str
+    peer: str
+    recipe_asked: str
+    received_at: datetime
+
+
+class JobQueue(WorkQueue[JobState]):
+    """Reconstructions."""
+
+    def __init__(self, engine: Engine, clock: Clock, terms: Terms) -> None:
+        super().__init__(engine, clock, table=jobs, transitions=JOB_TRANSITIONS, terms=terms)
+
+    def claim(self, owner: str) -> ClaimedJob | None:
+        """Claim the next job that is due."""
+        with writing(self.engine) as connection:
+            claimed = self.claim_row(connection, owner)
+            if claimed is None:
+                return None
+            lease, row = claimed
+            scan = connection.execute(select(scans).where(scans.c.id == row.scan_id)).one()
+            return ClaimedJob(
+                lease=lease,
+                job=JobId(row.id),
+                scan=RecordingId(scan.id),
+                recording=scan.recording,
+                sha256=scan.sha256,
+                peer=scan.peer,
+                recipe_asked=row.recipe_asked,
+                received_at=scan.ended_at,
+            )
+
+    def progress(self, lease: Lease, fraction: float, doing: str) -> None:
+        """Show how far a job is; no event, and it renews the lease.
+
+        Raises
+        ------
+        LostLease
+            Somebody else has the job, or a person has stopped it.
+        """
+        with writing(self.engine) as connection:
+            until = self.terms.lease_end(self.clock())
+            write_fenced(connection, jobs, lease, progress=fraction, doing=doing, lease_until=until)
+
+    def describe(self, claimed: ClaimedJob, facts: Mapping[str, str]) -> None:
+        """Keep what lists and pages show of a scan's header; never who the patient is."""
+        with writing(self.engine) as connection:
+            connection.execute(update(scans).where(scans.c.id == claimed.scan).values(facts=dict(facts)))
+
+    def routed(self, lease: Lease, *, rule: str, recipe: str, why: str) -> None:
+        """Note which rule and recipe the job takes."""
+        with writing(self.engine) as connection:
+            write_fenced(connection, jobs, lease, rule=rule, recipe=recipe)
+            self._event(connection, self._row(connection, lease.row), "routed", who=lease.owner, text=why)
+
+    def succeed(self, claimed: ClaimedJob, made: Sequence[Series], destinations: Sequence[str]) -> None:
+        """Commit the outbox: series, their instances with hashes, one delivery for each series and destination."""
+        with writing(self.engine) as connection:
+            self._end(connection, claimed.lease, WorkEvent.SUCCEED, progress=1.0, doing="")
+            for one in made:
+                series_id = _insert_series(connection, claimed.job, one)
+                for destination in destinations:
+                    row = {"series_id": series_id, "job_id": claimed.job, "scan_id": claimed.scan}
+                    row |= {"destination": destination, "state": DeliveryState.PENDING}
+                    now = self.clock()
+                    connection.execute(insert(deliveries).values(created_at=now, run_at=now, **row))
+
+
+def _insert_series(connection: Connection, job: JobId, made: Series) -> SeriesId:
+    row = {
+        "job_id": job,
+        "study_instance_uid": made.study_instance_uid,
+        "series_instance_uid": made.series_instance_uid,
+        "description": made.description,
+    }
+    series_id = SeriesId(connection.execute(insert(series).values(row).returning(series.c.id)).scalar_one())
+    rows = [
+        {
+            "series_id": series_id,
+            "number": instance.number,
+            "sop_class_uid": instance.sop_class_uid,
+            "sop_instance_uid": instance.sop_instance_uid,
+            "path": instance.path,
+            "sha256": instance.sha256,
+            "n_bytes": instance.n_bytes,
+        }
+        for instance in made.instances
+    ]
+    connection.execute(insert(instances), rows)
+    return series_id

@@ -1,0 +1,170 @@
+"""The tables. SQL is the one truth: what is not here did not happen."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Utc(TypeDecorator[datetime]):
+    """A moment; aware and in UTC on our side of every database."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002, D102
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002, D102
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+Id = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite numbers rows by itself only in a column whose type is exactly INTEGER."""
+
+
+def _lease_columns() -> list[Column[object]]:
+    """What a row needs to be worked on by one worker at a time."""
+    columns: list[Column[object]] = [
+        Column("attempt", Integer, nullable=False, default=0),
+        Column("crashes", Integer, nullable=False, default=0),
+        Column("run_at", Utc, nullable=False),
+        Column("owner", String(128)),
+        Column("lease_until", Utc),
+        Column("created_at", Utc, nullable=False),
+        Column("finished_at", Utc),
+    ]
+    return columns
+
+
+scans = Table(
+    "scans",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text, nullable=False, default=""),
+    Column("peer", String(255), nullable=False),
+    Column("recording", String(255)),
+    Column("sha256", String(64)),
+    Column("n_bytes", BigInteger, nullable=False, default=0),
+    Column("n_acquisitions", Integer, nullable=False, default=0),
+    Column("n_waveforms", Integer, nullable=False, default=0),
+    Column("recipe_asked", String(1024), nullable=False, default=""),
+    Column("duplicate_of", String(32)),
+    Column("facts", JSON, nullable=False, default=dict),
+    Column("started_at", Utc, nullable=False),
+    Column("ended_at", Utc),
+    Index(None, "sha256"),
+    Index(None, "started_at"),
+    Index(None, "state"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("scan_id", String(32), ForeignKey("scans.id"), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text, nullable=False, default=""),
+    Column("priority", Integer, nullable=False, default=0),
+    Column("recipe_asked", String(1024), nullable=False, default=""),
+    Column("rule", String(255)),
+    Column("recipe", String(64)),
+    Column("progress", Float, nullable=False, default=0.0),
+    Column("doing", Text, nullable=False, default=""),
+    *_lease_columns(),
+    Index(None, "scan_id"),
+    Index(None, "state", "priority", "run_at", "id"),
+)
+
+series = Table(
+    "series",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("job_id", Id, ForeignKey("jobs.id"), nullable=False),
+    Column("study_instance_uid", String(64), nullable=False),
+    Column("series_instance_uid", String(64), nullable=False),
+    Column("description", String(64), nullable=False),
+    Index(None, "job_id"),
+    Index(None, "series_instance_uid"),
+)
+
+instances = Table(
+    "instances",
+    metadata,
+    Column("series_id", Id, ForeignKey("series.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("sop_class_uid", String(64), nullable=False),
+    Column("sop_instance_uid", String(64), nullable=False),
+    Column("path", String(255), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("n_bytes", BigInteger, nullable=False),
+    Index(None, "sop_instance_uid"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("series_id", Id, ForeignKey("series.id"), nullable=False),
+    Column("job_id", Id, ForeignKey("jobs.id"), nullable=False),
+    Column("scan_id", String(32), nullable=False),
+    Column("destination", String(255), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text, nullable=False, default=""),
+    Column("priority", Integer, nullable=False, default=0),
+    *_lease_columns(),
+    Index(None, "series_id"),
+    Index(None, "job_id"),
+    Index(None, "state", "priority", "run_at", "id"),
+)
+
+delivery_items = Table(
+    "delivery_items",
+    metadata,
+    Column("delivery_id", Id, ForeignKey("deliveries.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("status", Integer, nullable=False),
+    Column("stored_at", Utc, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", Utc, nullable=False),
+    Column("scan_id", String(32), nullable=False),
+    Column("job_id", Id),
+    Column("who", String(128), nullable=False),
+    Column("what", String(64), nullable=False),
+    Column("text", Text, nullable=False, default=""),
+    Index(None, "scan_id"),
+    Index(None, "job_id"),
+)

@@ -1,0 +1,136 @@
+"""The loop that works a queue, and the one place where an error becomes an outcome."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from gateway.jobs.lease import Lease
+from gateway.model.errors import GatewayError, LostLease, StorageFault
+
+logger = logging.getLogger(__name__)
+
+
+class Claimed(Protocol):
+    """Work that is ours."""
+
+    @property
+    def lease(self) -> Lease:
+        """The right to it."""
+
+
+Work = TypeVar("Work", bound=Claimed)
+WorkOut = TypeVar("WorkOut", bound=Claimed, covariant=True)
+
+
+class Queue(Protocol[WorkOut]):
+    """What the loop needs of a queue."""
+
+    def claim(self, owner: str) -> WorkOut | None:
+        """Claim the next piece of work."""
+
+    def renew(self, lease: Lease) -> None:
+        """Keep a lease alive."""
+
+    def postpone(self, lease: Lease, reason: str) -> None:
+        """Try again later."""
+
+    def hold(self, lease: Lease, reason: str) -> None:
+        """Wait for a person."""
+
+    def fail(self, lease: Lease, reason: str) -> None:
+        """Give up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How often an idle worker looks, and how often a busy one says that it lives."""
+
+    poll_s: float = 0.2
+    heartbeat_s: float = 20
+    trouble_s: float = 5
+    """Pause after the database did not answer."""
+
+
+def owner_name(role: str) -> str:
+    """Name a worker so that no other ever has the same name."""
+    return f"{role}@{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+
+def work(queue: Queue[Work], run: Callable[[Work], None], *, owner: str, stop: threading.Event, pace: Pace) -> None:
+    """Work until stopped; the piece in hand is finished first."""
+    while not stop.is_set():
+        try:
+            claimed = queue.claim(owner)
+        except StorageFault as fault:
+            logger.warning("cannot look for work", extra={"owner": owner, "reason": str(fault)})
+            stop.wait(pace.trouble_s)
+            continue
+        if claimed is None:
+            stop.wait(pace.poll_s)
+        else:
+            _attempt(queue, run, claimed, pace)
+
+
+def _attempt(queue: Queue[Work], run: Callable[[Work], None], claimed: Work, pace: Pace) -> None:
+    """Run one attempt under a heartbeat and record how it ended."""
+    try:
+        with _Heartbeat(queue, claimed.lease, pace.heartbeat_s):
+            outcome = _outcome(queue, run, claimed)
+        outcome()
+    except LostLease as lost:
+        logger.warning("work was taken from us", extra={"reason": str(lost)})
+    except StorageFault as fault:
+        logger.exception("the outcome could not be recorded; the lease will end", extra={"reason": str(fault)})
+
+
+def _outcome(queue: Queue[Work], run: Callable[[Work], None], claimed: Work) -> Callable[[], None]:
+    """Run, and decide from what is raised how the attempt ends."""
+    lease = claimed.lease
+    try:
+        run(claimed)
+    except LostLease:
+        raise
+    except GatewayError as error:
+        end = queue.postpone if error.transient else queue.hold if error.held else queue.fail
+        reason = str(error)
+        logger.warning("attempt ended", extra={"row": lease.row, "end": end.__name__, "reason": reason})
+        return lambda: end(lease, reason)
+    except Exception as bug:  # a bug: recorded, never retried, and the worker goes on
+        logger.exception("a fault of ours", extra={"row": lease.row})
+        what = f"a fault of ours ({type(bug).__name__}); the log has the details"
+        return lambda: queue.fail(lease, what)
+    return lambda: None
+
+
+class _Heartbeat:
+    """Renew a lease from a thread while work goes on; a lost lease shows at the next write."""
+
+    def __init__(self, queue: Queue[Claimed], lease: Lease, every_s: float) -> None:
+        self._queue = queue
+        self._lease = lease
+        self._every_s = every_s
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name=f"heartbeat-{lease.row}", daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        while not self._done.wait(self._every_s):
+            try:
+                self._queue.renew(self._lease)
+            except LostLease:
+                return
+            except StorageFault as fault:
+                logger.warning("a heartbeat failed", extra={"row": self._lease.row, "reason": str(fault)})
