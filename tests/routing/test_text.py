@@ -1,0 +1,176 @@
+"""Faults in TOML: all at once, each with the line on which a person finds it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+import tomlkit
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from gateway.model.errors import RoutesFault
+from gateway.model.route import Match, PacsDestination, Routes
+from gateway.routing.text import key_places, parse_routes
+
+GOOD = """
+[recipes.fft]
+method = "fft"
+
+[destinations.pacs]
+kind = "pacs"
+host = "pacs.example.org"
+ae_title = "PACS"
+
+[[rules]]
+name = "brain"
+match.protocol = "*brain*"
+recipe = "fft"
+destinations = ["pacs"]
+"""
+
+BAD = """\
+[recipes.fft]
+methd = "fft"
+
+[destinations.pacs]
+kind = "pacs"
+hst = "pacs.example.org"
+ae_title = "A TITLE THAT IS TOO LONG"
+
+[destinations.shelf]
+kind = "shelf"
+
+[[rules]]
+name = "first"
+recipe = "fft"
+destinations = [
+  "pacs",   # an array
+  "shelf",  # over lines
+]
+
+[[rules]]
+name = "second"
+destinations = []
+series_description = "{patient}"
+[rules.match]
+protocl = "x"
+"""
+
+SHELF = (
+    "line 9: destinations.shelf: Input tag 'shelf' found using 'kind' does not match any of the expected tags: "
+    "'folder', 'pacs'"
+)
+
+
+def faults(text: str) -> list[str]:
+    with pytest.raises(RoutesFault) as fault:
+        parse_routes(text, source="routes.toml")
+    return fault.value.faults
+
+
+def test_routes_are_what_the_text_says() -> None:
+    routes = parse_routes(GOOD, source="routes.toml")
+    assert routes.destinations == {"pacs": PacsDestination(host="pacs.example.org", ae_title="PACS")}
+    assert [(rule.name, rule.match) for rule in routes.rules] == [("brain", Match(protocol="*brain*"))]
+
+
+def test_all_faults_come_at_once_in_the_order_of_the_lines() -> None:
+    assert faults(BAD) == [
+        "line 2: recipes.fft.methd: unknown key; did you mean 'method'?",
+        "line 4: destinations.pacs.host: is missing",
+        "line 6: destinations.pacs.hst: unknown key; did you mean 'host'?",
+        "line 7: destinations.pacs.ae_title: String should have at most 16 characters",
+        SHELF,
+        "line 20: rules.1.recipe: is missing",
+        "line 22: rules.1.destinations: Tuple should have at least 1 item after validation, not 0",
+        "line 23: rules.1.series_description: {patient} is not known; known are {protocol} and {recipe}",
+        "line 25: rules.1.match.protocl: unknown key; did you mean 'protocol'?",
+    ]
+
+
+def test_names_that_nobody_defined_are_told_with_the_line_of_their_rule() -> None:
+    text = GOOD.replace('recipe = "fft"', 'recipe = "sense"').replace('["pacs"]', '["pcas"]')
+    assert faults(text) == [
+        "line 10: rule 'brain' names recipe 'sense', which is not defined",
+        "line 10: rule 'brain' names destination 'pcas', which is not defined",
+    ]
+
+
+def test_two_rules_of_one_name_are_refused_at_the_second() -> None:
+    again = '\n[[rules]]\nname = "brain"\nrecipe = "fft"\ndestinations = ["pacs"]\n'
+    assert faults(GOOD + again)[0].startswith("line 16: rule 'brain' is there twice")
+
+
+def test_a_recipe_whose_name_cannot_come_over_the_wire_is_refused() -> None:
+    (fault,) = faults(GOOD + '\n[recipes."two words"]\nmethod = "fft"\n')
+    assert fault.startswith("line 16: recipes.two words: String should match pattern")
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("[recipes.fft\n", "line 1, column 13"),
+        ('a = 1\nb = "open\n', "line 2, column 10"),
+        ("a = 1\na = 2", "line 2, column 6"),
+        ("a = 1\r\nb = = 2\r\n", "line 2, column 5"),
+    ],
+)
+def test_a_slip_of_the_pen_is_told_with_line_and_column(text: str, where: str) -> None:
+    (fault,) = faults(text)
+    assert where in fault
+
+
+def test_an_empty_file_says_what_is_missing() -> None:
+    assert faults("") == ["recipes: is missing", "destinations: is missing", "rules: is missing"]
+
+
+def test_keys_are_found_behind_values_of_many_lines() -> None:
+    text = 'a = """\n[b]\nc = 1\n"""\nd = [\n  { e = 1 },\n]\n"f.g".h = 2\n[[i]]\n[[i]]\nj = 3\n[[i.k]]\nl = 4\n'
+    assert key_places(text.replace("\n", "\r\n")) == key_places(text) == {
+        ("a",): "line 1",
+        ("d",): "line 5",
+        ("d", 0): "line 5",
+        ("d", 0, "e"): "line 5",
+        ("f.g",): "line 8",
+        ("f.g", "h"): "line 8",
+        ("i", 0): "line 9",
+        ("i", 1): "line 10",
+        ("i", 1, "j"): "line 11",
+        ("i", 1, "k", 0): "line 12",
+        ("i", 1, "k", 0, "l"): "line 13",
+    }  # fmt: skip
+
+
+@given(st.text())
+def test_any_text_is_routes_or_a_fault_and_nothing_else(text: str) -> None:
+    with suppress(RoutesFault):
+        assert isinstance(parse_routes(text, source="routes.toml"), Routes)
+
+
+def leaves(node: object, key: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    if isinstance(node, dict | list):
+        for step, below in node.items() if isinstance(node, dict) else enumerate(node):
+            yield from leaves(below, (*key, step))
+    else:
+        yield key
+
+
+TREES = st.recursive(
+    st.integers() | st.text(),
+    lambda below: (
+        st.dictionaries(st.text(), below, max_size=3)
+        | st.lists(below, max_size=3)
+        | st.lists(st.dictionaries(st.text(), below, max_size=3), max_size=3)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.text(), TREES, max_size=4))
+def test_every_value_of_any_tree_is_found(tree: dict[str, object]) -> None:
+    text = tomlkit.dumps(tree)
+    assume(tomllib.loads(text) == tree)
+    assert set(leaves(tree)) <= set(key_places(text))
