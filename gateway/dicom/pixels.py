@@ -1,0 +1,89 @@
+"""From float images to the integers of a DICOM series: one scale and one window for all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gateway.model.errors import ImageRefused
+from gateway.model.image import ImageKind
+
+MAGNITUDE_BITS = 12
+"""Twelve bits stored in sixteen: what every viewer takes."""
+
+PHASE_UNITS_PER_RADIAN = 1000
+"""Phase is stored in mrad, so that a reader who ignores units still reads a number that means something."""
+
+WINDOW_PERCENTILES = (1.0, 99.5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPixels:
+    """A series as integers.
+
+    Parameters
+    ----------
+    values
+        uint16 for magnitude, int16 for phase. Shape `(frame y x)`.
+    bits_stored
+        Highest bit that can be set, plus one.
+    window_center, window_width
+        In stored values (PS3.3 C.11.2.1.2): shows the 1st to the 99.5th percentile of the whole series.
+    """
+
+    values: npt.NDArray[np.uint16] | npt.NDArray[np.int16]
+    bits_stored: int
+    window_center: float
+    window_width: float
+
+    @property
+    def signed(self) -> bool:
+        """Whether Pixel Representation is 1."""
+        return bool(self.values.dtype == np.int16)
+
+
+def store_pixels(pixels: npt.NDArray[np.float32], kind: ImageKind) -> StoredPixels:
+    """Scale a whole series, so that values compare between its images; nothing is clipped.
+
+    Parameters
+    ----------
+    pixels
+        Magnitude in arbitrary units, or phase in radians. Shape `(frame y x)`.
+
+    Raises
+    ------
+    ImageRefused
+        Pixels are not finite, all equal, or cannot be what ``kind`` says.
+    """
+    if not pixels.size:
+        raise ImageRefused("the series has no pixels")
+    if not np.isfinite(pixels).all():
+        raise ImageRefused(f"{np.count_nonzero(~np.isfinite(pixels))} of {pixels.size} pixels are not finite")
+    if pixels.min() == pixels.max():
+        raise ImageRefused(f"all {pixels.size} pixels have the same value, {pixels.flat[0]}")
+    stored = _magnitude(pixels) if kind is ImageKind.MAGNITUDE else _phase(pixels)
+    low, high = np.percentile(stored, WINDOW_PERCENTILES)
+    return StoredPixels(
+        values=stored,
+        bits_stored=MAGNITUDE_BITS if kind is ImageKind.MAGNITUDE else 16,
+        window_center=round(float(low + high + 1) / 2, 1),
+        window_width=round(float(high - low + 1), 1),
+    )
+
+
+def _magnitude(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
+    if pixels.min() < 0:
+        raise ImageRefused(f"a magnitude image has {np.count_nonzero(pixels < 0)} negative pixels")
+    largest = 2**MAGNITUDE_BITS - 1
+    relative = pixels.astype(np.float64) / float(pixels.max())
+    stored: npt.NDArray[np.uint16] = np.rint(relative * largest).astype(np.uint16)
+    return stored
+
+
+def _phase(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
+    stored = np.rint(pixels.astype(np.float64) * PHASE_UNITS_PER_RADIAN)
+    if np.abs(stored).max() > np.iinfo(np.int16).max:
+        raise ImageRefused(f"a phase of {np.abs(pixels).max()} rad does not fit 16 bits in mrad")
+    return stored.astype(np.int16)

@@ -1,0 +1,132 @@
+"""Make text and numbers of a scanner legal values of a DICOM VR (PS3.5 6.2), or None where nothing legal is left.
+
+Descriptions are cleaned and cut to length. Identifiers are taken whole or not at all: a cut one is somebody else's.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import unicodedata
+from collections.abc import Container
+from datetime import date, time
+
+from pydicom.valuerep import format_number_as_ds
+
+logger = logging.getLogger(__name__)
+
+SHORT, LONG = 16, 64
+"""Characters of SH and CS, and of LO and of each component group of PN."""
+
+LONG_TEXT = 10_240
+
+_UNPRINTABLE = {"Cc", "Cs", "Cn", "Co", "Zl", "Zp"}
+"""Unicode categories that no text VR should carry: controls, surrogates, unassigned, private, line breaks."""
+
+_BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""They can make a name read as another one."""
+
+_UID = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+")
+_ZONE = r"(?:Z|[+-][0-9]{2}:?[0-9]{2})?"
+_DATE = re.compile(r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})" + _ZONE)
+_TIME = re.compile(r"([0-9]{2}):?([0-9]{2}):?([0-9]{2})(?:\.([0-9]{1,6})[0-9]*)?" + _ZONE)
+
+_OLDEST = date(1900, 1, 1)
+"""It and all before it are placeholders: nobody who is scanned was born then."""
+
+_LARGEST_DECIMAL = 1e9
+
+
+def text(value: str | None, limit: int = LONG) -> str | None:
+    """Clean text for SH, LO, ST and LT, and cut it at a character."""
+    clean = _printable(value or "")
+    if len(clean) > limit:
+        logger.warning("text cut to fit its VR", extra={"characters": len(clean), "limit": limit})
+    return clean[:limit].strip() or None
+
+
+def _printable(value: str) -> str:
+    """Remove what no VR allows; a backslash would start a second value."""
+    kept = (" " if unicodedata.category(c) in {"Cc", "Zl", "Zp"} else c for c in value if _allowed(c))
+    return "".join(kept).replace("\\", " ").strip()
+
+
+def _allowed(character: str) -> bool:
+    category = unicodedata.category(character)
+    return character not in _BIDI_CONTROLS and (category not in _UNPRINTABLE or category in {"Cc", "Zl", "Zp"})
+
+
+def identifier(value: str | None, limit: int = LONG) -> str | None:
+    """Take an identifier (patient, accession, study, serial number) as it is, or not at all."""
+    given = (value or "").strip()
+    if given == _printable(given) and len(given) <= limit:
+        return given or None
+    logger.warning("identifier left out: not legal in DICOM", extra={"characters": len(given), "limit": limit})
+    return None
+
+
+def code(value: str | None) -> str | None:
+    """Fit a code string (CS): upper case letters, digits, blank and underscore."""
+    upper = (value or "").upper()
+    return re.sub(r"[^A-Z0-9 _]", " ", upper)[:SHORT].strip() or None
+
+
+def one_of(value: str | None, allowed: Container[str]) -> str | None:
+    """Take a code string only when it is one of those defined."""
+    given = code(value)
+    return given if given in allowed else None
+
+
+def person_name(value: str | None) -> str | None:
+    """Fit a person name (PN): at most three groups, each at most five components and 64 characters."""
+    groups = [_name_group(group) for group in _printable(value or "").split("=")[:3]]
+    return "=".join(groups).rstrip("=") or None
+
+
+def _name_group(group: str) -> str:
+    components = "^".join(part.strip() for part in group.split("^")[:5])
+    return components[:LONG].rstrip("^ ")
+
+
+def uid(value: str | None) -> str | None:
+    """Take a UID only when it is valid (PS3.5 9.1)."""
+    given = (value or "").strip()
+    return given if len(given) <= LONG and _UID.fullmatch(given) else None
+
+
+def calendar_date(value: str | None) -> str | None:
+    """Fit a date (DA) that the calendar has; placeholders such as 1900-01-01 count as none."""
+    match = _DATE.fullmatch((value or "").strip())
+    if match is None:
+        return None
+    try:
+        day = date(*(int(part) for part in match.groups()))
+    except ValueError:
+        return None
+    return day.strftime("%Y%m%d") if day > _OLDEST else None
+
+
+def time_of_day(value: str | None) -> str | None:
+    """Fit a time (TM) that the clock has, with up to six digits of the second."""
+    match = _TIME.fullmatch((value or "").strip())
+    if match is None:
+        return None
+    hour, minute, second, fraction = match.groups()
+    try:
+        time(int(hour), int(minute), int(second))
+    except ValueError:
+        return None
+    return f"{hour}{minute}{second}" + (f".{fraction}" if fraction else "")
+
+
+def decimal(value: float | None, *, positive: bool = False) -> str | None:
+    """Fit a number (DS): finite, of a size that means something, at most 16 characters."""
+    if value is None or not math.isfinite(value) or abs(value) > _LARGEST_DECIMAL or (positive and value <= 0):
+        return None
+    return format_number_as_ds(float(value) + 0.0)
+
+
+def integer(value: int | None) -> int | None:
+    """Fit a count (IS): not negative, below 2**31."""
+    return value if value is not None and 0 <= value < 2**31 else None
