@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 AeTitle = Annotated[
@@ -25,6 +25,7 @@ class FftRecipe(_Part):
     """Fully sampled Cartesian k-space: inverse Fourier transform, coils combined by the root of the sum of squares."""
 
     method: Literal["fft"] = "fft"
+    """Which method it is."""
 
 
 Recipe = FftRecipe
@@ -35,15 +36,20 @@ class FolderDestination(_Part):
     """A folder on this machine: one sub-folder for each series."""
 
     kind: Literal["folder"] = "folder"
+    """Which kind of destination it is."""
     path: Path
+    """Relative to the folder of this file."""
 
 
 class PacsDestination(_Part):
     """A PACS that takes a series by C-STORE."""
 
     kind: Literal["pacs"] = "pacs"
+    """Which kind of destination it is."""
     host: str = Field(min_length=1)
+    """Name or address of the PACS."""
     port: Port = 104
+    """Its DICOM port."""
     ae_title: AeTitle
     """What the PACS calls itself."""
     calling_ae_title: AeTitle = "MRGW"
@@ -59,15 +65,25 @@ class Match(_Part):
     """Globs (``*``, ``?``, ``[abc]``; case does not matter) that must all fit; a field left out fits everything."""
 
     vendor: str | None = None
+    """Maker of the scanner (``systemVendor``)."""
     model: str | None = None
+    """Its model (``systemModel``)."""
     station: str | None = None
+    """Its name (``stationName``)."""
     institution: str | None = None
+    """Where it stands (``institutionName``)."""
     protocol: str | None = None
+    """Name of the protocol (``protocolName``)."""
     sequence: str | None = None
+    """Name of the sequence (``sequenceName``, else ``sequence_type``)."""
     trajectory: str | None = None
+    """How k-space was covered (``trajectory``): cartesian, radial, spiral, ..."""
     body_part: str | None = None
+    """What was examined (``bodyPartExamined``)."""
     patient_position: str | None = None
+    """How the patient lay (``patientPosition``): HFS, FFS, ..."""
     study_description: str | None = None
+    """``studyDescription``."""
     source: str | None = None
     """Address the scan came from, without its port."""
     recipe_asked: str | None = None
@@ -78,9 +94,13 @@ class Rule(_Part):
     """What happens to the scans that match; the first rule that matches decides."""
 
     name: str = Field(min_length=1)
+    """What the page and the timeline call it."""
     match: Match = Match()
+    """Which scans it is for."""
     recipe: RecipeName
+    """Name of the recipe that reconstructs them."""
     destinations: tuple[str, ...] = Field(min_length=1)
+    """Names of the destinations that the series goes to."""
     series_description: str = "{protocol} {recipe}"
     """Text with ``{protocol}`` and ``{recipe}`` in it."""
 
