@@ -14,7 +14,19 @@ ROOT = Path(__file__).resolve().parents[1]
 PYPROJECT = ROOT / "pyproject.toml"
 CONTRACTS = [contract["name"] for contract in tomllib.loads(PYPROJECT.read_text())["tool"]["importlinter"]["contracts"]]
 STUBS = [
-    *("cli", "app", "schedule", "settings", "intake", "process", "deliver", "web/page", "mrd/parser", "spool/spool"),
+    *(
+        "cli",
+        "app",
+        "schedule",
+        "settings",
+        "intake",
+        "recovery",
+        "process",
+        "deliver",
+        "web/page",
+        "mrd/parser",
+        "spool/spool",
+    ),
     *("jobs/store", "routing/choose", "recon/fft", "quality/verdict", "dicom/series", "model/job"),
 ]
 """The smallest tree that the contracts can be read against: modules, and packages with one module each."""
