@@ -217,5 +217,5 @@ def _delivery(row: Row[Any]) -> DeliveryView:
 def _job(row: Row[Any], sent: Sequence[DeliveryView]) -> JobView:
     own = [name for name in JobView.__dataclass_fields__ if name not in ("scan", "deliveries")]
     fields: dict[str, Any] = {name: getattr(row, name) for name in own}
-    whole = {"state": JobState(row.state), "id": JobId(row.id)}
+    whole: dict[str, Any] = {"state": JobState(row.state), "id": JobId(row.id)}
     return JobView(**{**fields, **whole, "scan": _scan(row, "of_scan_"), "deliveries": tuple(sent)})

@@ -48,8 +48,9 @@ class ScanStore:
             elif known != ScanState.RECEIVING:
                 return ScanState(known), None, None
             earlier = _same_bytes(connection, seal)
-            state = ScanState.DUPLICATE if earlier else seal.state
-            reason = f"same bytes as scan {earlier}" if earlier else seal.reason
+            verdict = seal.verdict
+            state = ScanState.DUPLICATE if earlier else verdict.state
+            reason = f"same bytes as scan {earlier}" if earlier else verdict.reason
             connection.execute(
                 update(scans)
                 .where(scans.c.id == seal.recording)
@@ -58,15 +59,15 @@ class ScanStore:
                     reason=reason,
                     recording=key,
                     sha256=seal.sha256,
-                    n_bytes=seal.n_bytes,
-                    n_acquisitions=seal.n_acquisitions,
-                    n_waveforms=seal.n_waveforms,
-                    recipe_asked=seal.recipe_asked,
+                    n_bytes=verdict.n_bytes,
+                    n_acquisitions=verdict.n_acquisitions,
+                    n_waveforms=verdict.n_waveforms,
+                    recipe_asked=verdict.recipe_asked,
                     duplicate_of=earlier,
                     ended_at=seal.ended_at,
                 )
             )
-            counted = f"{seal.n_bytes} bytes, {seal.n_acquisitions} readouts"
+            counted = f"{verdict.n_bytes} bytes, {verdict.n_acquisitions} readouts"
             self._event(connection, seal.recording, state.value.lower(), f"{counted} {reason}".rstrip())
             job = self._enqueue(connection, seal) if state is ScanState.COMPLETE else None
             return state, earlier, job
@@ -77,7 +78,7 @@ class ScanStore:
             "scan_id": seal.recording,
             "state": JobState.QUEUED,
             "priority": LIVE_PRIORITY,
-            "recipe_asked": seal.recipe_asked,
+            "recipe_asked": seal.verdict.recipe_asked,
             "run_at": now,
             "created_at": now,
         }
@@ -106,7 +107,7 @@ class ScanStore:
 
 def _same_bytes(connection: Connection, seal: Seal) -> RecordingId | None:
     """Find an earlier complete scan with the same bytes."""
-    if seal.state is not ScanState.COMPLETE:
+    if seal.verdict.state is not ScanState.COMPLETE:
         return None
     query = select(scans.c.id).where(scans.c.sha256 == seal.sha256, scans.c.state == ScanState.COMPLETE)
     found = connection.execute(query.order_by(scans.c.started_at).limit(1)).scalar()

@@ -15,6 +15,7 @@
     ├── SendError             a destination did not take the series
     │   ├── PeerUnreachable     nobody answered, or the outcome is unknown (transient)
     │   └── PeerRefused         it answered, and the answer is no
+    ├── DamagedFile           a file in the outbox is not what was written: hold for a person
     ├── StorageFault          disk or database failed us (transient)
     ├── LostLease             another worker owns the job now: stop, write nothing
     └── IllegalTransition     the state does not allow this event
@@ -107,6 +108,12 @@ class PeerUnreachable(SendError):
 
 class PeerRefused(SendError):
     """The peer answered, and the answer is no."""
+
+
+class DamagedFile(GatewayError):
+    """A file in the outbox is missing, or not what was written."""
+
+    held = True
 
 
 class StorageFault(GatewayError):

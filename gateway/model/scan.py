@@ -21,18 +21,26 @@ class ScanState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """How a session ended, and what it carried."""
+
+    state: ScanState
+    reason: str
+    recipe_asked: str
+    """The configuration name that the client sent; empty where it left the choice to the routes."""
+    n_bytes: int
+    n_acquisitions: int
+    n_waveforms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Seal:
     """What is written beside a recording when its session ends."""
 
     recording: RecordingId
-    state: ScanState
-    reason: str
     peer: str
     started_at: datetime
     ended_at: datetime
-    n_bytes: int
     sha256: str
-    n_acquisitions: int
-    n_waveforms: int
-    recipe_asked: str
-    """The configuration name that the client sent; empty where it left the choice to the routes."""
+    """Of the recording, every byte."""
+    verdict: Verdict

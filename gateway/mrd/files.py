@@ -12,11 +12,29 @@ import numpy as np
 import numpy.typing as npt
 
 from gateway.model.errors import BadStream, UnreadableFile
-from gateway.model.readout import ACQUISITION_HEADER, Acquisition, Readouts
+from gateway.model.readout import ACQUISITION_HEADER, Readouts
 from gateway.mrd.framing import MessageId
-from gateway.mrd.stream import RecordedSession, read_session
+from gateway.mrd.stream import RecordedSession, read_session, write_session
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+PIECE_BYTES = 1 << 20
+
+WAVEFORM_HEADER = np.dtype(
+    [
+        ("version", "<u2"),
+        ("flags", "<u8"),
+        ("measurement_uid", "<u4"),
+        ("scan_counter", "<u4"),
+        ("time_stamp", "<u4"),
+        ("number_of_samples", "<u2"),
+        ("channels", "<u2"),
+        ("sample_time_us", "<f4"),
+        ("waveform_id", "<u2"),
+    ],
+    align=True,
+)
+"""``ISMRMRD_WaveformHeader`` (waveform.h): 40 bytes, aligned to 8."""
+
 STREAM_STARTS = (MessageId.CONFIG_FILE, MessageId.CONFIG_TEXT, MessageId.HEADER)
 
 
@@ -45,6 +63,35 @@ def read_scan(path: Path) -> RecordedSession:
     return _with_samples(path, scan)
 
 
+def stream_of(path: Path, recipe: str = "") -> tuple[RecordedSession, Iterator[bytes]]:
+    """Read a scan and say how it goes over the wire: a recording as it is, unless another recipe is asked for.
+
+    Raises
+    ------
+    UnreadableFile
+        As for `read_scan`.
+    """
+    scan = read_scan(path)
+    with path.open("rb") as file:
+        recorded = file.read(len(HDF5_MAGIC)) != HDF5_MAGIC
+    if recorded and recipe in ("", scan.recipe_asked):
+        return scan, _pieces(path)
+    return scan, write_session(scan, recipe=recipe)
+
+
+def n_bytes_of(scan: RecordedSession) -> int:
+    """Say about how much goes over the wire, for a progress bar."""
+    return len(scan.header_xml) + sum(
+        run.heads.nbytes + run.samples.nbytes + run.trajectory.nbytes for run in scan.acquisition
+    )
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(PIECE_BYTES):
+            yield piece
+
+
 def _with_samples(path: Path, scan: RecordedSession) -> RecordedSession:
     if not scan.acquisition:
         raise UnreadableFile(path, "holds no acquisitions")
@@ -60,14 +107,14 @@ def _read_h5(path: Path) -> RecordedSession:
             group = _measurement(path, file)
             xml = group["xml"][0]
             records = group["data"][:]
-            n_waveforms = len(group["waveforms"]) if "waveforms" in group else 0
+            waveforms = list(_waveforms(group["waveforms"][:])) if "waveforms" in group else []
     except (OSError, KeyError, ValueError, IndexError) as error:
         raise UnreadableFile(path, f"the HDF5 file is damaged: {error}") from error
     return RecordedSession(
         header_xml=xml if isinstance(xml, bytes) else str(xml).encode(),
         recipe_asked="",
         acquisition=tuple(_runs(path, records)),
-        n_waveforms=n_waveforms,
+        waveforms=tuple(waveforms),
     )
 
 
@@ -81,6 +128,15 @@ def _measurement(path: Path, file: h5py.File) -> h5py.Group:
     if any("xml" in group for group in groups):
         raise UnreadableFile(path, "is an ISMRMRD file of images, without raw data")
     raise UnreadableFile(path, "is an HDF5 file, but not an ISMRMRD one: no group has both 'xml' and 'data'")
+
+
+def _waveforms(records: npt.NDArray[Any]) -> Iterator[bytes]:
+    """Turn waveforms into the bodies of WAVEFORM messages."""
+    for head, samples in zip(records["head"], records["data"], strict=True):
+        wire = np.zeros(1, WAVEFORM_HEADER)
+        for name in WAVEFORM_HEADER.names or ():
+            wire[name] = head[name]
+        yield wire.tobytes() + np.ascontiguousarray(samples, "<u4").tobytes()
 
 
 def _runs(path: Path, records: npt.NDArray[Any]) -> Iterator[Readouts]:
@@ -115,8 +171,3 @@ def _stack(path: Path, ragged: npt.NDArray[Any], shape: tuple[int, int], first: 
     for number, values in enumerate(ragged):
         stacked[number] = values.reshape(shape)
     return stacked
-
-
-def count_readouts(acquisition: Acquisition) -> int:
-    """Count the readouts of all runs."""
-    return sum(len(run) for run in acquisition)

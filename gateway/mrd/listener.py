@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.model.errors import BadStream, GatewayError, StorageFault
+from gateway.model.scan import Verdict
 from gateway.mrd import messages
 from gateway.mrd.framing import Limits
-from gateway.mrd.session import Session, Verdict
+from gateway.mrd.session import Session
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,9 @@ class Recorder(Protocol):
 
     def finish(self, verdict: Verdict) -> str:
         """Make the session durable and return the sentence for the client; only then is it acknowledged."""
+
+    def discard(self) -> None:
+        """Forget a session that nobody will miss."""
 
     def abandon(self) -> None:
         """Leave everything as it is."""
@@ -143,9 +147,11 @@ def _serve_session(connection: socket.socket, recorder: Recorder, limits: Sessio
     session = Session(limits.messages)
     try:
         stopped = _receive(connection, session, recorder, limits)
-        verdict = session.verdict(stopped)
-        receipt = recorder.finish(verdict)
-        answer = messages.text(receipt) if receipt else b""
+        answer = b""
+        if session.worth_keeping:
+            answer = messages.text(recorder.finish(session.verdict(stopped)))
+        else:
+            recorder.discard()
         _answer(connection, answer + messages.close() if session.closed and not stopped else answer)
     except StorageFault as fault:
         logger.error("scan not stored", extra={"reason": str(fault)})  # noqa: TRY400 - expected

@@ -26,6 +26,11 @@ def header(xml: Bytes) -> bytes:
     return _text(MessageId.HEADER, xml)
 
 
+def waveform(body: Bytes) -> bytes:
+    """Message 1026: a waveform, its header and its samples."""
+    return struct.pack("<H", MessageId.WAVEFORM) + bytes(body)
+
+
 def text(line: str) -> bytes:
     """Message 5: a sentence for the other side."""
     return _text(MessageId.TEXT, line.encode())

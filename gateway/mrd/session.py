@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-
 from gateway.model.errors import BadStream
-from gateway.model.scan import ScanState
+from gateway.model.scan import ScanState, Verdict
 from gateway.mrd import messages
 from gateway.mrd.framing import Bytes, Limits, MessageId
 from gateway.mrd.parser import Message, Parser
 
 NO_CHOICE = ("", "default")
 """Configuration names by which a client leaves the recipe to the routes."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """How a session ended."""
-
-    state: ScanState
-    reason: str
-    recipe_asked: str
-    n_bytes: int
-    n_acquisitions: int
-    n_waveforms: int
-    worth_keeping: bool
-    """Whether there is anything that a person may want to see: a health check or a port probe leaves nothing behind."""
 
 
 class Session:
@@ -53,6 +37,11 @@ class Session:
     def scan_begun(self) -> bool:
         """Whether this is a scan and not a health check."""
         return self._header_seen
+
+    @property
+    def worth_keeping(self) -> bool:
+        """Whether a person may want to see it: a health check or a port probe leaves nothing behind."""
+        return self._header_seen or self._fault is not None
 
     @property
     def whole_messages(self) -> int:
@@ -112,7 +101,6 @@ class Session:
             n_bytes=self._parser.offset,
             n_acquisitions=counts[MessageId.ACQUISITION],
             n_waveforms=counts[MessageId.WAVEFORM],
-            worth_keeping=self._header_seen or state is ScanState.REJECTED,
         )
 
     def _judge(self, stopped: str) -> tuple[ScanState, str]:

@@ -33,7 +33,8 @@ class RecordedSession:
     header_xml: bytes
     recipe_asked: str
     acquisition: Acquisition
-    n_waveforms: int = 0
+    waveforms: tuple[bytes, ...] = ()
+    """Bodies of WAVEFORM messages, as they came."""
 
 
 def record_dtype(*, samples: int, channels: int, dimensions: int) -> np.dtype[Any]:
@@ -67,8 +68,9 @@ def read_session(path: Path) -> RecordedSession:
 
 
 def _read(stream: mmap.mmap) -> RecordedSession:
-    header_xml, recipe_asked, n_waveforms, at = b"", "", 0, 0
+    header_xml, recipe_asked, at = b"", "", 0
     runs: list[Readouts] = []
+    waveforms: list[bytes] = []
     while at < len(stream):
         message_id = int.from_bytes(stream[at : at + 2], "little")
         if message_id == MessageId.ACQUISITION:
@@ -82,12 +84,12 @@ def _read(stream: mmap.mmap) -> RecordedSession:
             case MessageId.CONFIG_FILE:
                 recipe_asked = messages.decode_text(stream[body:end])
             case MessageId.WAVEFORM:
-                n_waveforms += 1
+                waveforms.append(stream[at + 2 : end])
             case MessageId.CLOSE:
                 break
         at = end
     return RecordedSession(
-        header_xml=header_xml, recipe_asked=recipe_asked, acquisition=tuple(runs), n_waveforms=n_waveforms
+        header_xml=header_xml, recipe_asked=recipe_asked, acquisition=tuple(runs), waveforms=tuple(waveforms)
     )
 
 
@@ -148,10 +150,11 @@ def _alike(records: npt.NDArray[Any], head: Any) -> int:
     return len(records) if alike.all() else int(alike.argmin())
 
 
-def write_session(header_xml: bytes, acquisition: Acquisition, *, recipe: str = "") -> Iterator[bytes]:
-    """Write readouts as a session, from its configuration to its CLOSE, in pieces."""
-    yield messages.config_file(recipe or "default") + messages.header(header_xml)
-    for run in acquisition:
+def write_session(scan: RecordedSession, *, recipe: str = "") -> Iterator[bytes]:
+    """Write a scan as a session, from its configuration to its CLOSE, in pieces; waveforms go before the readouts."""
+    yield messages.config_file(recipe or "default") + messages.header(scan.header_xml)
+    yield b"".join(messages.waveform(body) for body in scan.waveforms)
+    for run in scan.acquisition:
         yield from write_readouts(run)
     yield messages.close()
 

@@ -97,15 +97,11 @@ class RecordingWriter:
         StorageFault
             It may not be on disk; it keeps its ``.part`` name and is found at the next start.
         """
-        final = self._folder / f"{self.recording}{SUFFIX}"
         try:
             os.fsync(self._file)
-            write_seal(self._folder / f"{self.recording}{SEAL_SUFFIX}", seal)
-            self._part.rename(final)
-            sync_folder(self._folder)
-            sync_folder(self._folder.parent)
         except OSError as error:
-            raise StorageFault(f"recording {self.recording} cannot be sealed: {error.strerror}") from error
+            raise StorageFault(f"recording {self.recording} cannot be synced: {error.strerror}") from error
+        final = finish_recording(self._part, seal)
         self.abandon()
         return final
 
@@ -119,6 +115,25 @@ class RecordingWriter:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+
+def finish_recording(part: Path, seal: Seal) -> Path:
+    """Seal a recording whose bytes are on the disk and give it its final name; safe to repeat.
+
+    Raises
+    ------
+    StorageFault
+        Seal or name may not be on disk; the recording keeps its ``.part`` name and is found at the next start.
+    """
+    final = part.with_name(f"{seal.recording}{SUFFIX}")
+    try:
+        write_seal(part.with_name(f"{seal.recording}{SEAL_SUFFIX}"), seal)
+        part.rename(final)
+        sync_folder(final.parent)
+        sync_folder(final.parent.parent)
+    except OSError as error:
+        raise StorageFault(f"recording {seal.recording} cannot be sealed: {error.strerror}") from error
+    return final
 
 
 def sync_folder(folder: Path) -> None:

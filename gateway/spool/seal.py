@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gateway.model.errors import UnreadableFile
 from gateway.model.ids import RecordingId
-from gateway.model.scan import ScanState, Seal
+from gateway.model.scan import ScanState, Seal, Verdict
 
 
 def write_seal(path: Path, seal: Seal) -> None:
@@ -35,14 +35,14 @@ def read_seal(path: Path) -> Seal:
     """
     try:
         fields = json.loads(path.read_text("utf-8"))
+        verdict = fields["verdict"]
         return Seal(
-            **{
-                **fields,
-                "recording": RecordingId(fields["recording"]),
-                "state": ScanState(fields["state"]),
-                "started_at": datetime.fromisoformat(fields["started_at"]),
-                "ended_at": datetime.fromisoformat(fields["ended_at"]),
-            }
+            recording=RecordingId(fields["recording"]),
+            peer=fields["peer"],
+            started_at=datetime.fromisoformat(fields["started_at"]),
+            ended_at=datetime.fromisoformat(fields["ended_at"]),
+            sha256=fields["sha256"],
+            verdict=Verdict(**{**verdict, "state": ScanState(verdict["state"])}),
         )
     except OSError as error:
         raise UnreadableFile(path, error.strerror or str(error)) from error

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
-from gateway.model.errors import UnreadableFile
+from gateway.model.errors import GatewayError, UnreadableFile
 from gateway.model.ids import RecordingId
-from gateway.spool.recording import PART_SUFFIX, SEAL_SUFFIX, SUFFIX, RecordingWriter, SyncPolicy, sync_folder
+from gateway.spool.recording import PART_SUFFIX, SEAL_SUFFIX, SUFFIX, RecordingWriter, SyncPolicy
 
 
 class Spool:
@@ -54,15 +56,37 @@ class Spool:
         """Find the seals."""
         yield from sorted(self.folder.glob(f"*/*{SEAL_SUFFIX}"))
 
-    def finish(self, part: Path) -> Path:
-        """Give a recording whose seal is written its final name."""
-        final = part.with_name(part.name.removesuffix(PART_SUFFIX) + SUFFIX)
-        part.rename(final)
-        sync_folder(final.parent)
-        return final
+    def beside(self, seal: Path) -> Path:
+        """Say which recording a seal belongs to."""
+        return seal.with_name(seal.name.removesuffix(SEAL_SUFFIX) + SUFFIX)
+
+    @contextmanager
+    def owned(self) -> Iterator[None]:
+        """Be the one process that writes recordings, as long as the block lasts; the kernel ends it with the process.
+
+        Raises
+        ------
+        GatewayError
+            Another process writes to this spool.
+        """
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = (self.folder / ".lock").open("w")
+        except OSError as error:
+            raise GatewayError(f"the spool {self.folder} cannot be written: {error.strerror}") from error
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise GatewayError(f"another listener writes to the spool {self.folder}") from None
+            yield
 
 
-def seal_path(recording: Path) -> Path:
+def recording_id(path: Path) -> RecordingId:
+    """Read the recording's id off its file name, finished or not."""
+    return RecordingId(path.name.removesuffix(PART_SUFFIX).removesuffix(SUFFIX))
+
+
+def seal_path(path: Path) -> Path:
     """Say where the seal of a recording is, finished or not."""
-    stem = recording.name.removesuffix(PART_SUFFIX).removesuffix(SUFFIX)
-    return recording.with_name(stem + SEAL_SUFFIX)
+    return path.with_name(recording_id(path) + SEAL_SUFFIX)

@@ -1,0 +1,281 @@
+"""Composition root: settings become stations, stations become running roles, in the order in which they can start and stop."""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import uvicorn
+
+from gateway.deliver import Deliverer
+from gateway.dicom.picture import png_of
+from gateway.dicom.store import echo
+from gateway.intake import Reception
+from gateway.jobs.clock import utc_now
+from gateway.jobs.database import open_database, upgrade
+from gateway.jobs.deliveries import DeliveryQueue
+from gateway.jobs.lease import Terms
+from gateway.jobs.queries import Queries
+from gateway.jobs.reconstructions import JobQueue
+from gateway.jobs.scans import ScanStore
+from gateway.jobs.worker import Pace, owner_name, work
+from gateway.logs import configure_logs
+from gateway.model.errors import GatewayError, WrongCall
+from gateway.model.ids import JobId
+from gateway.model.route import PacsDestination, Routes
+from gateway.mrd.framing import Limits
+from gateway.mrd.listener import Listener, SessionLimits
+from gateway.recovery import recover
+from gateway.schedule import duties_of, start_schedule
+from gateway.settings import Settings, load_routes, load_settings
+from gateway.spool.recording import SyncPolicy
+from gateway.spool.spool import Spool
+from gateway.supervisor import Child, on_leash, supervise
+from gateway.web.app import create_app
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stations:
+    """Everything that roles are made of."""
+
+    settings: Settings
+    routes: Routes
+    spool: Spool
+    scans: ScanStore
+    jobs: JobQueue
+    deliveries: DeliveryQueue
+    queries: Queries
+
+
+def open_stations(config: Path | None) -> Stations:
+    """Read the settings and open what they name; the schema is brought up to date.
+
+    Raises
+    ------
+    GatewayError
+        Settings, routes, folders or database do not allow it.
+    """
+    settings = load_settings(config)
+    configure_logs(settings.log.level, settings.log.format)
+    routes = load_routes(settings)
+    for folder in (settings.data.folder, settings.data.spool_folder, settings.data.outbox_folder):
+        _make_folder(folder)
+    engine = open_database(settings.database_url.get_secret_value())
+    upgrade(engine)
+    queue = settings.queue
+    terms = Terms(
+        lease_s=queue.lease_s,
+        max_crashes=queue.max_crashes,
+        retry_first_s=queue.retry_first_s,
+        retry_longest_s=queue.retry_longest_s,
+        give_up_after_s=queue.give_up_after_s,
+    )
+    policy = SyncPolicy(every_bytes=settings.listener.sync_every_bytes, every_s=settings.listener.sync_every_s)
+    return Stations(
+        settings=settings,
+        routes=routes,
+        spool=Spool(settings.data.spool_folder, policy),
+        scans=ScanStore(engine, utc_now),
+        jobs=JobQueue(engine, utc_now, terms),
+        deliveries=DeliveryQueue(engine, utc_now, terms),
+        queries=Queries(engine),
+    )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise GatewayError(f"folder {folder} cannot be written: {error.strerror}") from error
+
+
+@contextmanager
+def listening(stations: Stations) -> Iterator[Listener]:
+    """Listen for scans as long as the block lasts; what a dead listener has left is put in order before."""
+    limits = session_limits(stations.settings)
+    with stations.spool.owned():
+        recover(stations.spool, stations.scans, clock=utc_now, limits=limits.messages)
+        listener = Listener(
+            stations.settings.listener.host,
+            stations.settings.listener.port,
+            limits=limits,
+            open_recorder=lambda peer: Reception(
+                spool=stations.spool, scans=stations.scans, clock=utc_now, peer=peer, started_at=utc_now()
+            ),
+        )
+        listener.start()
+        logger.info("listening for scans", extra={"host": stations.settings.listener.host, "port": listener.port})
+        try:
+            yield listener
+        finally:
+            listener.stop()
+
+
+def session_limits(settings: Settings) -> SessionLimits:
+    """Translate the listener's settings."""
+    listener = settings.listener
+    return SessionLimits(
+        sessions=listener.max_sessions,
+        sessions_per_address=listener.max_sessions_per_address,
+        first_message_s=listener.first_message_timeout_s,
+        message_s=listener.message_timeout_s,
+        idle_s=listener.idle_timeout_s,
+        session_s=listener.session_timeout_s,
+        messages=Limits(
+            header_bytes=listener.max_header_bytes,
+            text_bytes=listener.max_text_bytes,
+            acquisition_bytes=listener.max_acquisition_bytes,
+            waveform_bytes=listener.max_waveform_bytes,
+        ),
+    )
+
+
+@contextmanager
+def showing(stations: Stations) -> Iterator[str]:
+    """Serve the page as long as the block lasts; yields its address.
+
+    Raises
+    ------
+    GatewayError
+        The address is taken.
+    """
+    settings = stations.settings.web
+    try:
+        door = socket.create_server((settings.host, settings.port), backlog=128)
+    except OSError as error:
+        where = f"{settings.host}:{settings.port}"
+        raise GatewayError(f"cannot serve the page on {where}: {error.strerror}") from error
+    page = create_app(stations.queries, preview=lambda job, number: _preview(stations, job, number))
+    server = uvicorn.Server(uvicorn.Config(page, log_config=None, lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [door]}, name="page")
+    thread.start()
+    try:
+        yield f"http://{settings.host}:{settings.port}/"
+    finally:
+        server.should_exit = True
+        thread.join()
+        door.close()
+
+
+def _preview(stations: Stations, job: JobId, number: int) -> bytes | None:
+    """Picture one instance of a job, counted from 1."""
+    paths = stations.queries.instance_paths(job)
+    if not 1 <= number <= len(paths):
+        return None
+    file = stations.settings.data.outbox_folder / paths[number - 1]
+    return png_of(file) if file.is_file() else None
+
+
+def until_told_to_stop() -> threading.Event:
+    """Turn the first SIGINT or SIGTERM into an event; a second one kills."""
+    stop = threading.Event()
+
+    def on_signal(number: int, _frame: object) -> None:
+        stop.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    signal.signal(signal.SIGINT, on_signal)
+    signal.signal(signal.SIGTERM, on_signal)
+    return stop
+
+
+Stop: TypeAlias = threading.Event
+
+
+def until_leash_ends() -> Stop:
+    """In a child: stop when the parent lets go, or on SIGTERM; Ctrl-C is the parent's to hear."""
+    stop = until_told_to_stop()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    on_leash(stop)
+    return stop
+
+
+def pace_of(settings: Settings) -> Pace:
+    """Translate the queue's settings."""
+    return Pace(poll_s=settings.queue.poll_s, heartbeat_s=settings.queue.heartbeat_s)
+
+
+def run_worker(stations: Stations, stop: threading.Event, owner: str | None) -> None:
+    """Reconstruct until stopped."""
+    from gateway.process import Processor  # noqa: PLC0415 - torch is for this role alone
+
+    processor = Processor(
+        jobs=stations.jobs,
+        spool=stations.spool,
+        outbox=stations.settings.data.outbox_folder,
+        routes=stations.routes,
+        device=stations.settings.workers.device,
+    )
+    logger.info("worker ready")
+    work(stations.jobs, processor, owner=owner or owner_name("worker"), stop=stop, pace=pace_of(stations.settings))
+
+
+def run_deliverer(stations: Stations, stop: threading.Event, owner: str | None) -> None:
+    """Deliver until stopped."""
+    deliverer = Deliverer(
+        deliveries=stations.deliveries, outbox=stations.settings.data.outbox_folder, routes=stations.routes
+    )
+    logger.info("deliverer ready")
+    pace = pace_of(stations.settings)
+    work(stations.deliveries, deliverer, owner=owner or owner_name("deliverer"), stop=stop, pace=pace)
+
+
+@contextmanager
+def everything(config: Path | None, stop: threading.Event) -> Iterator[Stations]:
+    """Run all roles on this machine: listener, page and schedule here, workers and deliverers as children."""
+    stations = open_stations(config)
+    with ExitStack() as running:
+        running.enter_context(listening(stations))
+        if stations.settings.web.enabled:
+            running.enter_context(showing(stations))
+        scheduler = start_schedule(duties_of(stations.jobs, stations.deliveries))
+        running.callback(scheduler.shutdown)
+        workers = [_child("work", config, stations.jobs.reap) for _ in range(stations.settings.workers.count)]
+        running.enter_context(supervise([*workers, _child("deliver", config, stations.deliveries.reap)], stop))
+        yield stations
+
+
+def _child(role: str, config: Path | None, reap: Callable[[str], int]) -> Child:
+    command = [sys.executable, "-m", "gateway", role, "--leashed"]
+    return Child(role=role, command=[*command, *(["--config", str(config)] if config else [])], reap=reap)
+
+
+def person() -> str:
+    """Name whoever typed the command."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def echo_destination(stations: Stations, name: str) -> None:
+    """Ask a PACS whether it is there.
+
+    Raises
+    ------
+    WrongCall
+        There is no such PACS in the routes.
+    SendError
+        It does not answer, or rejects us.
+    """
+    destination = stations.routes.destinations.get(name)
+    if not isinstance(destination, PacsDestination):
+        known = ", ".join(n for n, one in stations.routes.destinations.items() if isinstance(one, PacsDestination))
+        raise WrongCall(f"{name!r} is no PACS in the routes; known are: {known or 'none'}")
+    echo(destination)
+
+
+def upgrade_database(settings: Settings) -> str:
+    """Bring the schema up to date and return its version."""
+    return upgrade(open_database(settings.database_url.get_secret_value()))

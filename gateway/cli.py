@@ -1,0 +1,284 @@
+"""Commands: they read what the person typed, call, and print; no logic lives here."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+
+from gateway import __version__, app as roles, show
+from gateway.model.errors import GatewayError, WrongCall
+from gateway.model.job import JobState
+from gateway.model.work import WorkEvent
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="The MRI Reconstruction Gateway."
+)
+jobs = typer.Typer(no_args_is_help=True, help="Reconstructions: list, story, and what a person may do to them.")
+scans = typer.Typer(no_args_is_help=True, help="Scans as they came in.")
+pacs = typer.Typer(no_args_is_help=True, help="Destinations.")
+routes = typer.Typer(no_args_is_help=True, help="Rules, recipes and destinations.")
+database = typer.Typer(no_args_is_help=True, help="The database.")
+for name, group in (("jobs", jobs), ("scans", scans), ("pacs", pacs), ("routes", routes), ("db", database)):
+    app.add_typer(group, name=name)
+
+out = Console()
+err = Console(stderr=True)
+
+Config = Annotated[
+    Optional[Path],  # noqa: UP045 - typer reads it at run time
+    typer.Option("--config", envvar="GATEWAY_CONFIG", help="gateway.toml; without it, defaults in ./gateway-data."),
+]
+Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+Owner = Annotated[Optional[str], typer.Option(hidden=True)]  # noqa: UP045
+Leashed = Annotated[bool, typer.Option("--leashed", hidden=True)]
+Scan = Annotated[Path, typer.Argument(help="An ISMRMRD .h5 file, or a recording (.mrd).")]
+Limit = Annotated[int, typer.Option(min=1, help="How many.")]
+JobNumber = Annotated[int, typer.Argument(help="Number of the job.", min=1)]
+Reason = Annotated[str, typer.Option(help="Why; it is written into the job's timeline.")]
+
+
+@app.command()
+def run(config: Config = None) -> None:
+    """Run everything on this machine: listener, page, workers, deliverer."""
+    stop = roles.until_told_to_stop()
+    with roles.everything(config, stop) as stations:
+        settings = stations.settings
+        err.print(f"listening for scans on {settings.listener.host}:{settings.listener.port}")
+        if settings.web.enabled:
+            err.print(f"page at http://{settings.web.host}:{settings.web.port}/")
+        err.print(f"data in {settings.data.folder}; stop with Ctrl-C")
+        stop.wait()
+
+
+@app.command()
+def listen(config: Config = None) -> None:
+    """Only take scans in."""
+    stop = roles.until_told_to_stop()
+    with roles.listening(_stations(config)):
+        stop.wait()
+
+
+@app.command()
+def work(config: Config = None, owner: Owner = None, leashed: Leashed = False) -> None:
+    """Only reconstruct."""
+    stop = _stop_of(leashed)
+    roles.run_worker(_stations(config), stop, owner)
+
+
+@app.command()
+def deliver(config: Config = None, owner: Owner = None, leashed: Leashed = False) -> None:
+    """Only deliver."""
+    stop = _stop_of(leashed)
+    roles.run_deliverer(_stations(config), stop, owner)
+
+
+@app.command()
+def web(config: Config = None) -> None:
+    """Only serve the page."""
+    stop = roles.until_told_to_stop()
+    with roles.showing(_stations(config)) as address:
+        err.print(f"page at {address}")
+        stop.wait()
+
+
+@app.command()
+def send(
+    scan: Scan,
+    to: Annotated[str, typer.Option("--to", metavar="HOST:PORT", help="Where to send it.")] = "127.0.0.1:9002",
+    recipe: Annotated[str, typer.Option(help="Recipe to ask for; without it, the routes decide.")] = "",
+) -> None:
+    """Send a scan from a file, as a scanner would."""
+    from gateway.mrd.client import send_session  # noqa: PLC0415 - commands load only what they use
+    from gateway.mrd.files import n_bytes_of, stream_of  # noqa: PLC0415
+
+    host, port = _address(to)
+    content, stream = stream_of(scan, recipe)
+    with _progress(DownloadColumn()) as progress:
+        task = progress.add_task(f"sending {scan.name}", total=n_bytes_of(content))
+        receipt = send_session(stream, host, port, on_sent=lambda n: progress.advance(task, n))
+    for text in receipt.texts:
+        out.print(show.clean(text), soft_wrap=True)
+
+
+@app.command()
+def reconstruct(
+    scan: Scan,
+    folder: Annotated[Path, typer.Option("--out", help="Folder for the DICOM series.")],
+    recipe: Annotated[str, typer.Option(help="Recipe to use; without it, the routes decide.")] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    config: Config = None,
+) -> None:
+    """Reconstruct a scan from a file into DICOM files, without a server."""
+    from gateway.offline import reconstruct_file  # noqa: PLC0415 - torch
+    from gateway.settings import load_routes, load_settings  # noqa: PLC0415
+
+    routes_in_force = load_routes(load_settings(config))
+    with _progress() as progress:
+        task = progress.add_task("reading", total=1.0)
+        made = reconstruct_file(
+            scan,
+            folder,
+            routes=routes_in_force,
+            recipe=recipe,
+            device=device,
+            progress=lambda fraction, doing: progress.update(task, completed=fraction, description=doing),
+            note=lambda what, _text: progress.update(task, description=what),
+        )
+    for series in made:
+        out.print(f"{len(series.instances)} images in {folder / series.series_instance_uid}", soft_wrap=True)
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End by itself when the series has arrived.")] = False,
+    folder: Annotated[Optional[Path], typer.Option(help="Where to keep everything.")] = None,  # noqa: UP045
+) -> None:
+    """Show the whole way on this machine: a synthetic scan, reconstructed, in a PACS."""
+    from gateway.demo import run_demo  # noqa: PLC0415 - torch
+
+    stop = roles.until_told_to_stop()
+    arrived = run_demo(out, folder, once=once, stop=stop)
+    raise typer.Exit(0 if arrived else 1)
+
+
+@jobs.command("list")
+def jobs_list(
+    config: Config = None,
+    limit: Limit = 50,
+    state: Optional[JobState] = None,
+    as_json: Json = False,  # noqa: UP045
+) -> None:
+    """List the newest jobs."""
+    found = _stations(config).queries.jobs(limit, state)
+    print(show.as_json(found)) if as_json else show.show_jobs(out, found)  # noqa: T201
+
+
+@jobs.command("show")
+def jobs_show(job: JobNumber, config: Config = None, as_json: Json = False) -> None:
+    """Tell the story of one job: every step with its time."""
+    queries = _stations(config).queries
+    found = queries.job(job)
+    timeline = queries.timeline(found)
+    if as_json:
+        print(show.as_json({"job": found, "timeline": timeline}))  # noqa: T201
+    else:
+        show.show_job(out, found, timeline)
+
+
+def _act(event: WorkEvent, meaning: str) -> None:
+    """Add a command by which a person changes a job."""
+
+    def act(job: JobNumber, config: Config = None, reason: Reason = "") -> None:
+        state = _stations(config).jobs.act(job, event, who=roles.person(), reason=reason)
+        out.print(f"job {job} is {state}")
+
+    jobs.command(event.name.lower(), help=meaning)(act)
+
+
+_act(WorkEvent.RETRY, "Run a failed, quarantined or cancelled job again.")
+_act(WorkEvent.HOLD, "Keep a waiting job from running.")
+_act(WorkEvent.RELEASE, "Let a held job run.")
+_act(WorkEvent.CANCEL, "Give a job up.")
+
+
+@scans.command("list")
+def scans_list(config: Config = None, limit: Limit = 50, as_json: Json = False) -> None:
+    """List the newest scans."""
+    found = _stations(config).queries.scans(limit)
+    print(show.as_json(found)) if as_json else show.show_scans(out, found)  # noqa: T201
+
+
+@scans.command("show")
+def scans_show(
+    scan: Annotated[str, typer.Argument(help="Its id, or the beginning of it.")],
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Show one scan and its jobs."""
+    queries = _stations(config).queries
+    found = queries.scan(scan)
+    made = queries.jobs_of_scan(found.id)
+    if as_json:
+        print(show.as_json({"scan": found, "jobs": made}))  # noqa: T201
+        return
+    show.show_scans(out, [found])
+    show.show_jobs(out, made)
+
+
+@pacs.command("list")
+def pacs_list(config: Config = None, as_json: Json = False) -> None:
+    """List the destinations."""
+    found = {name: one.model_dump(mode="json") for name, one in _stations(config).routes.destinations.items()}
+    print(show.as_json(found)) if as_json else show.show_destinations(out, found)  # noqa: T201
+
+
+@pacs.command("echo")
+def pacs_echo(
+    destination: Annotated[str, typer.Argument(help="Its name in the routes.")], config: Config = None
+) -> None:
+    """Ask a PACS whether it is there and knows us (C-ECHO)."""
+    roles.echo_destination(_stations(config), destination)
+    out.print(f"{destination} answers")
+
+
+@routes.command("check")
+def routes_check(config: Config = None) -> None:
+    """Read settings and routes, and say what is wrong with them."""
+    from gateway.settings import load_routes, load_settings  # noqa: PLC0415
+
+    found = load_routes(load_settings(config))
+    out.print(
+        f"{len(found.rules)} rules, {len(found.recipes)} recipes, {len(found.destinations)} destinations: all well"
+    )
+
+
+@database.command("upgrade")
+def db_upgrade(config: Config = None) -> None:
+    """Bring the database to the schema of this version."""
+    from gateway.settings import load_settings  # noqa: PLC0415
+
+    out.print(f"the schema is {roles.upgrade_database(load_settings(config))}")
+
+
+@app.command()
+def version() -> None:
+    """Say which version this is."""
+    out.print(__version__)
+
+
+def _stations(config: Path | None) -> roles.Stations:
+    return roles.open_stations(config)
+
+
+def _stop_of(leashed: bool) -> roles.Stop:
+    return roles.until_leash_ends() if leashed else roles.until_told_to_stop()
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+        msg = f"--to {text!r} is not HOST:PORT"
+        raise WrongCall(msg)
+    return host.strip("[]"), int(port)
+
+
+def _progress(*more: object) -> Progress:
+    columns = [TextColumn("{task.description}"), BarColumn(), *more, TimeElapsedColumn()]
+    return Progress(*columns, console=err, transient=False)
+
+
+def main() -> None:
+    """Run a command; what goes wrong is one clear sentence and the right exit code."""
+    try:
+        app(standalone_mode=True)
+    except GatewayError as error:
+        err.print(f"[red]gateway:[/red] {show.clean_lines(str(error))}", soft_wrap=True, highlight=False)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)

@@ -1,0 +1,64 @@
+"""Deliver a series into a folder: a sub-folder for the series, files that are whole whenever they are seen."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from gateway.model.errors import DamagedFile, StorageFault
+from gateway.model.route import FolderDestination
+from gateway.model.series import Instance
+
+STORED = 0x0000
+
+
+def store_in_folder(
+    instances: Sequence[tuple[Instance, Path]],
+    destination: FolderDestination,
+    on_stored: Callable[[Instance, int], None],
+) -> None:
+    """Copy instances, each under the name it has in the outbox, and say of each at once that it is there.
+
+    Raises
+    ------
+    DamagedFile
+        A file in the outbox is not what was written.
+    StorageFault
+        The folder cannot be written.
+    """
+    for instance, path in instances:
+        content = read_checked(instance, path)
+        try:
+            _write(destination.path / instance.path, content)
+        except OSError as fault:
+            raise StorageFault(f"folder {destination.path} cannot be written: {fault.strerror}") from fault
+        on_stored(instance, STORED)
+
+
+def read_checked(instance: Instance, path: Path) -> bytes:
+    """Read a file of the outbox and compare it with the hash it had when it was written.
+
+    Raises
+    ------
+    DamagedFile
+        It is missing, or not what was written.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as fault:
+        raise DamagedFile(f"instance {instance.sop_instance_uid} cannot be read: {fault.strerror}") from fault
+    if hashlib.sha256(content).hexdigest() != instance.sha256:
+        raise DamagedFile(f"instance {instance.sop_instance_uid} is not what was written: {path} has changed")
+    return content
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)

@@ -1,0 +1,98 @@
+"""Joiner 2: a job becomes images, a verdict, and a DICOM series in the outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from gateway.dicom.series import SeriesPlan, build_series, write_series
+from gateway.jobs.reconstructions import ClaimedJob, JobQueue
+from gateway.model.header import ScanHeader
+from gateway.model.readout import Acquisition
+from gateway.model.route import Routes
+from gateway.model.series import Series
+from gateway.mrd.header import parse_header
+from gateway.mrd.stream import read_session
+from gateway.quality.sanity import check_images
+from gateway.recon.engine import reconstruct
+from gateway.routing.choose import Choice, choose, facts_of
+from gateway.spool.spool import Spool
+
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Processor:
+    """What a recon worker runs on each job it claims. Whatever fails is raised; the worker's loop decides what follows."""
+
+    jobs: JobQueue
+    spool: Spool
+    outbox: Path
+    routes: Routes
+    device: str
+
+    def __call__(self, job: ClaimedJob) -> None:
+        """Run one job to its end."""
+        session = read_session(self.spool.open(job.recording))
+        header = parse_header(session.header_xml)
+        facts = facts_of(header, source=job.peer, recipe_asked=job.recipe_asked)
+        self.jobs.describe(job, {name: value for name, value in asdict(facts).items() if value})
+        choice = choose(self.routes, facts)
+        self.jobs.routed(job.lease, rule=choice.rule.name, recipe=choice.recipe_name, why="; ".join(choice.why))
+
+        work = Work(acquisition=session.acquisition, header=header, choice=choice, sha256=job.sha256)
+        made = make_series(
+            work,
+            received_at=job.received_at,
+            device=self.device,
+            outbox=self.outbox,
+            progress=lambda fraction, doing: self.jobs.progress(job.lease, fraction, doing),
+            note=lambda what, text: self.jobs.note(job.lease, what, text),
+        )
+        self.jobs.succeed(job, made, list(choice.destinations))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What is to be reconstructed, and how."""
+
+    acquisition: Acquisition
+    header: ScanHeader
+    choice: Choice
+    sha256: str
+    """Of the session, as bytes on the wire."""
+
+
+def make_series(
+    work: Work,
+    *,
+    received_at: datetime,
+    device: str,
+    outbox: Path,
+    progress: Progress,
+    note: Callable[[str, str], None],
+) -> list[Series]:
+    """Reconstruct, check, and write DICOM: the same with a server and without."""
+    recipe = work.choice.recipe
+    outputs = reconstruct(work.acquisition, work.header, recipe, device=device, progress=progress)
+    note("reconstructed", "; ".join(f"{len(one.frames)} images, {one.kind.name.lower()}" for one in outputs))
+    for output in outputs:
+        check_images(output)
+    note("checked", "the images are finite and not empty")
+
+    made = []
+    for index, output in enumerate(outputs):
+        plan = SeriesPlan(
+            recording_sha256=work.sha256,
+            rule=work.choice.rule.name,
+            recipe=work.choice.recipe_name,
+            recipe_fingerprint=work.choice.fingerprint,
+            description=work.choice.series_description(work.header),
+            output_index=index,
+            received_at=received_at.astimezone(),
+        )
+        made.append(write_series(build_series(output, work.header, plan), outbox, lambda _n, _of: None))
+        note("series written", f"{len(made[-1].instances)} instances, {made[-1].series_instance_uid}")
+    return made

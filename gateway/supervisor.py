@@ -1,0 +1,107 @@
+"""Child processes that are started again when they die; whatever they had claimed is taken back at once.
+
+A child reads its standard input and ends when that ends: so no child outlives us, however we die.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from gateway.jobs.worker import owner_name
+from gateway.model.errors import StorageFault
+
+logger = logging.getLogger(__name__)
+
+RESTART_FIRST_S = 0.5
+RESTART_LONGEST_S = 30.0
+LIVED_WELL_S = 60.0
+"""A child that lived so long is started again without waiting."""
+STOP_S = 30.0
+"""How long a child may take to finish the piece in hand."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Child:
+    """One process to keep alive."""
+
+    role: str
+    command: Sequence[str]
+    reap: Callable[[str], int]
+    """Takes back what an owner had claimed."""
+
+
+@contextmanager
+def supervise(children: Sequence[Child], stop: threading.Event) -> Iterator[None]:
+    """Keep children alive as long as the block lasts."""
+    ended = threading.Event()
+    threads = [threading.Thread(target=_keep, args=(child, ended), name=child.role) for child in children]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def _keep(child: Child, ended: threading.Event) -> None:
+    wait_s = RESTART_FIRST_S
+    while not ended.is_set():
+        owner = owner_name(child.role)
+        process = subprocess.Popen([*child.command, "--owner", owner], stdin=subprocess.PIPE)  # noqa: S603 - our own
+        lived_well = _watch(process, ended)
+        if ended.is_set():
+            return
+        logger.error("child died", extra={"role": child.role, "exit": process.returncode, "owner": owner})
+        _take_back(child, owner)
+        wait_s = RESTART_FIRST_S if lived_well else min(2 * wait_s, RESTART_LONGEST_S)
+        ended.wait(wait_s)
+
+
+def _watch(process: subprocess.Popen[bytes], ended: threading.Event) -> bool:
+    """Wait until the child dies or we end; say whether it had lived well."""
+    waited_s = 0.0
+    while process.poll() is None and not ended.wait(0.1):
+        waited_s += 0.1
+    if process.poll() is None:
+        _let_go(process)
+    return waited_s >= LIVED_WELL_S
+
+
+def _let_go(process: subprocess.Popen[bytes]) -> None:
+    """Ask a child to end by ending its input; one that does not is killed."""
+    assert process.stdin is not None, "it was made with a pipe"  # noqa: S101
+    process.stdin.close()
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        logger.warning("child killed: it did not end in time", extra={"pid": process.pid})
+        process.kill()
+        process.wait()
+
+
+def _take_back(child: Child, owner: str) -> None:
+    try:
+        child.reap(owner)
+    except StorageFault as fault:
+        logger.warning("its work stays claimed until the lease ends", extra={"owner": owner, "reason": str(fault)})
+
+
+def on_leash(stop: threading.Event) -> None:
+    """In a child: stop when our standard input ends."""
+
+    def wait_for_end() -> None:
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
+        stop.set()
+
+    threading.Thread(target=wait_for_end, name="leash", daemon=True).start()
