@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from gateway.model.errors import BadStream, PeerRefused, PeerUnreachable
+from gateway.model.errors import PeerRefused, PeerUnreachable
 from gateway.mrd import messages
 from gateway.mrd.framing import Limits, MessageId
 from gateway.mrd.parser import Parser
@@ -68,9 +68,9 @@ def _send(connection: socket.socket, stream: Iterable[bytes], on_sent: Callable[
 def _receive(connection: socket.socket) -> tuple[tuple[str, ...], bool]:
     parser, texts = Parser(Limits()), list[str]()
     try:
-        while not parser.closed and (chunk := connection.recv(CHUNK_BYTES)):
+        while not parser.closed and parser.fault is None and (chunk := connection.recv(CHUNK_BYTES)):
             found = parser.feed(chunk)
             texts += [messages.decode_text(message.body) for message in found if message.id == MessageId.TEXT]
-    except (OSError, BadStream):
+    except OSError:
         return tuple(texts), False
     return tuple(texts), parser.closed

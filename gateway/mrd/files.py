@@ -125,8 +125,11 @@ def _measurement(path: Path, file: h5py.File) -> h5py.Group:
             if {"head", "data", "traj"} <= set(group["data"].dtype.names or ()):
                 return group
             raise UnreadableFile(path, f"{group.name}/data does not hold ISMRMRD acquisitions")
-    if any("xml" in group for group in groups):
+    headers = [group for group in groups if "xml" in group]
+    if any(isinstance(member, h5py.Group) for group in headers for member in group.values()):
         raise UnreadableFile(path, "is an ISMRMRD file of images, without raw data")
+    if headers:
+        raise UnreadableFile(path, "holds no acquisitions")
     raise UnreadableFile(path, "is an HDF5 file, but not an ISMRMRD one: no group has both 'xml' and 'data'")
 
 

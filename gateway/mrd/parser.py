@@ -31,7 +31,8 @@ class Parser:
     """Find the messages in a stream that arrives in pieces.
 
     ``offset`` counts the bytes taken, ``counts`` the whole messages by id, ``whole`` the bytes up to the end of the last
-    whole message. After CLOSE nothing more is taken.
+    whole message. After CLOSE, and after a fault, nothing more is taken; what came whole before a fault counts, however the
+    stream was cut into pieces.
     """
 
     def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008 - frozen
@@ -40,6 +41,10 @@ class Parser:
         self.whole = 0
         self.counts: Counter[int] = Counter()
         self.closed = False
+        self.fault: BadStream | None = None
+        """Why the bytes are no MRD stream, or ask for more than the limits allow."""
+        self.first_data: int | None = None
+        """Offset of the first message that carries samples or pixels."""
         self._head = bytearray()
         self._kind: Kind | None = None
         self._id = 0
@@ -49,17 +54,11 @@ class Parser:
         self._left = 0
 
     def feed(self, chunk: Bytes) -> list[Message]:
-        """Take the next bytes and return the messages that ended in them.
-
-        Raises
-        ------
-        BadStream
-            The bytes are no MRD stream, or ask for more than the limits allow.
-        """
+        """Take the next bytes and return the messages that ended in them; look at ``fault`` afterwards."""
         view, at, messages = memoryview(chunk), 0, list[Message]()
-        while at < len(view) and not self.closed:
+        while at < len(view) and not self.closed and self.fault is None:
             at = self._skip_body(view, at) if self._left else self._take_head(view, at)
-            if not self._left and not self._needed:
+            if not self._left and not self._needed and self.fault is None:
                 self._end_message(messages)
         return messages
 
@@ -80,7 +79,7 @@ class Parser:
             try:
                 self._measure()
             except FramingError as error:
-                raise BadStream(self._start, str(error)) from None
+                self.fault = BadStream(self._start, str(error))
         return at + n
 
     def _measure(self) -> None:
@@ -95,6 +94,8 @@ class Parser:
         size = self._kind.measure(self._head, self.limits)
         self._needed = size.head - len(self._head)
         self._left = size.body
+        if not self._kind.kept and self.first_data is None:
+            self.first_data = self._start
         self._body = bytearray() if self._kind.kept else None
 
     def _end_message(self, messages: list[Message]) -> None:

@@ -62,10 +62,18 @@ class Session:
             The bytes are no MRD session.
         """
         try:
-            return b"".join(self._read(message) for message in self._parser.feed(chunk)) + self._check_order()
+            answer = b"".join(self._read(message) for message in self._parser.feed(chunk))
+            self._check()
         except BadStream as fault:
             self._fault = fault
             raise
+        return answer
+
+    def _check(self) -> None:
+        if not self._header_seen and self._parser.first_data is not None:
+            raise BadStream(self._parser.first_data, "data before the header")
+        if self._parser.fault is not None:
+            raise self._parser.fault
 
     def _read(self, message: Message) -> bytes:
         match message.id:
@@ -79,15 +87,12 @@ class Session:
                 self._config_seen = True
             case MessageId.HEADER if self._header_seen:
                 raise BadStream(message.offset, "a second header")
+            case MessageId.HEADER if (self._parser.first_data or message.offset) < message.offset:
+                raise BadStream(message.offset, "data before the header")
             case MessageId.HEADER:
                 self._header_seen = True
             case MessageId.QUERY:
                 return messages.response(struct.unpack_from("<Q", message.head, 8)[0], "Unknown query")
-        return b""
-
-    def _check_order(self) -> bytes:
-        if not self._header_seen and any(self._parser.counts[i] for i in _DATA):
-            raise BadStream(self._parser.whole, "data before the header")
         return b""
 
     def verdict(self, stopped: str = "") -> Verdict:
