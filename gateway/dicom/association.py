@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from types import MappingProxyType
 
 from pydicom.uid import UID
-from pynetdicom import AE, evt
+from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AddressInformation
 
-from gateway.dicom.guard import ReactorHold, bound_socket
+from gateway.dicom.guard import Caller, ReactorHold, bound_socket
 from gateway.model.errors import PeerRefused, PeerUnreachable, SendError
 from gateway.model.ids import IMPLEMENTATION_CLASS_UID
 from gateway.model.route import PacsDestination
@@ -61,7 +61,7 @@ def open_association(destination: PacsDestination, contexts: Sequence[Presentati
 
 
 def _associate(destination: PacsDestination, contexts: Sequence[PresentationContext], hold: ReactorHold) -> Association:
-    ae = AE(ae_title=destination.calling_ae_title)
+    ae = Caller(ae_title=destination.calling_ae_title)
     ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     ae.connection_timeout = ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = destination.timeout_s
     try:

@@ -96,7 +96,7 @@ def put_series(ds: Dataset, header: ScanHeader, *, recording_sha256: str, output
 
 
 def series_number(measurement: Measurement, output_index: int) -> int:
-    """Number a series out of the way of the scanner's own."""
+    """Choose a number out of the way of the scanner's own."""
     scanners = measurement.initial_series_number or 0
     known = 0 < scanners < 2**31 // SERIES_PER_SCAN - 1
     return SERIES_PER_SCAN * (scanners if known else UNNUMBERED) + output_index + 1

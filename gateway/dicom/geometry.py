@@ -182,7 +182,7 @@ def turn_pixels(pixels: npt.NDArray[Any], turn: Turn) -> npt.NDArray[Any]:
 
 
 def stacks(planes: Sequence[Plane]) -> list[int]:
-    """Number the stacks of parallel planes in order of appearance; one number for each plane.
+    """Tell the stacks of parallel planes apart: for each plane the number of its stack, in order of appearance.
 
     A stack shares one turn, so that noise in the directions cannot turn two of its slices differently.
     """

@@ -10,8 +10,11 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from contextlib import suppress
+from typing import Any
 
-from pynetdicom import _config
+from pynetdicom import AE, _config
+from pynetdicom.association import Association
 from pynetdicom.events import Event
 from pynetdicom.transport import AssociationSocket
 
@@ -65,10 +68,28 @@ class BoundedSocket(AssociationSocket):
             self._shutdown_socket()
             self.event_queue.put("Evt17")
 
+    def _shutdown_socket(self) -> None:
+        """Close the connection, also one that was never made: pynetdicom leaves it to the garbage collector."""
+        connection = self.socket
+        if connection is None:
+            return
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+        connection.close()
+
     def _open_socket(self) -> socket.socket:
         if self.socket is None:
             raise ConnectionAbortedError("the connection is closed")
         return self.socket
+
+
+class Caller(AE):
+    """An application entity that calls others, on bounded connections."""
+
+    def _create_socket(self, assoc: Association, *rest: Any) -> AssociationSocket:  # noqa: ANN401 - pynetdicom's own
+        wrapper = super()._create_socket(assoc, *rest)
+        wrapper.__class__ = BoundedSocket
+        return wrapper
 
 
 def bound_socket(event: Event, timeout_s: float) -> None:

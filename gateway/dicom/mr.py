@@ -163,7 +163,7 @@ def _trigger_time(frame: Frame, header: ScanHeader) -> str | None:
 
 
 def put_time_series(ds: Dataset, frame: Frame, repetitions: list[int]) -> None:
-    """Number the repetitions in the order of time, where there are several."""
+    """Say which repetition in the order of time this is, where there are several."""
     if len(repetitions) > 1:
         ds.TemporalPositionIdentifier = repetitions.index(frame.repetition) + 1
         ds.NumberOfTemporalPositions = len(repetitions)

@@ -1,0 +1,26 @@
+"""A written series for the tests of sending, and where it goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gateway.dicom.series import build_series, write_series
+from gateway.model.image import ImageSeries
+from gateway.model.route import PacsDestination
+from gateway.model.series import Instance
+from tests.dicom import scans
+from tests.peers import LOOPBACK
+
+Written = list[tuple[Instance, Path]]
+
+
+def written(folder: Path, images: ImageSeries | None = None) -> Written:
+    """Write a series of three, as `store` takes it."""
+    datasets = build_series(images or scans.images(), scans.header(), scans.plan())
+    series = write_series(datasets, folder, lambda _done, _of: None)
+    return [(instance, folder / instance.path) for instance in series.instances]
+
+
+def pacs(port: int, ae_title: str = "PACS", timeout_s: float = 5) -> PacsDestination:
+    """A PACS on the loopback."""
+    return PacsDestination(host=LOOPBACK, port=port, ae_title=ae_title, timeout_s=timeout_s)

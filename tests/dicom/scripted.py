@@ -1,0 +1,104 @@
+"""A PACS that does as its script says, over real sockets: pynetdicom's SCP for answers, bare bytes for bad manners."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from pydicom.dataset import Dataset
+from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
+from pynetdicom import AE, evt
+from pynetdicom.events import Event
+
+from gateway.dicom.association import VERIFICATION
+from tests.peers import LOOPBACK
+
+Answer = Callable[[Event], int | Dataset]
+
+
+@contextmanager
+def scripted_pacs(
+    store: Answer, syntaxes: Sequence[UID] = (ExplicitVRLittleEndian,), sop_class: UID = MRImageStorage
+) -> Iterator[tuple[int, AE]]:
+    """Answer every C-STORE as told; gives the port, and the entity for further settings."""
+    ae = AE(ae_title="PACS")
+    ae.add_supported_context(sop_class, list(syntaxes))
+    ae.add_supported_context(VERIFICATION)
+    server = ae.start_server((LOOPBACK, 0), block=False, evt_handlers=[(evt.EVT_C_STORE, store)])
+    assert server is not None
+    try:
+        yield server.server_address[1], ae
+    finally:
+        ae.shutdown()
+
+
+@contextmanager
+def rude_peer(talk: Callable[[socket.socket, threading.Event], None]) -> Iterator[int]:
+    """Accept one connection and let the script talk on it until the test is over."""
+    over = threading.Event()
+    with socket.create_server((LOOPBACK, 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                try:
+                    talk(connection, over)
+                except OSError:
+                    return  # the gateway hung up, which is what it should do
+                over.wait()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            over.set()
+            thread.join()
+
+
+def receive_pdu(connection: socket.socket) -> bytes:
+    """Read one PDU (PS3.8 9.3.1): type, reserved byte, length, contents."""
+    head = _exactly(connection, 6)
+    return head + _exactly(connection, int.from_bytes(head[2:], "big"))
+
+
+def _exactly(connection: socket.socket, n_bytes: int) -> bytes:
+    received = b""
+    while len(received) < n_bytes:
+        chunk = connection.recv(n_bytes - len(received))
+        if not chunk:
+            raise ConnectionResetError
+        received += chunk
+    return received
+
+
+def accept_association(connection: socket.socket) -> None:
+    """Accept the first presentation context of the request, the others too, each with its first transfer syntax."""
+    request = receive_pdu(connection)
+    items = _items(request[74:])
+    contexts = [content for kind, content in items if kind == 0x20]
+    accepted = b"".join(
+        _item(0x21, content[:1] + b"\0\0\0" + _item(0x40, _items(content[4:])[1][1])) for content in contexts
+    )
+    application = _item(0x10, b"1.2.840.10008.3.1.1.1")
+    user = _item(0x50, _item(0x51, (16384).to_bytes(4, "big")) + _item(0x52, b"1.2.3.4"))
+    connection.sendall(_pdu(2, request[6:74] + application + accepted + user))
+
+
+def _items(content: bytes) -> list[tuple[int, bytes]]:
+    items = []
+    while content:
+        length = int.from_bytes(content[2:4], "big")
+        items.append((content[0], content[4 : 4 + length]))
+        content = content[4 + length :]
+    return items
+
+
+def _item(kind: int, content: bytes) -> bytes:
+    return bytes([kind, 0]) + len(content).to_bytes(2, "big") + content
+
+
+def _pdu(kind: int, content: bytes) -> bytes:
+    return bytes([kind, 0]) + len(content).to_bytes(4, "big") + content

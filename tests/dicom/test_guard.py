@@ -1,0 +1,144 @@
+"""No peer can keep the gateway waiting longer than its timeouts, and no answer gets lost on the way."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gateway.dicom.guard import LARGEST_PDU_BYTES
+from gateway.dicom.scp import StoreScp
+from gateway.dicom.store import echo, store
+from gateway.model.errors import PeerUnreachable
+from tests.dicom import scans
+from tests.dicom.outbox import pacs, written
+from tests.dicom.scripted import accept_association, receive_pdu, rude_peer, scripted_pacs
+from tests.peers import LOOPBACK
+
+TIMEOUT_S = 0.6
+PATIENCE_S = 10 * TIMEOUT_S
+
+
+def say_nothing(_connection: socket.socket, over: threading.Event) -> None:
+    over.wait()
+
+
+def stop_inside_a_pdu_head(connection: socket.socket, over: threading.Event) -> None:
+    connection.sendall(b"\2\0\0")
+    over.wait()
+
+
+def drip_a_pdu_of_four_gibibytes(connection: socket.socket, over: threading.Event) -> None:
+    connection.sendall(b"\2\0\xff\xff\xff\xff")
+    while not over.wait(0.05):
+        connection.sendall(b"\0")
+
+
+def drip_a_pdu(connection: socket.socket, over: threading.Event) -> None:
+    connection.sendall(b"\2\0\0\1\0\0")
+    while not over.wait(0.05):
+        connection.sendall(b"\0")
+
+
+def accept_and_say_nothing(connection: socket.socket, over: threading.Event) -> None:
+    accept_association(connection)
+    over.wait()
+
+
+def stop_inside_the_answer(connection: socket.socket, over: threading.Event) -> None:
+    accept_association(connection)
+    receive_pdu(connection)
+    connection.sendall(b"\4\0\0")
+    over.wait()
+
+
+def hang_up(connection: socket.socket, _over: threading.Event) -> None:
+    accept_association(connection)
+    receive_pdu(connection)
+    connection.shutdown(socket.SHUT_RDWR)
+
+
+def talk_nonsense(connection: socket.socket, over: threading.Event) -> None:
+    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    over.wait()
+
+
+@pytest.mark.parametrize(
+    "manners",
+    [
+        say_nothing,
+        stop_inside_a_pdu_head,
+        drip_a_pdu_of_four_gibibytes,
+        drip_a_pdu,
+        accept_and_say_nothing,
+        stop_inside_the_answer,
+        hang_up,
+        talk_nonsense,
+    ],
+)
+def test_bad_manners_end_in_time(manners: Callable[[socket.socket, threading.Event], None], tmp_path: Path) -> None:
+    series = written(tmp_path)
+    stored: list[int] = []
+    start = time.monotonic()
+    with rude_peer(manners) as port, pytest.raises(PeerUnreachable):
+        store(series, pacs(port, timeout_s=TIMEOUT_S), lambda instance, _status: stored.append(instance.number))
+    assert time.monotonic() - start < PATIENCE_S
+    assert not stored
+
+
+def test_a_peer_that_stops_reading_ends_in_time(tmp_path: Path) -> None:
+    """More than any socket buffer holds, so that sending itself has to stop."""
+    noise = np.random.default_rng(0).random((1, 2048, 4096), dtype=np.float32)
+    series = written(tmp_path, scans.images(noise, scans.frames(np.eye(3))))
+    start = time.monotonic()
+    with rude_peer(accept_and_say_nothing) as port, pytest.raises(PeerUnreachable):
+        store(series, pacs(port, timeout_s=TIMEOUT_S), lambda _instance, _status: None)
+    assert time.monotonic() - start < PATIENCE_S
+
+
+def test_no_thread_is_left_behind(tmp_path: Path) -> None:
+    series = written(tmp_path)
+    before = set(threading.enumerate())
+    with scripted_pacs(lambda _event: 0) as (port, _):
+        store(series, pacs(port), lambda _instance, _status: None)
+        ours = [t for t in threading.enumerate() if t not in before and t.name.startswith("Requestor")]
+        for thread in ours:
+            thread.join(timeout=5)
+            assert not thread.is_alive()
+
+
+def test_our_own_listener_drops_a_caller_that_announces_too_much(tmp_path: Path) -> None:
+    with StoreScp("PACS", LOOPBACK, 0, tmp_path) as scp, socket.create_connection((LOOPBACK, scp.port)) as caller:
+        caller.settimeout(5)
+        caller.sendall(b"\1\0" + (LARGEST_PDU_BYTES + 1).to_bytes(4, "big"))
+        assert caller.recv(100) == b""
+        echo(pacs(scp.port))
+
+
+def test_no_answer_is_lost_while_others_want_the_processor(tmp_path: Path) -> None:
+    """A lost answer looks like a timeout; with pynetdicom alone about one of a thousand is lost."""
+    small = scans.images(where=scans.frames(np.eye(3), [float(z) for z in range(300)]))
+    series = written(tmp_path, small)
+    over = threading.Event()
+
+    def burn() -> None:
+        while not over.is_set():
+            sum(range(1000))
+
+    burners = [threading.Thread(target=burn) for _ in range(2)]
+    for thread in burners:
+        thread.start()
+    stored: list[int] = []
+    try:
+        with scripted_pacs(lambda _event: 0) as (port, _):
+            store(series, pacs(port), lambda instance, _status: stored.append(instance.number))
+    finally:
+        over.set()
+        for thread in burners:
+            thread.join()
+    assert stored == list(range(1, 301))
