@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PYPROJECT = ROOT / "pyproject.toml"
 CONTRACTS = [contract["name"] for contract in tomllib.loads(PYPROJECT.read_text())["tool"]["importlinter"]["contracts"]]
 STUBS = [
-    *("__main__", "cli", "app", "web/page", "schedule", "supervisor", "offline", "show", "logs"),
+    *("__main__", "cli", "demo", "app", "web/page", "schedule", "supervisor", "offline", "show", "logs"),
     *("intake", "recovery", "process", "deliver", "settings"),
     *("mrd/parser", "spool/spool", "jobs/store", "routing/choose", "recon/fft", "quality/verdict", "dicom/series"),
     "model/job",
