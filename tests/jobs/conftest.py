@@ -1,0 +1,91 @@
+"""A database of its own for each test, a clock that the test turns, and a scan to work on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from gateway.jobs.database import open_database, upgrade
+from gateway.jobs.deliveries import DeliveryQueue
+from gateway.jobs.lease import Terms
+from gateway.jobs.queries import Queries
+from gateway.jobs.reconstructions import JobQueue
+from gateway.jobs.scans import ScanStore
+from gateway.model.ids import JobId, RecordingId
+from gateway.model.scan import ScanState, Seal, Verdict
+from sqlalchemy import Engine
+
+TERMS = Terms(lease_s=60, max_crashes=3, retry_first_s=15, retry_longest_s=900, give_up_after_s=3600)
+
+
+class TurnedClock:
+    """Time that passes only when told to."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def turn(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> TurnedClock:
+    return TurnedClock()
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    engine = open_database(f"sqlite:///{tmp_path}/gateway.db")
+    upgrade(engine)
+    return engine
+
+
+@pytest.fixture
+def scans(engine: Engine, clock: TurnedClock) -> ScanStore:
+    return ScanStore(engine, clock)
+
+
+@pytest.fixture
+def jobs(engine: Engine, clock: TurnedClock) -> JobQueue:
+    return JobQueue(engine, clock, TERMS)
+
+
+@pytest.fixture
+def deliveries(engine: Engine, clock: TurnedClock) -> DeliveryQueue:
+    return DeliveryQueue(engine, clock, TERMS)
+
+
+@pytest.fixture
+def queries(engine: Engine) -> Queries:
+    return Queries(engine)
+
+
+def seal(number: int, state: ScanState = ScanState.COMPLETE, sha256: str | None = None) -> Seal:
+    """The seal of scan ``number``."""
+    verdict = Verdict(state=state, reason="", recipe_asked="", n_bytes=5, n_acquisitions=3, n_waveforms=0)
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    return Seal(
+        recording=RecordingId(f"{number:032x}"),
+        peer="192.0.2.1",
+        started_at=noon,
+        ended_at=noon,
+        sha256=sha256 or f"{number:064x}",
+        verdict=verdict,
+    )
+
+
+@pytest.fixture
+def new_job(scans: ScanStore) -> Callable[[int], JobId]:
+    """Makes a scan with a job."""
+
+    def make(number: int) -> JobId:
+        job = scans.finish(seal(number), f"2026-03-01/{number}.mrd")[2]
+        assert job is not None
+        return job
+
+    return make

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from gateway.jobs.database import open_database, reading, upgrade, writing
+from gateway.jobs.tables import metadata
+from gateway.model.errors import GatewayError, StorageFault, WrongCall
+from sqlalchemy import Engine, text
+
+
+def test_the_migrations_make_the_tables_that_the_code_uses(engine: Engine) -> None:
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_upgrading_twice_changes_nothing(engine: Engine) -> None:
+    assert upgrade(engine) == upgrade(engine)
+
+
+def test_a_database_of_a_newer_version_is_left_alone(engine: Engine) -> None:
+    with writing(engine) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(GatewayError, match="newer than this gateway"):
+        upgrade(engine)
+
+
+def test_what_is_committed_is_synced_before_the_commit_returns(engine: Engine) -> None:
+    with reading(engine) as connection:
+        assert connection.execute(text("PRAGMA synchronous")).scalar() == 2  # FULL
+        assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+        assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
+
+
+def test_a_transaction_that_fails_leaves_nothing(engine: Engine) -> None:
+    with pytest.raises(StorageFault), writing(engine) as connection:
+        connection.execute(
+            text("INSERT INTO events (at, scan_id, who, what, text) VALUES ('2026-01-01', 'x', 'x', 'x', 'x')")
+        )
+        connection.execute(text("INSERT INTO nowhere VALUES (1)"))
+    with reading(engine) as connection:
+        assert connection.execute(text("SELECT count(*) FROM events")).scalar() == 0
+
+
+@pytest.mark.parametrize(("url", "words"), [("nonsense", "not a database URL"), ("mysql://h/d", "names mysql")])
+def test_an_unknown_database_is_refused(url: str, words: str) -> None:
+    with pytest.raises(WrongCall, match=words):
+        open_database(url)
+
+
+def test_a_database_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path}")
+    with pytest.raises(StorageFault), reading(engine):
+        pass

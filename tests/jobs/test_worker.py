@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from gateway.jobs.queries import Queries
+from gateway.jobs.reconstructions import ClaimedJob, JobQueue
+from gateway.jobs.worker import Pace, owner_name, work
+from gateway.model.errors import BadScan, GatewayError, LostLease, PeerRefused, StorageFault
+from gateway.model.ids import JobId
+from gateway.model.job import JobState
+from gateway.model.work import WorkEvent
+
+PACE = Pace(poll_s=0.01, heartbeat_s=0.02, trouble_s=0.01)
+
+
+def run_one(jobs: JobQueue, run: Callable[[ClaimedJob], None]) -> None:
+    stop = threading.Event()
+
+    def once(job: ClaimedJob) -> None:
+        stop.set()
+        run(job)
+
+    work(jobs, once, owner="w1", stop=stop, pace=PACE)
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "words"),
+    [
+        (StorageFault("disk full"), JobState.QUEUED, "disk full"),
+        (BadScan("58 of 96 lines"), JobState.HELD, "58 of 96 lines"),
+        (PeerRefused("no"), JobState.FAILED, "no"),
+        (GatewayError("plain"), JobState.FAILED, "plain"),
+        (ZeroDivisionError("secret"), JobState.FAILED, "a fault of ours (ZeroDivisionError)"),
+    ],
+)
+def test_an_error_becomes_its_outcome(
+    jobs: JobQueue,
+    queries: Queries,
+    new_job: Callable[[int], JobId],
+    error: Exception,
+    state: JobState,
+    words: str,
+) -> None:
+    new_job(1)
+
+    def fail(_job: ClaimedJob) -> None:
+        raise error
+
+    run_one(jobs, fail)
+    found = queries.job(1)
+    assert (found.state, words in found.reason) == (state, True)
+    assert "secret" not in found.reason
+
+
+def test_work_that_was_taken_away_ends_quietly(
+    jobs: JobQueue, queries: Queries, new_job: Callable[[int], JobId]
+) -> None:
+    new_job(1)
+
+    def lose(job: ClaimedJob) -> None:
+        jobs.act(job.job, WorkEvent.CANCEL, who="anna")
+        jobs.progress(job.lease, 0.5, "half")
+
+    run_one(jobs, lose)
+    assert queries.job(1).state is JobState.CANCELLED
+
+
+def test_a_heartbeat_keeps_the_lease_while_work_goes_on(jobs: JobQueue, new_job: Callable[[int], JobId]) -> None:
+    new_job(1)
+    renewed = threading.Semaphore(0)
+
+    class Watched(JobQueue):
+        def renew(self, lease: object) -> None:  # type: ignore[override]
+            super().renew(lease)  # type: ignore[arg-type]
+            renewed.release()
+
+    watched = Watched(jobs.engine, jobs.clock, jobs.terms)
+    run_one(watched, lambda _job: [renewed.acquire(timeout=10) for _ in range(3)] and None)
+    assert LostLease.transient is False
+
+
+def test_no_two_workers_have_the_same_name() -> None:
+    assert owner_name("worker") != owner_name("worker")
