@@ -177,7 +177,7 @@ def cli_page() -> str:
         "--title",
         "Commands",
     ]
-    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
 PAGES: Mapping[str, Callable[[], str]] = {
