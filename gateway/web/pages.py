@@ -1,0 +1,98 @@
+"""From values to HTML: the templates, and how states, times and sizes read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from gateway import __version__
+
+TONES: Mapping[str, str] = MappingProxyType(
+    {
+        "RECEIVING": "busy",
+        "COMPLETE": "good",
+        "INCOMPLETE": "person",
+        "NO_DATA": "quiet",
+        "REJECTED": "bad",
+        "DUPLICATE": "quiet",
+        "QUEUED": "wait",
+        "RUNNING": "busy",
+        "DONE": "good",
+        "HELD": "person",
+        "FAILED": "bad",
+        "QUARANTINED": "bad",
+        "CANCELLED": "quiet",
+        "PENDING": "wait",
+        "SENDING": "busy",
+        "WAITING": "wait",
+        "STORED": "good",
+        "COMMITTED": "good",
+    }
+)
+"""How a state looks: of scans, jobs and deliveries; where two share a name they share the meaning."""
+
+KILO = 1_000
+UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+class Pages:
+    """The templates, escaped by default; a name that is missing is a fault and not an empty place."""
+
+    def __init__(self) -> None:
+        self._templates = Environment(
+            loader=PackageLoader("gateway.web"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.globals.update(version=__version__, tones=TONES, zone=zone)
+        self._templates.filters.update(words=words, local=local, size=size, lasting=lasting, percent=percent)
+
+    def show(self, template: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:  # noqa: ANN401 - any view
+        """Fill in a template."""
+        return HTMLResponse(self._templates.get_template(template).render(status=status, **values), status)
+
+
+def words(name: str) -> str:
+    """Turn the name of a state or a field into words: ``NO_DATA`` reads "No data"."""
+    return name.replace("_", " ").capitalize()
+
+
+def local(moment: datetime) -> str:
+    """Write a moment as the clock on the wall of this machine shows it."""
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def zone() -> str:
+    """Name the zone of that clock."""
+    return time.strftime("UTC%z")
+
+
+def size(n_bytes: float) -> str:
+    """Write a number of bytes with three digits at most."""
+    unit = 0
+    while round(n_bytes) >= KILO and unit < len(UNITS) - 1:
+        n_bytes, unit = n_bytes / KILO, unit + 1
+    digits = 1 if unit and n_bytes < 10 else 0  # noqa: PLR2004 - two digits are enough to compare
+    return f"{n_bytes:.{digits}f} {UNITS[unit]}"
+
+
+def lasting(span: timedelta) -> str:
+    """Write how long something took, as exactly as a person cares."""
+    seconds = max(span.total_seconds(), 0.0)
+    if seconds < 60:  # noqa: PLR2004 - of a minute
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"  # noqa: PLR2004
+
+
+def percent(fraction: float) -> str:
+    """Write a fraction in percent; only what is finished is 100."""
+    return f"{int(100 * min(max(fraction, 0.0), 1.0))} %"

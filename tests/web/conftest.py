@@ -1,0 +1,31 @@
+"""A database with nothing in it yet, and the page over it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.web.app import create_app
+from tests.web.scene import Scene
+
+with warnings.catch_warnings():  # starlette would rather have httpx2, which does the same under another name
+    warnings.filterwarnings("ignore", message=".*httpx2")
+    from starlette.testclient import TestClient
+
+PNG = b"\x89PNG of image 2"
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    scene = Scene.opened(tmp_path)
+    yield scene
+    scene.engine.dispose()
+
+
+@pytest.fixture
+def page(scene: Scene) -> TestClient:
+    app = create_app(scene.queries, preview=lambda _job, number: PNG if number == 2 else None)
+    return TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False)
