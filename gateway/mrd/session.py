@@ -114,7 +114,7 @@ class Session:
             state = ScanState.INCOMPLETE if n_data and self._header_seen else ScanState.REJECTED
             return state, str(self._fault)
         if stopped:
-            return (ScanState.INCOMPLETE if n_data else ScanState.REJECTED), stopped
+            return ScanState.INCOMPLETE, stopped
         if self.closed:
             return (ScanState.COMPLETE, "") if n_data else (ScanState.NO_DATA, "closed without a readout")
         if not n_data and self.between_messages:
