@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests import peers
@@ -16,6 +17,10 @@ ROOT = Path(__file__).resolve().parents[1]
 # Nobody's tests pass by accident in a zone with an odd offset.
 os.environ["TZ"] = "Asia/Kathmandu"
 time.tzset()
+
+# The same examples in every run; how long one takes says more about the machine than about the code.
+hypothesis.settings.register_profile("house", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("house")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
