@@ -38,14 +38,9 @@ class Wait:
 
 
 def newest(queries: Queries) -> list[Entry]:
-    """List the newest jobs, and the newest scans that have none."""
+    """List the newest jobs, and the newest scans that have none: a job comes with the verdict COMPLETE."""
     jobs = [Entry(scan=job.scan, job=job) for job in queries.jobs()]
-    with_job = {entry.scan.id for entry in jobs}
-    scans = [
-        Entry(scan=scan, job=None)
-        for scan in queries.scans()
-        if scan.state is not ScanState.COMPLETE and scan.id not in with_job
-    ]
+    scans = [Entry(scan=scan, job=None) for scan in queries.scans() if scan.state is not ScanState.COMPLETE]
     return sorted(jobs + scans, key=lambda entry: entry.since, reverse=True)
 
 
