@@ -8,8 +8,7 @@ from contextlib import suppress
 
 import pytest
 import tomlkit
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 
 from gateway.model.errors import RoutesFault
 from gateway.model.route import Match, PacsDestination, Routes
