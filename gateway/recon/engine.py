@@ -1,0 +1,59 @@
+"""The engine: a recipe picks its method, a setting its device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import torch
+
+from gateway.model.errors import GatewayError
+from gateway.model.header import ScanHeader
+from gateway.model.image import ImageSeries
+from gateway.model.readout import Acquisition
+from gateway.model.route import FftRecipe, Recipe
+from gateway.recon.methods.fft import Progress, reconstruct_fft
+
+METHODS: Mapping[type, Callable[..., tuple[ImageSeries, ...]]] = MappingProxyType({FftRecipe: reconstruct_fft})
+"""By recipe; each takes acquisition, header, recipe, device and progress."""
+
+
+def reconstruct(
+    acquisition: Acquisition, header: ScanHeader, recipe: Recipe, *, device: str = "auto", progress: Progress
+) -> tuple[ImageSeries, ...]:
+    """Reconstruct a scan.
+
+    Parameters
+    ----------
+    device
+        ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+    progress
+        Called with a fraction from 0 to 1 and what is going on.
+
+    Raises
+    ------
+    BadScan
+        The readouts cannot become an image by this recipe.
+    GatewayError
+        The device does not exist.
+    """
+    method: Any = METHODS[type(recipe)]
+    with torch.inference_mode():
+        return tuple(method(acquisition, header, recipe, device=choose_device(device), progress=progress))
+
+
+def choose_device(name: str) -> torch.device:
+    """Find the device that a setting names.
+
+    Raises
+    ------
+    GatewayError
+        There is no such GPU.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise GatewayError(f"device {name} does not exist: {torch.cuda.device_count()} GPUs are visible")
+    return device
