@@ -58,6 +58,8 @@ def open_association(destination: PacsDestination, contexts: Sequence[Presentati
     finally:
         association.release()
         hold.let_go()
+        if association.dul.socket is not None:
+            association.dul.socket.close()  # pynetdicom forgets it when the peer talks nonsense
 
 
 def _associate(destination: PacsDestination, contexts: Sequence[PresentationContext], hold: ReactorHold) -> Association:

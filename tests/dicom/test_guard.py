@@ -10,11 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pynetdicom.association import Association
 
 from gateway.dicom.guard import LARGEST_PDU_BYTES
 from gateway.dicom.scp import StoreScp
 from gateway.dicom.store import echo, store
 from gateway.model.errors import PeerUnreachable
+from gateway.model.series import Instance
 from tests.dicom import scans
 from tests.dicom.outbox import pacs, written
 from tests.dicom.scripted import accept_association, receive_pdu, rude_peer, scripted_pacs
@@ -120,25 +122,15 @@ def test_our_own_listener_drops_a_caller_that_announces_too_much(tmp_path: Path)
         echo(pacs(scp.port))
 
 
-def test_no_answer_is_lost_while_others_want_the_processor(tmp_path: Path) -> None:
-    """A lost answer looks like a timeout; with pynetdicom alone about one of a thousand is lost."""
-    small = scans.images(where=scans.frames(np.eye(3), [float(z) for z in range(300)]))
-    series = written(tmp_path, small)
-    over = threading.Event()
+def test_nobody_else_can_take_an_answer_while_we_wait_for_it(tmp_path: Path) -> None:
+    """The reactor of pynetdicom would, once in a thousand sends on a busy machine; it then looks like a timeout."""
+    series = written(tmp_path)
+    held: list[bool] = []
 
-    def burn() -> None:
-        while not over.is_set():
-            sum(range(1000))
+    def look(_instance: Instance, _status: int) -> None:
+        (ours,) = [t for t in threading.enumerate() if isinstance(t, Association) and t.is_requestor]
+        held.append(ours._is_paused and not ours._reactor_checkpoint.is_set())  # noqa: SLF001
 
-    burners = [threading.Thread(target=burn) for _ in range(2)]
-    for thread in burners:
-        thread.start()
-    stored: list[int] = []
-    try:
-        with scripted_pacs(lambda _event: 0) as (port, _):
-            store(series, pacs(port), lambda instance, _status: stored.append(instance.number))
-    finally:
-        over.set()
-        for thread in burners:
-            thread.join()
-    assert stored == list(range(1, 301))
+    with scripted_pacs(lambda _event: 0) as (port, _):
+        store(series, pacs(port), look)
+    assert held == [True] * 3

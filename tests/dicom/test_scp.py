@@ -78,15 +78,11 @@ def test_an_echo_is_answered_and_another_name_refused(scp: StoreScp) -> None:
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
 @pytest.mark.parametrize("keyword", ["SeriesInstanceUID", "SOPInstanceUID"])
-@pytest.mark.parametrize("evil", ["../../evil", "/tmp/evil", "1.2.3/../../evil", "", "1.02.3", ".."])  # noqa: S108
-def test_a_uid_that_is_a_path_is_nonsense(
-    keyword: str, evil: str, scp: StoreScp, archive: Path, series: Written
-) -> None:
-    ds = dcmread(series[0][1])
-    setattr(ds[keyword], "_value", evil)  # noqa: B010 - past pydicom's own check
-    if keyword == "SOPInstanceUID" and not evil:
-        pytest.skip("pynetdicom refuses to send it")
-    assert answer_to(scp, ds) == 0xA900
+def test_a_uid_that_is_a_path_is_nonsense(keyword: str, scp: StoreScp, archive: Path, series: Written) -> None:
+    for evil in ("../../evil", "/evil", "1.2.3/../../evil", "1.02.3", ".."):
+        ds = dcmread(series[0][1])
+        ds[keyword]._value = evil  # noqa: SLF001 - past pydicom's own check
+        assert answer_to(scp, ds) == 0xA900, evil
     assert not archive.exists()
 
 

@@ -15,15 +15,13 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from pydicom import config, dcmread
 from pydicom.dataset import Dataset
 
 from gateway.dicom.series import SeriesPlan, build_series, encode, write_series
 from gateway.model.errors import BadScan, ImageRefused, StorageFault
-from gateway.model.header import ScanHeader
-from gateway.model.header import Sequence as MrSequence
+from gateway.model.header import ScanHeader, Sequence as MrSequence
 from gateway.model.ids import IMPLEMENTATION_CLASS_UID
 from gateway.model.image import Frame, ImageKind, ImageSeries
 from gateway.model.series import Series

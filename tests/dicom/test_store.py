@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,18 +76,31 @@ def test_a_peer_that_knows_implicit_vr_only_gets_the_same_values(series: Written
         assert ds.ImagePositionPatient == truth.ImagePositionPatient
 
 
+@pytest.fixture(scope="module")
+def answers() -> list[int]:
+    """What the PACS of `answering_port` answers, one after the other."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def answering_port(answers: list[int]) -> Iterator[int]:
+    with scripted_pacs(lambda _event: answers.pop(0)) as (port, _):
+        yield port
+
+
 @pytest.mark.parametrize("row", STATUSES, ids=lambda row: f"{row.first:04X}")
-def test_every_row_of_the_status_table_has_its_consequence(row: Status, series: Written) -> None:
+def test_every_row_of_the_status_table_has_its_consequence(
+    row: Status, series: Written, answers: list[int], answering_port: int
+) -> None:
     status = next(s for s in range(row.first, row.last + 1) if meaning_of(s) is row)
-    answers = iter([0x0000, status, 0x0000])
+    answers[:] = [0x0000, status, 0x0000]
     diary = Diary()
-    with scripted_pacs(lambda _event: next(answers)) as (port, _):
-        if row.outcome not in RAISES:
-            store(series, pacs(port), diary)
-            assert diary.entries == [(1, 0), (2, status), (3, 0)]
-            return
-        with pytest.raises(RAISES[row.outcome]) as failure:
-            store(series, pacs(port), diary)
+    if row.outcome not in RAISES:
+        store(series, pacs(answering_port), diary)
+        assert diary.entries == [(1, 0), (2, status), (3, 0)]
+        return
+    with pytest.raises(RAISES[row.outcome]) as failure:
+        store(series, pacs(answering_port), diary)
     assert diary.entries == [(1, 0)]
     for fact in ("PACS", f"0x{status:04X}", row.meaning, "1 of 3 stored", series[1][0].sop_instance_uid):
         assert fact in str(failure.value)
