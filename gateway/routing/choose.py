@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -46,6 +47,16 @@ class Choice:
     """By name, in the order of the rule."""
     why: tuple[str, ...]
     """One sentence for each rule looked at, and one where the client's wish counted."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the recipe with all its parameters; another one makes other series."""
+        return hashlib.sha256(self.recipe.model_dump_json().encode()).hexdigest()
+
+    def series_description(self, header: ScanHeader) -> str:
+        """Fill in the rule's text."""
+        protocol = header.measurement.protocol_name or "MR"
+        return self.rule.series_description.format(protocol=protocol, recipe=self.recipe_name)
 
 
 def facts_of(header: ScanHeader, *, source: str, recipe_asked: str) -> Facts:
