@@ -40,7 +40,7 @@ from gateway.settings import Settings, load_routes, load_settings
 from gateway.spool.recording import SyncPolicy
 from gateway.spool.spool import Spool
 from gateway.supervisor import Child, on_leash, supervise
-from gateway.web.app import create_app
+from gateway.web.app import LOOPBACK_NAMES, create_app
 
 logger = logging.getLogger(__name__)
 
@@ -159,7 +159,11 @@ def showing(stations: Stations) -> Iterator[str]:
     except OSError as error:
         where = f"{settings.host}:{settings.port}"
         raise GatewayError(f"cannot serve the page on {where}: {error.strerror}") from error
-    page = create_app(stations.queries, preview=lambda job, number: _preview(stations, job, number))
+    page = create_app(
+        stations.queries,
+        preview=lambda job, number: _preview(stations, job, number),
+        host_names=("*",) if settings.allow_unauthenticated else LOOPBACK_NAMES,
+    )
     server = uvicorn.Server(uvicorn.Config(page, log_config=None, lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [door]}, name="page")
     thread.start()
