@@ -1,4 +1,4 @@
-"""Composition root: settings become stations, stations become running roles, in the order in which they can start and stop."""
+"""Composition root: settings become stations, and stations become roles that run, started and stopped in order."""
 
 from __future__ import annotations
 

@@ -9,12 +9,15 @@ from typing import Annotated, Optional
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
 
 from gateway import __version__, app as roles, show
 from gateway.model.errors import GatewayError, WrongCall
 from gateway.model.job import JobState
 from gateway.model.work import WorkEvent
+
+WIDE = 200
+"""Columns of output that goes to a file or another program."""
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="The MRI Reconstruction Gateway."
@@ -27,7 +30,7 @@ database = typer.Typer(no_args_is_help=True, help="The database.")
 for name, group in (("jobs", jobs), ("scans", scans), ("pacs", pacs), ("routes", routes), ("db", database)):
     app.add_typer(group, name=name)
 
-out = Console()
+out = Console(width=None if sys.stdout.isatty() else WIDE)
 err = Console(stderr=True)
 
 Config = Annotated[
@@ -115,21 +118,19 @@ def reconstruct(
     config: Config = None,
 ) -> None:
     """Reconstruct a scan from a file into DICOM files, without a server."""
-    from gateway.offline import reconstruct_file  # noqa: PLC0415 - torch
+    from gateway.offline import work_from_file  # noqa: PLC0415 - torch
+    from gateway.process import Teller, make_series  # noqa: PLC0415
     from gateway.settings import load_routes, load_settings  # noqa: PLC0415
 
     routes_in_force = load_routes(load_settings(config))
     with _progress() as progress:
         task = progress.add_task("reading", total=1.0)
-        made = reconstruct_file(
-            scan,
-            folder,
-            routes=routes_in_force,
-            recipe=recipe,
-            device=device,
+        work = work_from_file(scan, routes=routes_in_force, recipe=recipe)
+        tell = Teller(
             progress=lambda fraction, doing: progress.update(task, completed=fraction, description=doing),
             note=lambda what, _text: progress.update(task, description=what),
         )
+        made = make_series(work, device=device, outbox=folder, tell=tell)
     for series in made:
         out.print(f"{len(series.instances)} images in {folder / series.series_instance_uid}", soft_wrap=True)
 
@@ -151,8 +152,8 @@ def demo(
 def jobs_list(
     config: Config = None,
     limit: Limit = 50,
-    state: Optional[JobState] = None,
-    as_json: Json = False,  # noqa: UP045
+    state: JobState | None = None,
+    as_json: Json = False,
 ) -> None:
     """List the newest jobs."""
     found = _stations(config).queries.jobs(limit, state)
@@ -268,7 +269,7 @@ def _address(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _progress(*more: object) -> Progress:
+def _progress(*more: ProgressColumn) -> Progress:
     columns = [TextColumn("{task.description}"), BarColumn(), *more, TimeElapsedColumn()]
     return Progress(*columns, console=err, transient=False)
 

@@ -20,12 +20,10 @@ from gateway.recon.engine import reconstruct
 from gateway.routing.choose import Choice, choose, facts_of
 from gateway.spool.spool import Spool
 
-Progress = Callable[[float, str], None]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Processor:
-    """What a recon worker runs on each job it claims. Whatever fails is raised; the worker's loop decides what follows."""
+    """What a recon worker runs on each job. Whatever fails is raised; the worker's loop decides what follows."""
 
     jobs: JobQueue
     spool: Spool
@@ -42,15 +40,18 @@ class Processor:
         choice = choose(self.routes, facts)
         self.jobs.routed(job.lease, rule=choice.rule.name, recipe=choice.recipe_name, why="; ".join(choice.why))
 
-        work = Work(acquisition=session.acquisition, header=header, choice=choice, sha256=job.sha256)
-        made = make_series(
-            work,
+        work = Work(
+            acquisition=session.acquisition,
+            header=header,
+            choice=choice,
+            sha256=job.sha256,
             received_at=job.received_at,
-            device=self.device,
-            outbox=self.outbox,
+        )
+        tell = Teller(
             progress=lambda fraction, doing: self.jobs.progress(job.lease, fraction, doing),
             note=lambda what, text: self.jobs.note(job.lease, what, text),
         )
+        made = make_series(work, device=self.device, outbox=self.outbox, tell=tell)
         self.jobs.succeed(job, made, list(choice.destinations))
 
 
@@ -63,24 +64,27 @@ class Work:
     choice: Choice
     sha256: str
     """Of the session, as bytes on the wire."""
+    received_at: datetime
 
 
-def make_series(
-    work: Work,
-    *,
-    received_at: datetime,
-    device: str,
-    outbox: Path,
-    progress: Progress,
-    note: Callable[[str, str], None],
-) -> list[Series]:
+@dataclass(frozen=True, kw_only=True)
+class Teller:
+    """Who wants to know how far the work is."""
+
+    progress: Callable[[float, str], None]
+    """Gets a fraction from 0 to 1, and what is going on."""
+    note: Callable[[str, str], None]
+    """Gets what was done, and what came out of it."""
+
+
+def make_series(work: Work, *, device: str, outbox: Path, tell: Teller) -> list[Series]:
     """Reconstruct, check, and write DICOM: the same with a server and without."""
     recipe = work.choice.recipe
-    outputs = reconstruct(work.acquisition, work.header, recipe, device=device, progress=progress)
-    note("reconstructed", "; ".join(f"{len(one.frames)} images, {one.kind.name.lower()}" for one in outputs))
+    outputs = reconstruct(work.acquisition, work.header, recipe, device=device, progress=tell.progress)
+    tell.note("reconstructed", "; ".join(f"{len(one.frames)} images, {one.kind.name.lower()}" for one in outputs))
     for output in outputs:
         check_images(output)
-    note("checked", "the images are finite and not empty")
+    tell.note("checked", "the images are finite and not empty")
 
     made = []
     for index, output in enumerate(outputs):
@@ -91,8 +95,8 @@ def make_series(
             recipe_fingerprint=work.choice.fingerprint,
             description=work.choice.series_description(work.header),
             output_index=index,
-            received_at=received_at.astimezone(),
+            received_at=work.received_at.astimezone(),
         )
         made.append(write_series(build_series(output, work.header, plan), outbox, lambda _n, _of: None))
-        note("series written", f"{len(made[-1].instances)} instances, {made[-1].series_instance_uid}")
+        tell.note("series written", f"{len(made[-1].instances)} instances, {made[-1].series_instance_uid}")
     return made

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
-from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -35,7 +34,7 @@ STYLES = {
 def as_json(value: object) -> str:
     """Write views as JSON, moments in ISO 8601."""
 
-    def plain(one: object) -> Any:
+    def plain(one: object) -> object:
         return asdict(one) if is_dataclass(one) and not isinstance(one, type) else str(one)
 
     return json.dumps(value, default=plain, indent=1)

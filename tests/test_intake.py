@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 import pytest
+
 from gateway.intake import Reception
 from gateway.jobs.clock import utc_now
 from gateway.jobs.database import open_database, upgrade
@@ -21,7 +22,6 @@ from gateway.recovery import recover
 from gateway.spool.recording import PART_SUFFIX, SUFFIX
 from gateway.spool.seal import read_seal
 from gateway.spool.spool import Spool, seal_path
-
 from tests.mrd.streams import acquisition, serialized
 
 SCAN = serialized(acquisition(0), acquisition(1))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -45,7 +45,7 @@ def open_database(url: str) -> Engine:
             raise WrongCall(f"database.url names {other}; sqlite and postgresql are the ones we know")
 
 
-def _set_sqlite_pragmas(connection: Any, _record: object) -> None:
+def _set_sqlite_pragmas(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # transactions are begun by us, see _begin_sqlite
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")

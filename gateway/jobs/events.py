@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, insert
@@ -9,8 +10,18 @@ from sqlalchemy import Connection, insert
 from gateway.jobs.tables import events
 
 
-def add_event(
-    connection: Connection, *, at: datetime, scan_id: str, job_id: int | None, who: str, what: str, text: str = ""
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of a timeline."""
+
+    at: datetime
+    scan_id: str
+    job_id: int | None = None
+    who: str
+    what: str
+    text: str = ""
+
+
+def add_event(connection: Connection, event: Event) -> None:
     """Append one event in the transaction that does what it tells."""
-    connection.execute(insert(events).values(at=at, scan_id=scan_id, job_id=job_id, who=who, what=what, text=text))
+    connection.execute(insert(events).values(asdict(event)))

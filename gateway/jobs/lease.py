@@ -1,7 +1,7 @@
 """Leases: one worker at a time, and whoever lost its lease cannot write any more.
 
-A claim takes the next row, counts the attempt and sets an end. The attempt number fences: every later write names the owner
-and the attempt it was given, and changes nothing once somebody else has the row.
+A claim takes the next row, counts the attempt and sets an end. The attempt number fences: every later write names the
+owner and the attempt it was given, and changes nothing once somebody else has the row.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def claim_row(
     return connection.execute(claim).one_or_none()
 
 
-def write_fenced(connection: Connection, table: Table, lease: Lease, **values: Any) -> None:
+def write_fenced(connection: Connection, table: Table, lease: Lease, **values: object) -> None:
     """Write to a row that is ours.
 
     Raises

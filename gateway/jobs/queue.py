@@ -1,4 +1,4 @@
-"""Durable work over one table: claimed under a lease, tried again with patience, moved only as its transition table allows."""
+"""Durable work over one table: claimed under a lease, tried again, and moved only as its transition table allows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, Row, Table, select, update
 
 from gateway.jobs.clock import Clock
 from gateway.jobs.database import writing
-from gateway.jobs.events import add_event
+from gateway.jobs.events import Event, add_event
 from gateway.jobs.lease import FREE, Lease, Terms, abandoned_rows, claim_row, write_fenced
 from gateway.model.errors import WrongCall
 from gateway.model.work import State, Transitions, WorkEvent, next_state
@@ -79,7 +79,7 @@ class WorkQueue(Generic[State]):
         with writing(self.engine) as connection:
             self._end(connection, lease, WorkEvent.FAIL, reason=reason)
 
-    def _end(self, connection: Connection, lease: Lease, event: WorkEvent, **values: Any) -> None:
+    def _end(self, connection: Connection, lease: Lease, event: WorkEvent, **values: object) -> None:
         """End an attempt: the lease is gone, whatever the outcome."""
         state = next_state(self._transitions, self._working, event)
         final = not any(before == state for before, _ in self._transitions) or event in _FINISHES
@@ -135,10 +135,10 @@ class WorkQueue(Generic[State]):
     def _event(self, connection: Connection, row: Row[Any], what: str, *, who: str, text: str) -> None:
         """Write to the timeline of the job that the row is or belongs to."""
         job_id = row.id if "job_id" not in self.table.c else row.job_id
-        at = self.clock()
-        add_event(
-            connection, at=at, scan_id=row.scan_id, job_id=job_id, who=who, what=self.prefix(row) + what, text=text
+        line = Event(
+            at=self.clock(), scan_id=row.scan_id, job_id=job_id, who=who, what=self.prefix(row) + what, text=text
         )
+        add_event(connection, line)
 
     def prefix(self, row: Row[Any]) -> str:  # noqa: ARG002 - for the queues that say more
         """Begin each line that this queue writes to a timeline."""

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, insert, select, update
 
 from gateway.jobs.clock import Clock
 from gateway.jobs.database import reading, writing
-from gateway.jobs.events import add_event
+from gateway.jobs.events import Event, add_event
 from gateway.jobs.tables import jobs, scans
 from gateway.model.ids import JobId, RecordingId
 from gateway.model.job import JobState
@@ -83,7 +83,7 @@ class ScanStore:
             "created_at": now,
         }
         job = JobId(connection.execute(insert(jobs).values(row).returning(jobs.c.id)).scalar_one())
-        add_event(connection, at=now, scan_id=seal.recording, job_id=job, who=WHO, what="queued")
+        add_event(connection, Event(at=now, scan_id=seal.recording, job_id=job, who=WHO, what="queued"))
         return job
 
     def receiving(self) -> list[RecordingId]:
@@ -102,7 +102,7 @@ class ScanStore:
             self._event(connection, recording, "incomplete", reason)
 
     def _event(self, connection: Connection, recording: RecordingId, what: str, text: str) -> None:
-        add_event(connection, at=self._clock(), scan_id=recording, job_id=None, who=WHO, what=what, text=text)
+        add_event(connection, Event(at=self._clock(), scan_id=recording, who=WHO, what=what, text=text))
 
 
 def _same_bytes(connection: Connection, seal: Seal) -> RecordingId | None:

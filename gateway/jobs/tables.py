@@ -51,7 +51,7 @@ Id = BigInteger().with_variant(Integer, "sqlite")
 
 
 def _lease_columns() -> list[Column[object]]:
-    """What a row needs to be worked on by one worker at a time."""
+    """Make the columns that a row needs to be worked on by one worker at a time."""
     columns: list[Column[object]] = [
         Column("attempt", Integer, nullable=False, default=0),
         Column("crashes", Integer, nullable=False, default=0),

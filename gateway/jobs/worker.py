@@ -26,13 +26,13 @@ class Claimed(Protocol):
 
 
 Work = TypeVar("Work", bound=Claimed)
-WorkOut = TypeVar("WorkOut", bound=Claimed, covariant=True)
+Work_co = TypeVar("Work_co", bound=Claimed, covariant=True)
 
 
-class Queue(Protocol[WorkOut]):
+class Queue(Protocol[Work_co]):
     """What the loop needs of a queue."""
 
-    def claim(self, owner: str) -> WorkOut | None:
+    def claim(self, owner: str) -> Work_co | None:
         """Claim the next piece of work."""
 
     def renew(self, lease: Lease) -> None:

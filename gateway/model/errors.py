@@ -20,8 +20,8 @@
     ├── LostLease             another worker owns the job now: stop, write nothing
     └── IllegalTransition     the state does not allow this event
 
-A class says what happened. ``transient`` says whether time can heal it, ``held`` whether a person can. Whatever is raised
-and is not a `GatewayError` is a bug: recorded, never retried. Messages name ids, never patients.
+A class says what happened. ``transient`` says whether time can heal it, ``held`` whether a person can. Whatever is
+raised and is not a `GatewayError` is a bug: recorded, never retried. Messages name ids, never patients.
 """
 
 from __future__ import annotations

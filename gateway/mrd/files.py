@@ -10,6 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 import numpy.typing as npt
+from ismrmrd.hdf5 import waveform_header_dtype
 
 from gateway.model.errors import BadStream, UnreadableFile
 from gateway.model.readout import ACQUISITION_HEADER, Readouts
@@ -18,22 +19,6 @@ from gateway.mrd.stream import RecordedSession, read_session, write_session
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 PIECE_BYTES = 1 << 20
-
-WAVEFORM_HEADER = np.dtype(
-    [
-        ("version", "<u2"),
-        ("flags", "<u8"),
-        ("measurement_uid", "<u4"),
-        ("scan_counter", "<u4"),
-        ("time_stamp", "<u4"),
-        ("number_of_samples", "<u2"),
-        ("channels", "<u2"),
-        ("sample_time_us", "<f4"),
-        ("waveform_id", "<u2"),
-    ],
-    align=True,
-)
-"""``ISMRMRD_WaveformHeader`` (waveform.h): 40 bytes, aligned to 8."""
 
 STREAM_STARTS = (MessageId.CONFIG_FILE, MessageId.CONFIG_TEXT, MessageId.HEADER)
 
@@ -136,8 +121,8 @@ def _measurement(path: Path, file: h5py.File) -> h5py.Group:
 def _waveforms(records: npt.NDArray[Any]) -> Iterator[bytes]:
     """Turn waveforms into the bodies of WAVEFORM messages."""
     for head, samples in zip(records["head"], records["data"], strict=True):
-        wire = np.zeros(1, WAVEFORM_HEADER)
-        for name in WAVEFORM_HEADER.names or ():
+        wire = np.zeros(1, waveform_header_dtype)
+        for name in waveform_header_dtype.names or ():
             wire[name] = head[name]
         yield wire.tobytes() + np.ascontiguousarray(samples, "<u4").tobytes()
 

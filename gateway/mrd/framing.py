@@ -1,7 +1,7 @@
 """How long is an MRD message? One table of message kinds, and the limits that are checked before memory is taken.
 
-An MRD stream has no overall message length: a message is a ``u16`` id and a body that only its kind explains, everything
-little-endian and unaligned. Whoever meets an unknown id has lost the stream.
+An MRD stream has no overall message length: a message is a ``u16`` id and a body that only its kind explains,
+everything little-endian and unaligned. Whoever meets an unknown id has lost the stream.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The MRD XML header, read tolerantly and safely, and written back.
 
-Tolerant: namespaces, unknown elements, missing optional fields and malformed optional values do not stop a scan; the last are
-named in ``ScanHeader.faults``. Safe: no document type, no entities, no NUL, bounded depth. Call it in a worker, never in the
-listener.
+Tolerant: namespaces, unknown elements, missing optional fields and malformed optional values do not stop a scan; the
+last are named in ``ScanHeader.faults``. Safe: no document type, no entities, no NUL, bounded depth. Call it in a
+worker, never in the listener.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from gateway.mrd.header_paths import ENCODING_LIMITS, FIELDS, ROOT, XMLNS
 
 MAX_DEPTH = 32
 MAX_MATRIX = 65_535
+MAX_FOV_MM = 100_000
 
 T = TypeVar("T")
 
@@ -143,7 +144,7 @@ class _Reader:
         fov = self.triple(encoding, f"{name}/fieldOfView_mm", float, where)
         if not all(1 <= n <= MAX_MATRIX for n in matrix.as_tuple()):
             raise BadHeader(f"{where}: a matrix of {matrix.x} x {matrix.y} x {matrix.z} is impossible")
-        if not all(0 < mm < 1e5 for mm in fov.as_tuple()):
+        if not all(0 < mm < MAX_FOV_MM for mm in fov.as_tuple()):
             raise BadHeader(f"{where}: a field of view of {fov.x:g} x {fov.y:g} x {fov.z:g} mm is impossible")
         return h.Space(matrix=matrix, fov_mm=fov)
 

@@ -1,4 +1,4 @@
-"""Where the MRD schema (``ismrmrd.xsd``) keeps what, and how it reads: one row for each field of `gateway.model.header`."""
+"""Where the MRD schema (``ismrmrd.xsd``) keeps each field of `gateway.model.header`, and how its text reads."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The port that a scanner sends to: one thread for each session, everything bounded.
 
-A thread that receives, hashes and writes leaves the interpreter lock for all three, so sessions do not wait for each other.
-The listener knows framing, order and limits; what happens to the bytes is its recorder's business.
+A thread that receives, hashes and writes leaves the interpreter lock for all three, so sessions do not wait for each
+other. The listener knows framing, order and limits; what happens to the bytes is its recorder's business.
 """
 
 from __future__ import annotations

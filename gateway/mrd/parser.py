@@ -1,7 +1,7 @@
 """The MRD stream as a state machine fed with bytes: no sockets, no files, bounded memory.
 
-Samples, pixels and waveforms pass through uncopied and are only counted; what a session has to read (configuration, header,
-text, query, close) comes out whole.
+Samples, pixels and waveforms pass through uncopied and are only counted; what a session has to read (configuration,
+header, text, query, close) comes out whole.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Message:
 class Parser:
     """Find the messages in a stream that arrives in pieces.
 
-    ``offset`` counts the bytes taken, ``counts`` the whole messages by id, ``whole`` the bytes up to the end of the last
-    whole message. After CLOSE, and after a fault, nothing more is taken; what came whole before a fault counts, however the
-    stream was cut into pieces.
+    ``offset`` counts the bytes taken, ``counts`` the whole messages by id, ``whole`` the bytes up to the end of the
+    last whole message. After CLOSE, and after a fault, nothing more is taken; what came whole before a fault counts,
+    however the stream was cut into pieces.
     """
 
     def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008 - frozen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+
 from gateway.model.errors import BadStream
 from gateway.model.scan import ScanState, Verdict
 from gateway.mrd import messages

@@ -139,7 +139,7 @@ def _run(stream: mmap.mmap, at: int) -> tuple[Readouts, int]:
     return Readouts(records["head"], records["samples"], records["trajectory"]), at + n * dtype.itemsize
 
 
-def _alike(records: npt.NDArray[Any], head: Any) -> int:
+def _alike(records: npt.NDArray[Any], head: np.void) -> int:
     """Count the leading records that are readouts of the shape that ``head`` has."""
     heads = records["head"]
     alike = (records["id"] == MessageId.ACQUISITION) & (

@@ -1,8 +1,8 @@
 """A recording while it is written: bytes in, durable file out.
 
-The order is the contract: write, fdatasync now and then, fsync, seal, rename, fsync the folder. A failed sync is final: after
-it the kernel may have dropped the bytes and a second try would lie (doi:10.1145/3372885, "Can applications recover from fsync
-failures?"). Names on disk are ours alone.
+The order is the contract: write, fdatasync now and then, fsync, seal, rename, fsync the folder. A failed sync is
+final: after it the kernel may have dropped the bytes and a second try would lie (doi:10.1145/3372885, "Can
+applications recover from fsync failures?"). Names on disk are ours alone.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
+
 from gateway.jobs.database import open_database, upgrade
 from gateway.jobs.deliveries import DeliveryQueue
 from gateway.jobs.lease import Terms
@@ -15,7 +17,6 @@ from gateway.jobs.reconstructions import JobQueue
 from gateway.jobs.scans import ScanStore
 from gateway.model.ids import JobId, RecordingId
 from gateway.model.scan import ScanState, Seal, Verdict
-from sqlalchemy import Engine
 
 TERMS = Terms(lease_s=60, max_crashes=3, retry_first_s=15, retry_longest_s=900, give_up_after_s=3600)
 

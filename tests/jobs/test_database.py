@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import Engine, text
+
 from gateway.jobs.database import open_database, reading, upgrade, writing
 from gateway.jobs.tables import metadata
 from gateway.model.errors import GatewayError, StorageFault, WrongCall
-from sqlalchemy import Engine, text
 
 
 def test_the_migrations_make_the_tables_that_the_code_uses(engine: Engine) -> None:
@@ -35,11 +36,14 @@ def test_what_is_committed_is_synced_before_the_commit_returns(engine: Engine) -
 
 
 def test_a_transaction_that_fails_leaves_nothing(engine: Engine) -> None:
-    with pytest.raises(StorageFault), writing(engine) as connection:
-        connection.execute(
-            text("INSERT INTO events (at, scan_id, who, what, text) VALUES ('2026-01-01', 'x', 'x', 'x', 'x')")
-        )
-        connection.execute(text("INSERT INTO nowhere VALUES (1)"))
+    def write_half() -> None:
+        with writing(engine) as connection:
+            row = text("INSERT INTO events (at, scan_id, who, what, text) VALUES ('2026-01-01', 'x', 'x', 'x', 'x')")
+            connection.execute(row)
+            connection.execute(text("INSERT INTO nowhere VALUES (1)"))
+
+    with pytest.raises(StorageFault):
+        write_half()
     with reading(engine) as connection:
         assert connection.execute(text("SELECT count(*) FROM events")).scalar() == 0
 

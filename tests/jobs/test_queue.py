@@ -5,6 +5,8 @@ from collections.abc import Callable
 from random import Random
 
 import pytest
+from hypothesis import given, strategies as st
+
 from gateway.jobs.deliveries import DeliveryQueue
 from gateway.jobs.lease import Terms
 from gateway.jobs.queries import Queries
@@ -15,9 +17,6 @@ from gateway.model.ids import JobId
 from gateway.model.job import JobState
 from gateway.model.series import Instance, Series
 from gateway.model.work import WorkEvent
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.jobs.conftest import TERMS, TurnedClock
 
 NewJob = Callable[[int], JobId]

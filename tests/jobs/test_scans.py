@@ -3,12 +3,12 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+
 from gateway.jobs.queries import Queries
 from gateway.jobs.scans import ScanStore
 from gateway.model.errors import WrongCall
 from gateway.model.job import JobState
 from gateway.model.scan import ScanState
-
 from tests.jobs.conftest import seal
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import h5py
 import ismrmrd
 import pytest
+
 from gateway.model import header as h
 from gateway.model.errors import BadHeader
 from gateway.model.zyx import Zyx
 from gateway.mrd.header import parse_header, write_header
 from gateway.mrd.header_paths import FIELDS
-
 from tests.mrd.streams import HEADER
 
 SECTIONS = {"subject": h.Subject, "study": h.Study, "measurement": h.Measurement, "system": h.System}

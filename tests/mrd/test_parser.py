@@ -1,17 +1,17 @@
 from __future__ import annotations
 
 import struct
+from itertools import pairwise
 
 import ismrmrd
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
+from ismrmrd.hdf5 import acquisition_header_dtype
+
 from gateway.model.readout import ACQUISITION_HEADER, Flag
 from gateway.mrd.framing import KINDS, Limits, MessageId
 from gateway.mrd.parser import Parser
-from hypothesis import given
-from hypothesis import strategies as st
-from ismrmrd.hdf5 import acquisition_header_dtype
-
 from tests.mrd.streams import CLOSE, HEADER, acquisition, serialized
 
 WAVEFORM = ismrmrd.Waveform.from_array(np.arange(12, dtype=np.uint32).reshape(2, 6))
@@ -68,7 +68,7 @@ def test_a_stream_cut_anywhere_gives_the_same_messages() -> None:
 def test_a_stream_in_pieces_of_any_size_gives_the_same_messages(cuts: list[int]) -> None:
     parser, found = Parser(), []
     edges = [0, *sorted(cuts), len(SESSION)]
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in pairwise(edges):
         found += parser.feed(SESSION[first:last])
     assert found == Parser().feed(SESSION)
     assert parser.counts == {**parser.counts}

@@ -6,11 +6,11 @@ from pathlib import Path
 import ismrmrd
 import numpy as np
 import pytest
+from ismrmrd.serialization import ProtocolDeserializer
+
 from gateway.model.errors import BadStream, UnreadableFile
 from gateway.mrd.files import read_scan, stream_of
 from gateway.mrd.stream import FIRST_RUN, read_session, write_session
-from ismrmrd.serialization import ProtocolDeserializer
-
 from tests.mrd.streams import HEADER, acquisition, serialized
 
 WAVEFORM = ismrmrd.Waveform.from_array(np.arange(12, dtype=np.uint32).reshape(2, 6))

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+
 from gateway.model.errors import GatewayError, StorageFault, UnreadableFile
 from gateway.model.ids import RecordingId
 from gateway.model.scan import ScanState, Seal, Verdict
