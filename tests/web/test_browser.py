@@ -18,7 +18,7 @@ from gateway.web.app import create_app
 from tests.web.scene import FACTS, Scene
 
 CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="no chromium")
+pytestmark = pytest.mark.peer("chromium")
 
 
 @contextmanager
