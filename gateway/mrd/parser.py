@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from gateway.model.errors import BadStream
 from gateway.mrd.framing import Bytes, FramingError, Kind, Limits, MessageId, kind_of
+from gateway.mrd.runs import alike
 
 _ID = struct.Struct("<H")
 
@@ -59,8 +60,17 @@ class Parser:
         while at < len(view) and not self.closed and self.fault is None:
             at = self._skip_body(view, at) if self._left else self._take_head(view, at)
             if not self._left and not self._needed and self.fault is None:
+                at = self._pass_alike(view, at) if self._id == MessageId.ACQUISITION else at
                 self._end_message(messages)
         return messages
+
+    def _pass_alike(self, view: memoryview, at: int) -> int:
+        """Take the readouts that are like the one that just ended."""
+        n_bytes = self.offset - self._start
+        n = alike(view, at, head=self._head, n_bytes=n_bytes)
+        self.counts[self._id] += n
+        self.offset += n * n_bytes
+        return at + n * n_bytes
 
     def _skip_body(self, view: memoryview, at: int) -> int:
         n = min(self._left, len(view) - at)

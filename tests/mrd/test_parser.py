@@ -144,3 +144,33 @@ def test_only_what_the_session_reads_is_kept_in_memory() -> None:
     assert kept == set(MessageId) - samples
     assert HEADER.startswith(b"<?xml")
     assert len(CLOSE) == 2
+
+
+RUNS = serialized(
+    *[acquisition(line) for line in range(5)],
+    *[acquisition(line, samples=4, channels=4) for line in range(4)],
+    WAVEFORM,
+    *[acquisition(line, samples=4, channels=4) for line in range(3)],
+)
+"""Runs of readouts; the first two kinds are equally long and of different shape."""
+
+
+@given(st.lists(st.integers(0, len(RUNS)), max_size=6))
+def test_runs_of_readouts_are_counted_however_they_are_cut(cuts: list[int]) -> None:
+    parser = Parser()
+    for first, last in pairwise([0, *sorted(cuts), len(RUNS)]):
+        parser.feed(RUNS[first:last])
+    assert (parser.counts[MessageId.ACQUISITION], parser.counts[MessageId.WAVEFORM]) == (12, 1)
+    assert parser.offset == parser.whole == len(RUNS)
+    assert parser.closed
+
+
+@pytest.mark.parametrize("spoilt", range(1, 5))
+def test_a_compressed_readout_within_a_run_is_found(spoilt: int) -> None:
+    parser, n_bytes = Parser(), len(head()) + 8 * 2 * 8
+    run = bytearray((head(number_of_samples=8, active_channels=2) + bytes(8 * 2 * 8)) * 5)
+    run[n_bytes * spoilt + 4 + 6] |= 1 << 4  # flag 53 is bit 52 of the eight bytes from offset 4
+    assert "compressed" in fault_of(bytes(run), parser)
+    assert parser.fault is not None
+    assert parser.fault.offset == n_bytes * spoilt
+    assert parser.counts[MessageId.ACQUISITION] == spoilt
