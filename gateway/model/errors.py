@@ -10,6 +10,7 @@
     ├── BadStream             the bytes are not an MRD session
     ├── BadHeader             the MRD header cannot be understood
     ├── BadScan               the readouts cannot become an image: hold for a person
+    │   └── IncompleteScan      lines are missing, or the scanner never said that it was done
     ├── ImageRefused          the image failed its checks: hold for a person
     ├── NoRoute               no rule and no recipe fit: hold for a person
     ├── SendError             a destination did not take the series
@@ -82,6 +83,10 @@ class BadScan(GatewayError):
     """The readouts cannot become an image that anybody should see."""
 
     held = True
+
+
+class IncompleteScan(BadScan):
+    """Lines are missing, by the counters of those that came, or the scanner never said that it was done."""
 
 
 class ImageRefused(GatewayError):
