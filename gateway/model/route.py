@@ -102,7 +102,7 @@ class Rule(_Part):
     destinations: tuple[str, ...] = Field(min_length=1)
     """Names of the destinations that the series goes to."""
     incomplete: Literal["hold", "reconstruct"] = "hold"
-    """What to do with a scan that ended without CLOSE: hold it for a person, or reconstruct what came if that is enough."""
+    """What to do with a scan that ended without CLOSE: hold it, or reconstruct it if what came is enough."""
     series_description: str = "{protocol} {recipe}"
     """Text with ``{protocol}`` and ``{recipe}`` in it."""
 
