@@ -57,8 +57,9 @@ def _keep(child: Child, ended: threading.Event) -> None:
     wait_s = RESTART_FIRST_S
     while not ended.is_set():
         owner = owner_name(child.role)
-        process = subprocess.Popen([*child.command, "--owner", owner], stdin=subprocess.PIPE)  # noqa: S603 - our own
-        lived_well = _watch(process, ended)
+        command = [*child.command, "--owner", owner]
+        with subprocess.Popen(command, stdin=subprocess.PIPE) as process:  # noqa: S603 - our own
+            lived_well = _watch(process, ended)
         if ended.is_set():
             return
         logger.error("child died", extra={"role": child.role, "exit": process.returncode, "owner": owner})
