@@ -84,7 +84,7 @@ def assert_place(series: Path, scan: Path, tmp_path: Path) -> None:
 
     in_patient = np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.asarray(
         image.affine
-    )  # NIfTI counts to the right and to the front
+    )  # from RAS to LPS
     turns = np.stack([head.read_dir, head.phase_dir]) @ (in_patient[:3, :2] / spacing)
     np.testing.assert_allclose(np.abs(turns), np.eye(2), atol=1e-3)
     voxel = np.linalg.solve(in_patient, [*head.position, 1.0])
