@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 
-Peers = Mapping[str, Callable[[], object]] """What is timed, by name. The first is ours; the others do the same work.
-Whoever returns a float has timed itself (s)."""
+Peers = Mapping[str, Callable[[], object]]
+"""What is timed, by name: the first is ours, the others do the same work. A float returned is its own time in seconds."""
 
 BENCHMARKS: dict[str, Callable[[], AbstractContextManager[Peers]]] = {}
 
