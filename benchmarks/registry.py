@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 
 Peers = Mapping[str, Callable[[], object]]
-"""What is timed, by name: the first is ours, the others do the same work. A float returned is its own time in seconds."""
+"""What is timed, by name: the first is ours, the others do the same work. A float returned is its own time (s)."""
 
 BENCHMARKS: dict[str, Callable[[], AbstractContextManager[Peers]]] = {}
 
