@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import threading
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.jobs.clock import Clock
 from gateway.jobs.scans import ScanStore
+from gateway.model.errors import StorageFault
 from gateway.model.ids import RecordingId
 from gateway.model.scan import ScanState, Seal, Verdict
 from gateway.spool.recording import RecordingWriter
@@ -28,10 +30,18 @@ class Reception:
     started_at: datetime
     recording: RecordingId = field(default_factory=lambda: RecordingId(uuid.uuid4().hex))
     _writer: RecordingWriter | None = None
+    _beginning: threading.Thread | None = None
 
     def begin(self) -> None:
-        """Show the scan as arriving."""
-        self.scans.begin(self.recording, peer=self.peer, started_at=self.started_at)
+        """Show the scan as arriving, beside receiving it: a database that is busy must not hold a scanner up."""
+        self._beginning = threading.Thread(target=self._show, name=f"begin-{self.recording}", daemon=True)
+        self._beginning.start()
+
+    def _show(self) -> None:
+        try:
+            self.scans.begin(self.recording, peer=self.peer, started_at=self.started_at)
+        except StorageFault as fault:
+            logger.warning("scan not shown while it arrives", extra={"scan": self.recording, "reason": str(fault)})
 
     def write(self, chunk: memoryview) -> None:
         """Keep bytes; the file is made with the first of them, so that a port probe makes none."""
@@ -41,6 +51,7 @@ class Reception:
     def finish(self, verdict: Verdict) -> str:
         """Make the session durable - file, seal, name, row, in this order - and say so."""
         assert self._writer is not None, "a session worth keeping has bytes"  # noqa: S101
+        self.wait_until_shown()
         seal = Seal(
             recording=self.recording,
             peer=self.peer,
@@ -58,10 +69,23 @@ class Reception:
         if self._writer is not None:
             self._writer.discard()
 
+    def lose(self, reason: str) -> None:
+        """Note that the scan was not stored: what there is of it keeps its ``.part`` name until the next start."""
+        self.wait_until_shown()
+        try:
+            self.scans.lost(self.recording, f"not stored: {reason}")
+        except StorageFault as fault:
+            logger.warning("a lost scan is not shown", extra={"scan": self.recording, "reason": str(fault)})
+
     def abandon(self) -> None:
-        """Leave the file as it is: what is not sealed is found at the next start."""
+        """Close the file and leave it as it is."""
         if self._writer is not None:
             self._writer.abandon()
+
+    def wait_until_shown(self) -> None:
+        """Wait until the row that shows the scan is there, or until it is clear that it will not be."""
+        if self._beginning is not None:
+            self._beginning.join()
 
 
 def receipt(seal: Seal, state: ScanState, earlier: RecordingId | None) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gateway.dicom.series import SeriesPlan, build_series, write_series
 from gateway.jobs.reconstructions import ClaimedJob, JobQueue
+from gateway.model.errors import IncompleteScan
 from gateway.model.header import ScanHeader
 from gateway.model.readout import Acquisition
 from gateway.model.route import Routes
@@ -33,12 +34,14 @@ class Processor:
 
     def __call__(self, job: ClaimedJob) -> None:
         """Run one job to its end."""
-        session = read_session(self.spool.open(job.recording))
+        session = read_session(self.spool.open(job.recording, sha256=job.sha256), cut=True)
         header = parse_header(session.header_xml)
         facts = facts_of(header, source=job.peer, recipe_asked=job.recipe_asked)
         self.jobs.describe(job, {name: value for name, value in asdict(facts).items() if value})
         choice = choose(self.routes, facts)
         self.jobs.routed(job.lease, rule=choice.rule.name, recipe=choice.recipe_name, why="; ".join(choice.why))
+        if job.incomplete and choice.rule.incomplete == "hold":
+            raise IncompleteScan(f"{job.incomplete}; release the job to reconstruct what came")
 
         work = Work(
             acquisition=session.acquisition,
@@ -51,7 +54,11 @@ class Processor:
             progress=lambda fraction, doing: self.jobs.progress(job.lease, fraction, doing),
             note=lambda what, text: self.jobs.note(job.lease, what, text),
         )
-        made = make_series(work, device=self.device, outbox=self.outbox, tell=tell)
+        try:
+            made = make_series(work, device=self.device, outbox=self.outbox, tell=tell)
+        except IncompleteScan as fault:
+            self.jobs.incomplete(job, str(fault))
+            raise
         self.jobs.succeed(job, made, list(choice.destinations))
 
 

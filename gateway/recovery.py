@@ -9,11 +9,11 @@ from pathlib import Path
 
 from gateway.jobs.clock import Clock
 from gateway.jobs.scans import ScanStore
-from gateway.model.errors import BadStream
+from gateway.model.errors import BadStream, StorageFault, UnreadableFile
 from gateway.model.scan import Seal
 from gateway.mrd.framing import Limits
 from gateway.mrd.session import Session
-from gateway.spool.recording import finish_recording
+from gateway.spool.recording import finish_recording, sync_file
 from gateway.spool.seal import read_seal
 from gateway.spool.spool import Spool, recording_id, seal_path
 
@@ -26,14 +26,39 @@ def recover(spool: Spool, scans: ScanStore, *, clock: Clock, limits: Limits) -> 
     """Seal unfinished recordings, commit every sealed one, and return how many were unfinished."""
     parts = list(spool.unfinished())
     for part in parts:
-        seal = read_seal(seal_path(part)) if seal_path(part).exists() else _seal_of(part, clock=clock, limits=limits)
-        finish_recording(part, seal)
-        logger.warning("unfinished recording sealed", extra={"scan": seal.recording, "state": seal.verdict.state})
+        _finish(part, clock=clock, limits=limits)
     for path in spool.seals():
-        scans.finish(read_seal(path), spool.key_of(spool.beside(path)))
+        _commit(path, spool, scans)
     for recording in scans.receiving():
-        scans.lost(recording)
+        scans.lost(recording, "the listener died before anything was on disk")
     return len(parts)
+
+
+def _finish(part: Path, *, clock: Clock, limits: Limits) -> None:
+    """Seal one; what cannot be sealed now stays as it is, and does not keep the others waiting."""
+    try:
+        try:
+            seal = read_seal(seal_path(part))
+        except UnreadableFile:
+            sync_file(part)
+            seal = _seal_of(part, clock=clock, limits=limits)
+        finish_recording(part, seal)
+    except (StorageFault, OSError) as fault:
+        logger.error("unfinished recording left as it is", extra={"path": str(part), "reason": str(fault)})  # noqa: TRY400
+    else:
+        logger.warning("unfinished recording sealed", extra={"scan": seal.recording, "state": seal.verdict.state})
+
+
+def _commit(path: Path, spool: Spool, scans: ScanStore) -> None:
+    """Make sure that a sealed recording has its row."""
+    if scans.settled(recording_id(spool.beside(path))):
+        return
+    try:
+        seal = read_seal(path)
+    except UnreadableFile as fault:
+        logger.error("seal left as it is", extra={"reason": str(fault)})  # noqa: TRY400 - expected
+    else:
+        scans.finish(seal, spool.key_of(spool.beside(path)))
 
 
 def _seal_of(part: Path, *, clock: Clock, limits: Limits) -> Seal:

@@ -99,12 +99,12 @@ class WorkQueue(Generic[State]):
             The state does not allow it.
         """
         with writing(self.engine) as connection:
-            row = self._row(connection, row_id)
-            before = next(state for state, _ in self._transitions if state == row.state)
-            state = next_state(self._transitions, before, event)
+            row = self._row(connection, row_id, lock=True)
+            state = next_state(self._transitions, type(self._working)(row.state), event)
             again = {"run_at": self.clock(), "crashes": 0} if state in self._claimable else {}
+            released = {"released_by": who} if event is WorkEvent.RELEASE else {}
             change = update(self.table).where(self.table.c.id == row_id)
-            connection.execute(change.values(state=state, reason=reason, **FREE, **again))
+            connection.execute(change.values(state=state, reason=reason, **FREE, **again, **released))
             self._event(connection, row, event, who=who, text=reason)
             return state
 
@@ -126,8 +126,9 @@ class WorkQueue(Generic[State]):
         connection.execute(change.values(state=state, crashes=crashes, reason=reason, run_at=self.clock(), **FREE))
         self._event(connection, row, event, who="supervisor", text=reason)
 
-    def _row(self, connection: Connection, row_id: int) -> Row[Any]:
-        row = connection.execute(select(self.table).where(self.table.c.id == row_id)).one_or_none()
+    def _row(self, connection: Connection, row_id: int, *, lock: bool = False) -> Row[Any]:
+        query = select(self.table).where(self.table.c.id == row_id)
+        row = connection.execute(query.with_for_update() if lock else query).one_or_none()
         if row is None:
             raise WrongCall(f"there is no {row_id} among the {self.table.name}")
         return row

@@ -16,6 +16,7 @@ from gateway.jobs.tables import deliveries, instances, jobs, scans, series
 from gateway.model.delivery import DeliveryState
 from gateway.model.ids import JobId, RecordingId, SeriesId
 from gateway.model.job import JOB_TRANSITIONS, JobState
+from gateway.model.scan import ScanState
 from gateway.model.series import Series
 from gateway.model.work import WorkEvent
 
@@ -33,6 +34,8 @@ class ClaimedJob:
     peer: str
     recipe_asked: str
     received_at: datetime
+    incomplete: str
+    """Why the scan is not whole; empty where it is, and where a person has released it nevertheless."""
 
 
 class JobQueue(WorkQueue[JobState]):
@@ -58,6 +61,7 @@ class JobQueue(WorkQueue[JobState]):
                 peer=scan.peer,
                 recipe_asked=row.recipe_asked,
                 received_at=scan.ended_at,
+                incomplete=scan.reason if scan.state == ScanState.INCOMPLETE and row.released_by is None else "",
             )
 
     def progress(self, lease: Lease, fraction: float, doing: str) -> None:
@@ -76,6 +80,12 @@ class JobQueue(WorkQueue[JobState]):
         """Keep what lists and pages show of a scan's header; never who the patient is."""
         with writing(self.engine) as connection:
             connection.execute(update(scans).where(scans.c.id == claimed.scan).values(facts=dict(facts)))
+
+    def incomplete(self, claimed: ClaimedJob, reason: str) -> None:
+        """Note what the counters of a scan have shown to be missing."""
+        with writing(self.engine) as connection:
+            values = {"state": ScanState.INCOMPLETE, "reason": reason}
+            connection.execute(update(scans).where(scans.c.id == claimed.scan).values(values))
 
     def routed(self, lease: Lease, *, rule: str, recipe: str, why: str) -> None:
         """Note which rule and recipe the job takes."""

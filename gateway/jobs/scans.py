@@ -10,12 +10,13 @@ from gateway.jobs.clock import Clock
 from gateway.jobs.database import reading, writing
 from gateway.jobs.events import Event, add_event
 from gateway.jobs.tables import jobs, scans
+from gateway.model.errors import WrongCall
 from gateway.model.ids import JobId, RecordingId
 from gateway.model.job import JobState
 from gateway.model.scan import ScanState, Seal
 
 WHO = "listener"
-LIVE_PRIORITY = 10
+LIVE_PRIORITY, REPLAY_PRIORITY = 10, 0
 """A scan on the table goes before anything that was asked for later."""
 
 
@@ -34,19 +35,22 @@ class ScanStore:
             self._event(connection, recording, "receiving", f"from {peer}")
 
     def finish(self, seal: Seal, key: str) -> tuple[ScanState, RecordingId | None, JobId | None]:
-        """Commit a sealed recording and, where it is complete and new, its job; safe to repeat.
+        """Commit a sealed recording and, where there is something new to reconstruct, its job; safe to repeat.
+
+        Whether an incomplete scan is reconstructed is for the routes and a person to say: its job is there for them.
 
         Returns
         -------
             The state it was given, the scan it repeats if it does, and its job if it has one.
         """
         with writing(self._engine) as connection:
-            known = connection.execute(select(scans.c.state).where(scans.c.id == seal.recording)).scalar()
+            query = select(scans.c.state, scans.c.recording).where(scans.c.id == seal.recording)
+            known = connection.execute(query).one_or_none()
             if known is None:
                 row = {"id": seal.recording, "state": ScanState.RECEIVING, "peer": seal.peer}
                 connection.execute(insert(scans).values(started_at=seal.started_at, **row))
-            elif known != ScanState.RECEIVING:
-                return ScanState(known), None, None
+            elif known.recording is not None:
+                return ScanState(known.state), None, None
             earlier = _same_bytes(connection, seal)
             verdict = seal.verdict
             state = ScanState.DUPLICATE if earlier else verdict.state
@@ -69,22 +73,41 @@ class ScanStore:
             )
             counted = f"{verdict.n_bytes} bytes, {verdict.n_acquisitions} readouts"
             self._event(connection, seal.recording, state.value.lower(), f"{counted} {reason}".rstrip())
-            job = self._enqueue(connection, seal) if state is ScanState.COMPLETE else None
-            return state, earlier, job
+            some = state is ScanState.INCOMPLETE and verdict.n_acquisitions > 0
+            if state is not ScanState.COMPLETE and not some:
+                return state, earlier, None
+            asked = {"recipe_asked": verdict.recipe_asked, "priority": LIVE_PRIORITY}
+            return state, earlier, self._enqueue(connection, seal.recording, who=WHO, **asked)
 
-    def _enqueue(self, connection: Connection, seal: Seal) -> JobId:
+    def replay(self, recording: RecordingId, *, recipe: str, who: str) -> JobId:
+        """Make a new job of a recording; it waits behind the scans on the table.
+
+        Raises
+        ------
+        WrongCall
+            There is nothing of it to reconstruct.
+        """
+        with writing(self._engine) as connection:
+            scan = connection.execute(select(scans).where(scans.c.id == recording)).one_or_none()
+            if scan is None or scan.recording is None or scan.n_acquisitions == 0:
+                raise WrongCall(f"scan {recording} has no readouts to reconstruct")
+            if scan.deleted_at is not None:
+                raise WrongCall(f"the recording of scan {recording} was deleted on {scan.deleted_at:%Y-%m-%d}")
+            asked = {"recipe_asked": recipe or scan.recipe_asked, "priority": REPLAY_PRIORITY}
+            return self._enqueue(connection, recording, who=who, **asked)
+
+    def _enqueue(self, connection: Connection, recording: RecordingId, *, who: str, **asked: object) -> JobId:
         now = self._clock()
-        row = {
-            "scan_id": seal.recording,
-            "state": JobState.QUEUED,
-            "priority": LIVE_PRIORITY,
-            "recipe_asked": seal.verdict.recipe_asked,
-            "run_at": now,
-            "created_at": now,
-        }
+        row = {"scan_id": recording, "state": JobState.QUEUED, "run_at": now, "created_at": now, **asked}
         job = JobId(connection.execute(insert(jobs).values(row).returning(jobs.c.id)).scalar_one())
-        add_event(connection, Event(at=now, scan_id=seal.recording, job_id=job, who=WHO, what="queued"))
+        add_event(connection, Event(at=now, scan_id=recording, job_id=job, who=who, what="queued"))
         return job
+
+    def settled(self, recording: RecordingId) -> bool:
+        """Whether the verdict on a recording is committed."""
+        with reading(self._engine) as connection:
+            query = select(scans.c.id).where(scans.c.id == recording, scans.c.recording.is_not(None))
+            return connection.execute(query).one_or_none() is not None
 
     def receiving(self) -> list[RecordingId]:
         """Find the scans that a dead listener has left behind."""
@@ -92,10 +115,9 @@ class ScanStore:
             query = select(scans.c.id).where(scans.c.state == ScanState.RECEIVING)
             return [RecordingId(row) for row in connection.execute(query).scalars()]
 
-    def lost(self, recording: RecordingId) -> None:
-        """Note that nothing of a scan reached the disk before the listener died."""
+    def lost(self, recording: RecordingId, reason: str) -> None:
+        """Note that a scan ended without a sealed recording."""
         with writing(self._engine) as connection:
-            reason = "the listener died before anything was on disk"
             values = {"state": ScanState.INCOMPLETE, "reason": reason, "ended_at": self._clock()}
             where = (scans.c.id == recording, scans.c.state == ScanState.RECEIVING)
             connection.execute(update(scans).where(*where).values(values))

@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -60,6 +61,7 @@ def _lease_columns() -> list[Column[object]]:
         Column("lease_until", Utc),
         Column("created_at", Utc, nullable=False),
         Column("finished_at", Utc),
+        Column("released_by", String(128)),
     ]
     return columns
 
@@ -81,6 +83,7 @@ scans = Table(
     Column("facts", JSON, nullable=False, default=dict),
     Column("started_at", Utc, nullable=False),
     Column("ended_at", Utc),
+    Column("deleted_at", Utc),
     Index(None, "sha256"),
     Index(None, "started_at"),
     Index(None, "state"),
@@ -102,6 +105,7 @@ jobs = Table(
     *_lease_columns(),
     Index(None, "scan_id"),
     Index(None, "state", "priority", "run_at", "id"),
+    Index(None, "state", "id"),
 )
 
 series = Table(
@@ -153,6 +157,18 @@ delivery_items = Table(
     Column("number", Integer, primary_key=True),
     Column("status", Integer, nullable=False),
     Column("stored_at", Utc, nullable=False),
+)
+
+noise = Table(
+    "noise",
+    metadata,
+    Column("measurement_id", String(255), primary_key=True),
+    Column("scan_id", String(32), ForeignKey("scans.id"), nullable=False),
+    Column("coil_names", JSON, nullable=False),
+    Column("dwell_time_us", Float, nullable=False),
+    Column("bandwidth_factor", Float, nullable=False),
+    Column("matrix", LargeBinary, nullable=False),
+    Column("measured_at", Utc, nullable=False),
 )
 
 events = Table(

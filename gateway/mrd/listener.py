@@ -44,6 +44,9 @@ class Recorder(Protocol):
     def discard(self) -> None:
         """Forget a session that nobody will miss."""
 
+    def lose(self, reason: str) -> None:
+        """Note that the session could not be kept."""
+
     def abandon(self) -> None:
         """Leave everything as it is."""
 
@@ -156,6 +159,7 @@ def _serve_session(connection: socket.socket, recorder: Recorder, limits: Sessio
     except StorageFault as fault:
         logger.error("scan not stored", extra={"reason": str(fault)})  # noqa: TRY400 - expected
         _answer(connection, messages.text(f"NOT STORED: {fault}"))
+        recorder.lose(str(fault))
     finally:
         recorder.abandon()
         _linger(connection)

@@ -49,8 +49,13 @@ def record_dtype(*, samples: int, channels: int, dimensions: int) -> np.dtype[An
     )
 
 
-def read_session(path: Path) -> RecordedSession:
+def read_session(path: Path, *, cut: bool = False) -> RecordedSession:
     """Read a recording; the samples stay in the memory-mapped file until they are used.
+
+    Parameters
+    ----------
+    cut
+        Take what came whole of a stream that was cut, or that went wrong later.
 
     Raises
     ------
@@ -64,20 +69,25 @@ def read_session(path: Path) -> RecordedSession:
             stream = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as error:
         raise UnreadableFile(path, str(error)) from error
-    return _read(stream)
+    return _read(stream, cut=cut)
 
 
-def _read(stream: mmap.mmap) -> RecordedSession:
+def _read(stream: mmap.mmap, *, cut: bool) -> RecordedSession:
     header_xml, recipe_asked, at = b"", "", 0
     runs: list[Readouts] = []
     waveforms: list[bytes] = []
     while at < len(stream):
         message_id = int.from_bytes(stream[at : at + 2], "little")
+        try:
+            body, end = _body(stream, at, message_id)
+        except BadStream:
+            if cut:
+                break
+            raise
         if message_id == MessageId.ACQUISITION:
             run, at = _run(stream, at)
             runs.append(run)
             continue
-        body, end = _body(stream, at, message_id)
         match message_id:
             case MessageId.HEADER:
                 header_xml = stream[body:end]
@@ -120,7 +130,6 @@ def _head(stream: mmap.mmap, at: int, n: int) -> bytes:
 
 def _run(stream: mmap.mmap, at: int) -> tuple[Readouts, int]:
     """Take as many readouts of one shape as follow each other."""
-    _body(stream, at, MessageId.ACQUISITION)
     head = np.frombuffer(stream, ACQUISITION_HEADER, 1, at + 2)[0]
     dtype = record_dtype(
         samples=int(head["number_of_samples"]),

@@ -136,6 +136,12 @@ def finish_recording(part: Path, seal: Seal) -> Path:
     return final
 
 
+def sync_file(path: Path) -> None:
+    """Make the bytes of a file durable that somebody else has written."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
 def sync_folder(folder: Path) -> None:
     """Make names in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
-from gateway.model.errors import GatewayError, UnreadableFile
+from gateway.model.errors import DamagedFile, GatewayError
 from gateway.model.ids import RecordingId
 from gateway.spool.recording import PART_SUFFIX, SEAL_SUFFIX, SUFFIX, RecordingWriter, SyncPolicy
 
@@ -35,17 +36,21 @@ class Spool:
         """Name a recording as the database does: its path below the spool."""
         return path.relative_to(self.folder).as_posix()
 
-    def open(self, key: str) -> Path:
-        """Find a sealed recording.
+    def open(self, key: str, *, sha256: str | None = None) -> Path:
+        """Find a sealed recording, and where its hash is given, read it to see that the disk returns what was written.
 
         Raises
         ------
-        UnreadableFile
-            It is not there, or not a regular file.
+        DamagedFile
+            It is not there, not a regular file, or not what was written.
         """
         path = self.folder / key
         if path.is_symlink() or not path.is_file():
-            raise UnreadableFile(path, "the recording is missing or not a regular file")
+            raise DamagedFile(f"recording {key} is missing or not a regular file")
+        if sha256 is not None:
+            with path.open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+                    raise DamagedFile(f"recording {key} is not what was written: its hash differs")
         return path
 
     def unfinished(self) -> Iterator[Path]:

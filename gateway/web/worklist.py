@@ -38,9 +38,11 @@ class Wait:
 
 
 def newest(queries: Queries) -> list[Entry]:
-    """List the newest jobs, and the newest scans that have none: a job comes with the verdict COMPLETE."""
+    """List the newest jobs, and the newest scans that have none: a job comes with readouts, whole or not."""
     jobs = [Entry(scan=job.scan, job=job) for job in queries.jobs()]
-    scans = [Entry(scan=scan, job=None) for scan in queries.scans() if scan.state is not ScanState.COMPLETE]
+    worked = {entry.scan.id for entry in jobs}
+    without = [scan for scan in queries.scans() if scan.state is not ScanState.COMPLETE and scan.id not in worked]
+    scans = [Entry(scan=scan, job=None) for scan in without]
     return sorted(jobs + scans, key=lambda entry: entry.since, reverse=True)
 
 

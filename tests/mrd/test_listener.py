@@ -30,6 +30,7 @@ class Memory:
         self.begun = False
         self.verdict: Verdict | None = None
         self.discarded = False
+        self.lost = ""
         self.ended = threading.Event()
 
     def begin(self) -> None:
@@ -44,6 +45,9 @@ class Memory:
 
     def discard(self) -> None:
         self.discarded = True
+
+    def lose(self, reason: str) -> None:
+        self.lost = reason
 
     def abandon(self) -> None:
         self.ended.set()
@@ -175,6 +179,8 @@ def test_a_client_that_keeps_sending_after_a_fault_still_reads_why() -> None:
 def test_a_recorder_that_fails_is_told_and_never_acknowledged() -> None:
     with listening(FullDisk) as sessions, pytest.raises(PeerRefused, match="NOT STORED: no room"):
         send_session([SCAN], HOST, sessions.listener.port, on_sent=lambda _n: None)
+    assert sessions.recorders[0].ended.wait(20)
+    assert "no room" in sessions.recorders[0].lost
 
 
 @pytest.mark.parametrize(

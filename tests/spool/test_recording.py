@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.model.errors import GatewayError, StorageFault, UnreadableFile
+from gateway.model.errors import DamagedFile, GatewayError, StorageFault, UnreadableFile
 from gateway.model.ids import RecordingId
 from gateway.model.scan import ScanState, Seal, Verdict
 from gateway.spool.recording import finish_recording
@@ -91,7 +91,7 @@ def test_a_link_in_the_place_of_a_recording_is_not_followed(spool: Spool, tmp_pa
     with pytest.raises(StorageFault):
         spool.create(ID, DAY)
     (folder / f"{ID}.mrd").symlink_to(secret)
-    with pytest.raises(UnreadableFile, match="not a regular file"):
+    with pytest.raises(DamagedFile, match="not a regular file"):
         spool.open(f"{DAY.isoformat()}/{ID}.mrd")
 
 

@@ -70,7 +70,12 @@ class Scene:
             ended_at=self.clock(),
             sha256=recording * 2,
             verdict=Verdict(
-                state=state, reason=reason, recipe_asked="", n_bytes=84_736_120, n_acquisitions=2_560, n_waveforms=0
+                state=state,
+                reason=reason,
+                recipe_asked="",
+                n_bytes=84_736_120,
+                n_acquisitions=2_560 if state is ScanState.COMPLETE else 0,
+                n_waveforms=0,
             ),
         )
         return self.scans.finish(seal, f"2026-03-02/{recording}.mrd")[2]
@@ -135,7 +140,7 @@ def series(seed: str, n_instances: int, description: str) -> Series:
 
 def morning(scene: Scene) -> None:
     """Let everything happen that can happen before ten o'clock."""
-    scene.scan(ScanState.INCOMPLETE, "the connection ended after 1 204 readouts, without a close message")
+    scene.scan(ScanState.INCOMPLETE, "the connection ended after 1 204 bytes, without a close message")
     failed = scene.start({**FACTS, "protocol": "trufi_cine_sax", "station": "MR1"})
     scene.jobs.fail(failed.lease, "KeyError: 'slice' (a fault of the gateway; see its log)")
     scene.finish({**FACTS, "protocol": "t1_mprage_sag"}, n_instances=176, to=("pacs", "archive"))
