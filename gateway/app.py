@@ -263,6 +263,21 @@ def person() -> str:
     return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
+def replay(stations: Stations, start_of_id: str, *, recipe: str) -> JobId:
+    """Make a new job of a recorded scan.
+
+    Raises
+    ------
+    WrongCall
+        There is no such scan or recipe, or nothing of it to reconstruct.
+    """
+    if recipe and recipe not in stations.routes.recipes:
+        known = ", ".join(sorted(stations.routes.recipes))
+        raise WrongCall(f"there is no recipe {recipe!r} in the routes; known are: {known}")
+    scan = stations.queries.scan(start_of_id)
+    return stations.scans.replay(scan.id, recipe=recipe, who=person())
+
+
 def echo_destination(stations: Stations, name: str) -> None:
     """Ask a PACS whether it is there.
 

@@ -212,6 +212,16 @@ def scans_show(
     show.show_jobs(out, made)
 
 
+@scans.command("replay")
+def scans_replay(
+    scan: Annotated[str, typer.Argument(help="Its id, or the beginning of it.")],
+    recipe: Annotated[str, typer.Option(help="Recipe to use; without it, the one that the scanner asked for.")] = "",
+    config: Config = None,
+) -> None:
+    """Reconstruct a scan again from its recording, in a new job."""
+    out.print(f"job {roles.replay(_stations(config), scan, recipe=recipe)} is queued")
+
+
 @pacs.command("list")
 def pacs_list(config: Config = None, as_json: Json = False) -> None:
     """List the destinations."""
