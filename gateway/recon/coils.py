@@ -1,21 +1,29 @@
-"""Combine the images of many coils into one."""
+"""Coil images to one image; the ways to combine them."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
 
-def root_sum_of_squares(images: Tensor) -> Tensor:
-    """Combine coil images without knowing their sensitivities (Roemer 1990, doi:10.1002/mrm.1910160203).
+def root_sum_of_squares(coil_images: Iterable[Tensor]) -> Tensor:
+    """Combine coil images by the root of the sum of their squares (Roemer 1990, doi:10.1002/mrm.1910160203).
 
     Parameters
     ----------
-    images
-        Complex. Shape `(... coil z y x)`.
+    coil_images
+        Complex, of one coil after the other, so that they need not be in memory together. Shape `(frame z y x)`.
 
     Returns
     -------
-        Real, not negative. Shape `(... z y x)`.
+        Real, not negative. Shape `(frame z y x)`.
     """
-    return torch.linalg.vector_norm(images, dim=-4)
+    images = iter(coil_images)
+    parts = torch.view_as_real(next(images))
+    power = parts.square().sum(dim=-1)
+    for image in images:
+        real, imaginary = torch.view_as_real(image).unbind(dim=-1)
+        power.addcmul_(real, real).addcmul_(imaginary, imaginary)
+    return power.sqrt()

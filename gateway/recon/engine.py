@@ -13,7 +13,9 @@ from gateway.model.header import ScanHeader
 from gateway.model.image import ImageSeries
 from gateway.model.readout import Acquisition
 from gateway.model.route import FftRecipe, Recipe
-from gateway.recon.methods.fft import Progress, reconstruct_fft
+from gateway.recon.convention import in_our_convention
+from gateway.recon.kspace import Progress
+from gateway.recon.methods.fft import reconstruct_fft
 
 METHODS: Mapping[type, Callable[..., tuple[ImageSeries, ...]]] = MappingProxyType({FftRecipe: reconstruct_fft})
 """By recipe; each takes acquisition, header, recipe, device and progress."""
@@ -39,6 +41,7 @@ def reconstruct(
         The device does not exist.
     """
     method: Any = METHODS[type(recipe)]
+    acquisition = in_our_convention(acquisition, header)
     with torch.inference_mode():
         return tuple(method(acquisition, header, recipe, device=choose_device(device), progress=progress))
 

@@ -1,62 +1,90 @@
-"""The Fourier transform between k-space and image, centred and orthonormal, one axis at a time.
+"""Centred orthonormal Fourier transforms; knows nothing of scans.
 
-The signal is ``s(k) = sum rho(x) exp(-2 pi i k x)``, so an image is the inverse transform. Index ``N // 2`` is the centre on
-both sides: k = 0, and the position that the scanner calls the centre. The shifts are phase factors, and for even N just
-alternating signs.
+The signal is ``s(k) = sum rho(x) exp(-2 pi i k x)``. On an axis of n points both k = 0 and x = 0 are at ``n // 2``.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-
-def to_image_axis(kspace: Tensor, axis: int) -> Tensor:
-    """Transform one axis from k-space to image: centred, orthonormal, inverse."""
-    return _transform(kspace, axis, inverse=True)
+from gateway.model.zyx import Zyx
 
 
-def to_kspace_axis(image: Tensor, axis: int) -> Tensor:
-    """Transform one axis from image to k-space: the adjoint, and the inverse, of `to_image_axis`."""
-    return _transform(image, axis, inverse=False)
+def fourier(image: Tensor, axes: Sequence[int]) -> Tensor:
+    """Transform complex images to k-space along some axes."""
+    return _centred(torch.fft.fftn, image, axes)
 
 
-def _transform(values: Tensor, axis: int, *, inverse: bool) -> Tensor:
-    before, after = (factor.to(values.device) for factor in _shifts(values.shape[axis], inverse=inverse))
-    shape = [1] * values.ndim
-    shape[axis] = -1
-    shifted = values * before.view(shape)
-    transform = torch.fft.ifft if inverse else torch.fft.fft
-    return transform(shifted, dim=axis, norm="ortho").mul_(after.view(shape))
+def inverse_fourier(kspace: Tensor, axes: Sequence[int]) -> Tensor:
+    """Transform complex k-space to images along some axes: the inverse and the adjoint of `fourier`."""
+    return _centred(torch.fft.ifftn, kspace, axes)
 
 
-@lru_cache(maxsize=256)
-def _shifts(n: int, *, inverse: bool) -> tuple[Tensor, Tensor]:
-    """Give the factors before and after a transform that move index 0 to ``n // 2`` on both sides.
+def _centred(transform: Callable[..., Tensor], data: Tensor, axes: Sequence[int]) -> Tensor:
+    """Transform between shifts; on an even axis both are alternating signs, which cost less than a shift.
 
-    From ``(k - c)(x - c) = kx - cx - ck + c^2``; real where n is even.
+    exp(2 pi i (j - n/2)(k - n/2) / n) = (-1)^(j + k + n/2) exp(2 pi i j k / n).
     """
-    center, sign = n // 2, 1 if inverse else -1
-    turns = torch.arange(n, dtype=torch.float64) * center / n
-    constant = center * center / n
-    before = torch.polar(torch.ones_like(turns), -2 * torch.pi * sign * turns)
-    after = torch.polar(torch.ones_like(turns), -2 * torch.pi * sign * (turns - constant))
-    if n % 2 == 0:
-        return before.real.round().float(), after.real.round().float()
-    return before.to(torch.complex64), after.to(torch.complex64)
+    axes = [axis for axis in axes if data.shape[axis] > 1]
+    even = [axis for axis in axes if data.shape[axis] % 2 == 0]
+    odd = [axis for axis in axes if data.shape[axis] % 2]
+    data = _alternate(data, even)
+    data = torch.fft.ifftshift(data, dim=odd) if odd else data
+    data = transform(data, dim=axes, norm="ortho") if axes else data
+    data = torch.fft.fftshift(data, dim=odd) if odd else data
+    return _alternate(data, even, negative=sum(data.shape[axis] // 2 for axis in even) % 2 == 1)
 
 
-def center_fit(values: Tensor, axis: int, n: int) -> Tensor:
-    """Crop or zero-pad one axis to ``n``, so that its centre stays its centre."""
-    size = values.shape[axis]
-    if n == size:
-        return values
-    if n < size:
-        return values.narrow(axis, size // 2 - n // 2, n)
-    shape = list(values.shape)
+def _alternate(data: Tensor, axes: Sequence[int], *, negative: bool = False) -> Tensor:
+    """Change the sign from each point to the next along the axes; as reals, since a complex product costs more."""
+    signs = torch.ones((), device=data.device)
+    for axis in axes:
+        shape = [1] * data.ndim
+        shape[axis] = -1
+        signs = signs * (1 - 2 * (torch.arange(data.shape[axis], device=data.device) % 2)).reshape(shape)
+    if negative:
+        signs = -signs
+    return torch.view_as_complex(torch.view_as_real(data.resolve_conj()) * signs.unsqueeze(-1))
+
+
+def resize(data: Tensor, axis: int, n: int) -> Tensor:
+    """Crop an axis to n points, or fill it up with zeros; the point at the centre stays at the centre."""
+    old = data.shape[axis]
+    start = old // 2 - n // 2
+    if n <= old:
+        return data.narrow(axis, start, n)
+    shape = list(data.shape)
     shape[axis] = n
-    fitted = values.new_zeros(shape)
-    fitted.narrow(axis, n // 2 - size // 2, size).copy_(values)
-    return fitted
+    filled = data.new_zeros(shape)
+    filled.narrow(axis, -start, old).copy_(data)
+    return filled
+
+
+def to_image(kspace: Tensor, *, grid: Zyx[int], matrix: Zyx[int]) -> Tensor:
+    """Transform k-space to an image on a grid, and keep the centre.
+
+    Parameters
+    ----------
+    kspace
+        Complex. Shape `(... z y x)`.
+    grid
+        To which k-space is cropped or zero-filled: the pixel size.
+    matrix
+        To which the image is cropped or zero-filled: the field of view.
+
+    Returns
+    -------
+        Complex. Shape `(... z y x)`.
+    """
+    steps = zip((-1, -2, -3), grid.as_tuple()[::-1], matrix.as_tuple()[::-1], strict=True)
+    together: list[int] = []
+    for axis, n_grid, n_matrix in steps:
+        kspace = resize(kspace, axis, n_grid)
+        together.append(axis)
+        if n_grid != n_matrix:
+            kspace = resize(inverse_fourier(kspace, together), axis, n_matrix)
+            together = []
+    return inverse_fourier(kspace, together) if together else kspace

@@ -1,9 +1,11 @@
-"""Readouts become k-space: sorted, placed and averaged by index arrays, without a loop over readouts."""
+"""Readouts sorted to Cartesian k-space, as many frames at a time as are wanted."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,158 +14,138 @@ from torch import Tensor
 
 from gateway.model.errors import BadScan
 from gateway.model.header import Encoding, ScanHeader
-from gateway.model.readout import NOT_IMAGING, Acquisition, Readouts
-from gateway.recon import sampling
-from gateway.recon.sampling import Frames, Heads, Indices, Window
+from gateway.model.readout import Acquisition
+from gateway.recon.alignment import Alignment, align
+from gateway.recon.frames import check_places
+from gateway.recon.lines import Ints, Lines, find_lines, need_cartesian
 
-MAX_MATRIX = 2048
-MAX_BYTES = 16 << 30
-"""Largest k-space that is sorted in memory."""
+BATCH_BYTES = 64 << 20
+"""How much k-space is sorted at a time; never less than one frame."""
+
+_COMPLEX64 = 8
+
+Complex = npt.NDArray[np.complex64]
+Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KSpace:
-    """Sorted Cartesian k-space; its centre is at ``n // 2`` of each axis.
+    """K-space of some frames; its centre is at index ``n // 2`` of each axis.
 
     Parameters
     ----------
     samples
-        Complex, receiver units, averages averaged, zero where nothing was measured. Shape `(frame coil z y x)`.
+        complex64; zero where nothing was measured. Shape `(frame coil z y x)`.
     filled
-        Which lines were measured. Shape `(frame z y)`.
-    frames
-        What each frame is.
-    expected_lines, expected_partitions
-        Places along y and z that a fully sampled scan fills.
+        Where lines were measured. Shape `(frame z y)`.
+    heads
+        Of the first imaging readout of each frame, `ACQUISITION_HEADER`. Shape `(frame,)`.
+    encoding
+        How k-space was covered.
     """
 
     samples: Tensor
-    filled: npt.NDArray[np.bool_]
-    frames: Frames
+    filled: Tensor
+    heads: npt.NDArray[Any]
     encoding: Encoding
-    expected_lines: Indices
-    expected_partitions: Indices
-    dwell_time_us: float
-    notes: tuple[str, ...]
 
-    def refuse_missing(self) -> None:
-        """Refuse k-space that is not fully sampled.
-
-        Raises
-        ------
-        BadScan
-            Naming what is missing.
-        """
-        sampling.refuse_missing_slices(self.frames, self.encoding)
-        sampling.refuse_missing(self.filled, self.expected_lines, self.expected_partitions, self.frames)
+    def to(self, device: torch.device) -> KSpace:
+        """Move the tensors to a device."""
+        return replace(self, samples=self.samples.to(device), filled=self.filled.to(device))
 
 
-def sort_cartesian(acquisition: Acquisition, header: ScanHeader) -> KSpace:
-    """Sort the imaging readouts of a Cartesian scan.
+def sort_cartesian(acquisition: Acquisition, header: ScanHeader, *, recipe: str) -> Sorter:
+    """Find out where every readout of a Cartesian scan belongs; no sample is touched yet.
 
     Raises
     ------
     BadScan
-        They cannot become k-space: not Cartesian, none at all, empty, not finite, or out of bounds.
+        It is not Cartesian, has no imaging readouts, or does not say what or where was measured.
     """
-    encoding = header.encodings[0]
-    if encoding.trajectory not in ("cartesian", ""):
-        raise BadScan(f"this method needs a Cartesian scan, and this one is {encoding.trajectory!r}")
-    runs = _imaging(acquisition)
-    heads: Heads = np.concatenate([run.heads for run in runs])
-    matrix, vendor = encoding.encoded.matrix, header.system.vendor
-    frames = sampling.find_frames(heads)
-    n_coils = runs[0].samples.shape[1]
-    _check_size(encoding, len(frames.heads), n_coils)
-
-    y = sampling.place_along(heads, encoding, sampling.LINE, matrix=matrix.y, vendor=vendor)
-    z = sampling.place_along(heads, encoding, sampling.PARTITION, matrix=matrix.z, vendor=vendor)
-    counts = np.zeros((len(frames.heads), matrix.z, matrix.y), np.int64)
-    np.add.at(counts, (frames.of, z, y), 1)
-    samples = np.zeros((len(frames.heads), n_coils, *matrix.as_tuple()), np.complex64)
-    notes = _fill(samples, runs, (frames.of, z, y), averaged=bool((counts > 1).any()))
-    _average(samples, counts)
-    lines = sampling.expected_along(y, heads, encoding, sampling.LINE, matrix=matrix.y)
-    if len(lines) < matrix.y:
-        notes.append(f"{len(lines)} of {matrix.y} phase-encoding lines were measured, the others are zero.")
-    return KSpace(
-        samples=torch.from_numpy(samples),
-        filled=counts > 0,
-        frames=frames,
-        encoding=encoding,
-        expected_lines=lines,
-        expected_partitions=sampling.expected_along(z, heads, encoding, sampling.PARTITION, matrix=matrix.z),
-        dwell_time_us=float(heads["sample_time_us"][0]),
-        notes=tuple(notes),
-    )
+    need_cartesian(header, recipe)
+    lines = find_lines(acquisition, header)
+    check_places(lines.first_heads())
+    return Sorter(acquisition=acquisition, lines=lines, alignment=align(lines))
 
 
-def _imaging(acquisition: Acquisition) -> list[Readouts]:
-    """Keep the readouts that are lines of the image."""
-    runs = [run.select(~run.flagged(NOT_IMAGING) & (run.heads["encoding_space_ref"] == 0)) for run in acquisition]
-    runs = [run for run in runs if len(run)]
-    n_all = sum(len(run) for run in acquisition)
-    if not runs:
-        raise BadScan(f"none of the {n_all} readouts is a line of an image: all are noise, calibration or the like")
-    if not all(run.samples.size for run in runs):
-        raise BadScan("there are imaging readouts without a sample")
-    channels = sorted({run.samples.shape[1] for run in runs})
-    if len(channels) > 1:
-        raise BadScan(f"the number of coils changes within the scan: {', '.join(map(str, channels))}")
-    for run in runs:
-        if not np.isfinite(run.samples).all():
-            raise BadScan("there are samples that are not finite")
-    if not any(run.samples.any() for run in runs):
-        raise BadScan("all samples are zero")
-    return runs
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sorter:
+    """Sorts a scan into k-space, some frames at a time, so that memory does not grow with the scan."""
 
+    acquisition: Acquisition
+    lines: Lines
+    alignment: Alignment
 
-def _check_size(encoding: Encoding, n_frames: int, n_coils: int) -> None:
-    """Refuse what would not fit before memory is taken."""
-    matrix = encoding.encoded.matrix
-    if max(*matrix.as_tuple(), *encoding.recon.matrix.as_tuple()) > MAX_MATRIX:
-        raise BadScan(f"a matrix of {matrix.x} x {matrix.y} x {matrix.z} is beyond {MAX_MATRIX}")
-    n_bytes = 8 * n_frames * n_coils * matrix.x * matrix.y * matrix.z
-    if n_bytes > MAX_BYTES:
-        raise BadScan(f"k-space would need {n_bytes / 2**30:.1f} GiB, more than the {MAX_BYTES >> 30} GiB allowed")
+    def batches(self) -> Iterator[KSpace]:
+        """Sort all frames in their order."""
+        lines = self.lines
+        frame_bytes = lines.n_coils * math.prod(lines.encoding.encoded.matrix.as_tuple()) * _COMPLEX64
+        step = max(1, BATCH_BYTES // frame_bytes)
+        for start in range(0, lines.n_frames, step):
+            yield self.frames(start, min(start + step, lines.n_frames))
 
+    def frames(self, start: int, stop: int) -> KSpace:
+        """Sort the frames from start up to stop; what was measured several times is averaged.
 
-def _fill(
-    samples: npt.NDArray[np.complex64], runs: Sequence[Readouts], places: tuple[Indices, ...], *, averaged: bool
-) -> list[str]:
-    """Put every run where it belongs; return what the reader of the images should know."""
-    notes, at = dict[str, None](), 0
-    for run in runs:
-        here = tuple(place[at : at + len(run)] for place in places)
-        at += len(run)
-        windows, of = sampling.windows_of(run.heads)
-        for number, window in enumerate(windows):
-            chosen = of == number
-            values, x = _echo(run.samples[chosen], window, samples.shape[-1])
-            if values.shape[-1] < samples.shape[-1]:
-                notes["Readouts are shorter than the matrix (asymmetric echo), the rest is zero."] = None
-            frame, z, y = (place[chosen] for place in here)
-            if averaged:
-                np.add.at(samples[..., x : x + values.shape[-1]], (frame, slice(None), z, y), values)
-            else:
-                samples[frame, :, z, y, x : x + values.shape[-1]] = values
-    return list(notes)
+        Raises
+        ------
+        BadScan
+            Samples are no numbers, or all of a frame's are zero.
+        """
+        lines = self.lines
+        shape = lines.encoding.encoded.matrix.as_tuple()
+        data = np.zeros((stop - start, lines.n_coils, *shape), dtype=np.complex64)
+        counts = np.zeros((stop - start, *shape), dtype=np.uint16)
+        taken = lines.of_frames(start, stop)
+        times_before = self._times_before(taken)
+        for group in self._groups(taken, times_before):
+            samples, x = self._samples(group)
+            frame, z, y = lines.frame[group] - start, lines.z[group], lines.y[group]
+            data[frame, :, z, y, x] += samples
+            counts[frame, z, y, x] += 1
+        if times_before.any():
+            data /= np.maximum(counts, 1)[:, np.newaxis]
+        self._check(data, start)
+        return KSpace(
+            samples=torch.from_numpy(data),
+            filled=torch.from_numpy(lines.measured(start, stop)),
+            heads=lines.first_heads()[start:stop],
+            encoding=lines.encoding,
+        )
 
+    def _times_before(self, taken: slice) -> Ints:
+        """Count for each line how often the same place was measured before it."""
+        lines = self.lines
+        place = np.stack([lines.frame[taken], lines.z[taken], lines.y[taken]])
+        order = np.lexsort(place[::-1])
+        new = np.any(np.diff(place[:, order], prepend=-1), axis=0)
+        position = np.arange(len(order))
+        times = np.empty_like(position)
+        times[order] = position - np.maximum.accumulate(np.where(new, position, 0))
+        return times
 
-def _echo(values: npt.NDArray[np.complex64], window: Window, nx: int) -> tuple[npt.NDArray[np.complex64], int]:
-    """Cut and mirror readouts, and say at which x they begin so that the echo comes to ``nx // 2``."""
-    values = values[..., window.first : window.last]
-    values = values[..., ::-1] if window.reverse else values
-    x = nx // 2 - window.center
-    n = values.shape[-1]
-    if n > nx and window.center == n // 2:
-        return values[..., window.center - nx // 2 :][..., :nx], 0
-    if x < 0 or x + n > nx:
-        raise BadScan(f"a readout of {n} samples with its echo at {window.center} does not fit a matrix of {nx}")
-    return values, x
+    def _groups(self, taken: slice, times_before: Ints) -> list[Ints]:
+        """Split lines into groups of one run and one alignment, in which no place occurs twice."""
+        alignment = self.alignment
+        alike = (self.lines.run, alignment.discard_pre, alignment.n_kept, alignment.start, alignment.reverse)
+        keys = np.stack([*(each[taken] for each in alike), times_before], axis=1)
+        _, group, counts = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
+        return np.split(np.argsort(group, kind="stable") + taken.start, np.cumsum(counts)[:-1])
 
+    def _samples(self, group: Ints) -> tuple[Complex, slice]:
+        """Take the samples of a group, and where they go along the readout. Shape `(line coil x)`."""
+        lines, alignment, first = self.lines, self.alignment, group[0]
+        pre, n_kept, start = (int(each[first]) for each in (alignment.discard_pre, alignment.n_kept, alignment.start))
+        samples = self.acquisition[lines.run[first]].samples[lines.row[group], :, pre : pre + n_kept]
+        if alignment.reverse[first]:
+            samples = samples[..., ::-1]
+        x = slice(max(start, 0), min(start + n_kept, lines.encoding.encoded.matrix.x))
+        return samples[..., x.start - start : x.stop - start], x
 
-def _average(samples: npt.NDArray[np.complex64], counts: npt.NDArray[np.int64]) -> None:
-    repeated = np.argwhere(counts > 1)
-    for frame in np.unique(repeated[:, 0]):
-        samples[frame] /= np.maximum(counts[frame], 1)[None, :, :, None]
+    def _check(self, data: Complex, start: int) -> None:
+        lowest, highest = torch.aminmax(torch.from_numpy(data.view(np.float32).reshape(len(data), -1)), dim=1)
+        for frame, ends in enumerate(zip(lowest.tolist(), highest.tolist(), strict=True), start):
+            if not all(map(math.isfinite, ends)):
+                raise BadScan(f"{self.lines.name_frame(frame)} has samples that are not finite")
+            if not any(ends):
+                raise BadScan(f"{self.lines.name_frame(frame)} has only samples that are zero")

@@ -1,9 +1,9 @@
 """A synthetic head, generated in k-space from formulas: never by a Fourier transform of pixels.
 
-Anatomy is a set of ellipsoids (Koay 2007, doi:10.1002/mrm.21292), cut by each slice into ellipses whose Fourier transform is
-known. A coil's sensitivity is a short sum of plane waves (Guerquin-Kern 2012, doi:10.1109/TMI.2011.2174158): multiplying by
-``exp(2 pi i kappa x)`` shifts k-space by kappa, so the signal of every coil is exact as well. The waves' kappa are multiples of
-half the step of k-space, so all coils read from one finer grid.
+Anatomy is a set of ellipsoids (Koay 2007, doi:10.1002/mrm.21292), cut by each slice into ellipses whose Fourier
+transform is known. A coil's sensitivity is a short sum of plane waves (Guerquin-Kern 2012,
+doi:10.1109/TMI.2011.2174158): multiplying by ``exp(2 pi i kappa x)`` shifts k-space by kappa, so the signal of every
+coil is exact as well. The waves' kappa are multiples of half the step of k-space: all coils read from one finer grid.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class PhantomScan:
         return (number - (self.n_slices - 1) / 2) * (self.thickness_mm + self.gap_mm)
 
 
-def head_phantom(scan: PhantomScan = PhantomScan()) -> tuple[Acquisition, ScanHeader]:  # noqa: B008 - frozen
+def head_phantom(scan: PhantomScan = PhantomScan()) -> tuple[Acquisition, ScanHeader]:
     """Scan the head: what a scanner would export, twofold readout oversampling included."""
     kspace = np.stack([slice_kspace(scan, number) for number in range(scan.n_slices)])
     random = np.random.default_rng(scan.seed)
@@ -103,9 +103,9 @@ def slice_kspace(scan: PhantomScan, number: int) -> Complex:
     ny, nx = scan.matrix.y, 2 * scan.matrix.x
     step = 1 / (2 * scan.fov_mm)  # along y half a step of k-space; along x, oversampled, a whole one
     order = len(WAVES) // 2
-    kx = (np.arange(nx + 2 * order) - nx // 2 - order) * step
-    ky = (np.arange(2 * ny + 2 * order) - 2 * (ny // 2) - order) * step
-    fine = np.sqrt(ny * nx) / (scan.fov_mm * 2 * scan.fov_mm) * _transform(scan, number, ky, kx)
+    kx = np.asarray((np.arange(nx + 2 * order) - nx // 2 - order) * step, np.float64)
+    ky = np.asarray((np.arange(2 * ny + 2 * order) - 2 * (ny // 2) - order) * step, np.float64)
+    fine = float(np.sqrt(ny * nx)) / (scan.fov_mm * 2 * scan.fov_mm) * _transform(scan, number, ky, kx)
     weights = sensitivity_weights(scan)
     kspace = np.zeros((scan.n_coils, ny, nx), np.complex128)
     for j, wave_y in enumerate(WAVES):

@@ -1,9 +1,8 @@
-"""Fully sampled Cartesian k-space: inverse Fourier transform, then root sum of squares over the coils."""
+"""Recipe fft: fully sampled Cartesian k-space, inverse Fourier transform, coils combined by root sum of squares."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,30 +11,40 @@ from gateway.model.image import ImageSeries
 from gateway.model.readout import Acquisition
 from gateway.model.route import FftRecipe
 from gateway.recon.coils import root_sum_of_squares
-from gateway.recon.kspace import sort_cartesian
-from gateway.recon.place import series_of
-from gateway.recon.recon_matrix import image_of
-
-Progress = Callable[[float, str], None]
+from gateway.recon.fourier import to_image
+from gateway.recon.kspace import KSpace, Progress, sort_cartesian
+from gateway.recon.lines import need_every_line
+from gateway.recon.series import magnitude_series
+from gateway.recon.space import Target, target_of
 
 COMBINED = "Coils combined by root sum of squares."
 
 
 def reconstruct_fft(
-    acquisition: Acquisition, header: ScanHeader, _recipe: FftRecipe, *, device: torch.device, progress: Progress
+    acquisition: Acquisition, header: ScanHeader, recipe: FftRecipe, *, device: torch.device, progress: Progress
 ) -> tuple[ImageSeries, ...]:
-    """Reconstruct frame by frame, so that memory stays bounded.
+    """Reconstruct the magnitude of every frame.
 
     Raises
     ------
     BadScan
-        The scan is not Cartesian, or not fully sampled.
+        K-space is not Cartesian, lines are missing, or the scan does not say where it was measured.
     """
     progress(0.0, "sorting readouts into k-space")
-    kspace = sort_cartesian(acquisition, header)
-    kspace.refuse_missing()
-    images: list[Tensor] = []
-    for number, samples in enumerate(kspace.samples, 1):
-        images.append(root_sum_of_squares(image_of(samples.to(device), kspace.encoding)).cpu())
-        progress(number / len(kspace.samples), f"reconstructed {number} of {len(kspace.samples)} frames")
-    return (series_of(torch.stack(images), kspace, notes=(COMBINED,)),)
+    sorter = sort_cartesian(acquisition, header, recipe=recipe.method)
+    lines = sorter.lines
+    need_every_line(lines, recipe.method)
+    target = target_of(lines.encoding)
+    pixels = np.empty((lines.n_frames, *target.matrix.as_tuple()), dtype=np.float32)
+    done = 0
+    for kspace in sorter.batches():
+        batch = slice(done, done := done + len(kspace.heads))
+        pixels[batch] = magnitude(kspace.to(device), target).cpu().numpy()
+        progress(done / lines.n_frames, f"reconstructed {done} of {lines.n_frames} frames")
+    return (magnitude_series(pixels, sorter, target, (COMBINED,)),)
+
+
+def magnitude(kspace: KSpace, target: Target) -> Tensor:
+    """Transform coil by coil, so that the images of one are in memory at a time. Shape `(frame z y x)`."""
+    coils = kspace.samples.unbind(dim=1)
+    return root_sum_of_squares(to_image(coil, grid=target.grid, matrix=target.matrix) for coil in coils)

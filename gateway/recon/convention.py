@@ -1,0 +1,29 @@
+"""The sign of k-space, which MRD leaves open: everything behind the engine's door has ``s(k) = sum rho exp(-2 pi i k x)``.
+
+Siemens scanners, and the exporters that pass their samples on, have the other sign: their directions hold for an image made
+by a forward transform (mrpro, pull request 833; "to be consistent with ICE" in Siemens' own example server flips both axes).
+The conjugate of such samples has our sign. Whoever forgets it turns the patient by 180 degrees in every slice, left for right,
+and no validator sees it: docs/adr/0010.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gateway.model.header import ScanHeader
+from gateway.model.readout import Acquisition, Readouts
+
+OTHER_SIGN = ("SIEMENS",)
+"""Vendors, as the header names them or begins to, whose samples have the sign +."""
+
+
+def has_other_sign(header: ScanHeader) -> bool:
+    """Say whether the samples of this scan are to be conjugated."""
+    return (header.system.vendor or "").strip().upper().startswith(OTHER_SIGN)
+
+
+def in_our_convention(acquisition: Acquisition, header: ScanHeader) -> Acquisition:
+    """Give readouts whose samples have our sign; those that have it already are passed through."""
+    if not has_other_sign(header):
+        return acquisition
+    return tuple(Readouts(run.heads, np.conj(run.samples), run.trajectory) for run in acquisition)

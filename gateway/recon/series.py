@@ -1,0 +1,62 @@
+"""Reconstructed pixels as a series: its frames, and what its reader should know of how it was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from gateway.model.image import ImageKind, ImageSeries
+from gateway.recon.alignment import Alignment
+from gateway.recon.counters import Counter
+from gateway.recon.frames import frames_of
+from gateway.recon.kspace import Sorter
+from gateway.recon.lines import Lines
+from gateway.recon.space import Target, is_3d
+
+
+def magnitude_series(
+    pixels: npt.NDArray[np.float32], sorter: Sorter, target: Target, notes: Sequence[str]
+) -> ImageSeries:
+    """Join magnitude images with where they lie and how they were measured.
+
+    Parameters
+    ----------
+    pixels
+        Shape `(frame z y x)`.
+    notes
+        What the method has to say; what the measurement has to say follows.
+    """
+    lines = sorter.lines
+    heads = lines.first_heads()
+    return ImageSeries(
+        pixels=pixels.reshape(-1, *pixels.shape[2:]),
+        frames=tuple(frame for head in heads for frame in frames_of(head, target)),
+        spacing_mm=target.spacing_mm,
+        kind=ImageKind.MAGNITUDE,
+        three_dimensional=is_3d(lines.encoding),
+        n_coils=lines.n_coils,
+        n_lines=len(np.unique(lines.y)),
+        encoded_lines=lines.phase_encodes.n,
+        dwell_time_us=float(heads["sample_time_us"][0]),
+        readout_samples=lines.encoding.encoded.matrix.x,
+        notes=(*notes, *_measurement_notes(lines, sorter.alignment, target)),
+    )
+
+
+def _measurement_notes(lines: Lines, alignment: Alignment, target: Target) -> Iterator[str]:
+    """Say what is not data but zero."""
+    for counter in (lines.phase_encodes, lines.partitions):
+        yield from _unmeasured(counter)
+    n_x, covered = lines.encoding.encoded.matrix.x, int(alignment.n_covered.min())
+    if covered < n_x - 1:  # a mirrored line on an even matrix always misses one
+        yield f"Readouts cover {covered} of {n_x} points of k-space; the rest is filled with zeros."
+    for name, grid, matrix in zip("zyx", target.grid.as_tuple(), target.matrix.as_tuple(), strict=True):
+        if grid < matrix:
+            yield f"The encoded field of view covers {grid} of {matrix} pixels in {name}; the rest is zero."
+
+
+def _unmeasured(counter: Counter) -> Iterator[str]:
+    if counter.n_wanted < counter.n:
+        yield f"{counter.n_wanted} of {counter.n} {counter.name}s were measured; the rest is filled with zeros."
