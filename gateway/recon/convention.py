@@ -1,9 +1,9 @@
 """The sign of k-space, which MRD leaves open: everything behind the engine's door has ``s(k) = sum rho exp(-2 pi i k x)``.
 
-Siemens scanners, and the exporters that pass their samples on, have the other sign: their directions hold for an image made
-by a forward transform (mrpro, pull request 833; "to be consistent with ICE" in Siemens' own example server flips both axes).
-The conjugate of such samples has our sign. Whoever forgets it turns the patient by 180 degrees in every slice, left for right,
-and no validator sees it: docs/adr/0010.
+Siemens scanners, and the exporters that pass their samples on, have the other sign: their directions hold for an image
+made by a forward transform (mrpro, pull request 833; Siemens' example server flips both axes "to be consistent with
+ICE"). The conjugate of such samples has our sign. Whoever forgets it turns the patient by 180 degrees in every slice,
+left for right, and no validator sees it: docs/adr/0010.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from gateway.model.header import ScanHeader
 from gateway.model.readout import Acquisition, Readouts
 from gateway.model.route import FftRecipe
