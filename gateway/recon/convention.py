@@ -1,4 +1,4 @@
-"""The sign of k-space, which MRD leaves open: everything behind the engine's door has ``s(k) = sum rho exp(-2 pi i k x)``.
+"""The sign of k-space, which MRD leaves open: behind the engine's door it is ``s(k) = sum rho exp(-2 pi i k x)``.
 
 Siemens scanners, and the exporters that pass their samples on, have the other sign: their directions hold for an image
 made by a forward transform (mrpro, pull request 833; Siemens' example server flips both axes "to be consistent with

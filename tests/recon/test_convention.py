@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from gateway.model.header import ScanHeader
@@ -19,7 +20,7 @@ from gateway.recon.phantom import PhantomScan, head_phantom
 SCAN = PhantomScan(n_slices=1, n_coils=2, matrix=Zyx(z=1, y=64, x=64), noise=0.0, seed=1)
 
 
-def image(acquisition: Acquisition, header: ScanHeader) -> np.ndarray:
+def image(acquisition: Acquisition, header: ScanHeader) -> npt.NDArray[np.float32]:
     (series,) = reconstruct(acquisition, header, FftRecipe(), device="cpu", progress=lambda _fraction, _doing: None)
     return series.pixels[0]
 
