@@ -22,7 +22,7 @@ SCAN = PhantomScan(n_slices=1, n_coils=2, matrix=Zyx(z=1, y=64, x=64), noise=0.0
 
 def image(acquisition: Acquisition, header: ScanHeader) -> npt.NDArray[np.float32]:
     (series,) = reconstruct(acquisition, header, FftRecipe(), device="cpu", progress=lambda _fraction, _doing: None)
-    return series.pixels[0]
+    return np.asarray(series.pixels[0])
 
 
 def by(vendor: str | None, header: ScanHeader) -> ScanHeader:
