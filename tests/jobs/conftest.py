@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from gateway.jobs.reconstructions import JobQueue
 from gateway.jobs.scans import ScanStore
 from gateway.model.ids import JobId, RecordingId
 from gateway.model.scan import ScanState, Seal, Verdict
+from tests import peers
+from tests.jobs.postgres import Postgres, running_postgres
 
 TERMS = Terms(lease_s=60, max_crashes=3, retry_first_s=15, retry_longest_s=900, give_up_after_s=3600)
 
@@ -39,11 +41,30 @@ def clock() -> TurnedClock:
     return TurnedClock()
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    peers.need("pg_wrapper")
+    with running_postgres() as server:
+        yield server
+
+
 @pytest.fixture
-def engine(tmp_path: Path) -> Engine:
+def sqlite(tmp_path: Path) -> Iterator[Engine]:
     engine = open_database(f"sqlite:///{tmp_path}/gateway.db")
     upgrade(engine)
-    return engine
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """Whatever uses this is a contract that both databases must keep."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("sqlite")
+        return
+    engine = open_database(request.getfixturevalue("postgres").new_database())
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture

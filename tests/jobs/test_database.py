@@ -7,9 +7,17 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, text
 
+from gateway.jobs.clock import utc_now
 from gateway.jobs.database import open_database, reading, upgrade, writing
+from gateway.jobs.lease import Terms
+from gateway.jobs.queries import Queries
+from gateway.jobs.reconstructions import JobQueue
+from gateway.jobs.scans import ScanStore
 from gateway.jobs.tables import metadata
 from gateway.model.errors import GatewayError, StorageFault, WrongCall
+from gateway.model.job import JobState
+from tests.jobs.conftest import seal
+from tests.jobs.postgres import Postgres
 
 
 def test_the_migrations_make_the_tables_that_the_code_uses(engine: Engine) -> None:
@@ -28,8 +36,8 @@ def test_a_database_of_a_newer_version_is_left_alone(engine: Engine) -> None:
         upgrade(engine)
 
 
-def test_what_is_committed_is_synced_before_the_commit_returns(engine: Engine) -> None:
-    with reading(engine) as connection:
+def test_what_is_committed_is_synced_before_the_commit_returns(sqlite: Engine) -> None:
+    with reading(sqlite) as connection:
         assert connection.execute(text("PRAGMA synchronous")).scalar() == 2  # FULL
         assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
         assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
@@ -58,3 +66,22 @@ def test_a_database_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
     engine = open_database(f"sqlite:///{tmp_path}")
     with pytest.raises(StorageFault), reading(engine):
         pass
+
+
+def test_a_server_that_dies_is_told_and_works_again_when_it_is_back(postgres: Postgres) -> None:
+    engine = open_database(postgres.new_database())
+    jobs, scans, queries = JobQueue(engine, utc_now, Terms()), ScanStore(engine, utc_now), Queries(engine)
+    scans.finish(seal(1), "key")
+    claimed = jobs.claim("w1")
+    assert claimed is not None
+    postgres.kill()
+    try:
+        for write in (lambda: jobs.renew(claimed.lease), lambda: scans.finish(seal(2), "other key"), queries.ping):
+            with pytest.raises(StorageFault):
+                write()
+    finally:
+        postgres.start()
+    jobs.renew(claimed.lease)
+    assert scans.finish(seal(2), "other key")[2] is not None
+    assert [job.state for job in queries.jobs()] == [JobState.QUEUED, JobState.RUNNING]
+    engine.dispose()
