@@ -1,0 +1,142 @@
+"""Iterative solvers for ``min |A x - y|^2 / 2 + penalty(x)``; they know ``A^H A`` and ``A^H y``, nothing of what A is.
+
+The first axis of every unknown is a batch of problems that share the operator and are solved side by side.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gateway.recon.operators import Map, Operator
+
+Proximal = Callable[[Tensor, float], Tensor]
+"""From a point and a step to ``argmin_x |x - point|^2 / 2 + step * penalty(x)``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """When a solver has done enough.
+
+    Parameters
+    ----------
+    steps
+        At the most.
+    tolerance
+        Relative: of the residual (conjugate gradients), else of the change in one step.
+    """
+
+    steps: int
+    tolerance: float = 0.0
+
+
+def inner(left: Tensor, right: Tensor) -> Tensor:
+    """Take the real part of the scalar product of each problem. Shape `(problem 1 ...)`."""
+    products = torch.view_as_real(left.resolve_conj()) * torch.view_as_real(right.resolve_conj())
+    return products.flatten(1).sum(dim=1).reshape(-1, *[1] * (left.ndim - 1))
+
+
+def conjugate_gradient(normal: Map, rhs: Tensor, stop: Stop, *, start: Tensor | None = None) -> Tensor:
+    """Solve ``normal(x) = rhs`` for a Hermitian, positive operator (Hestenes 1952, doi:10.6028/jres.049.044)."""
+    x = torch.zeros_like(rhs) if start is None else start
+    residual = rhs if start is None else rhs - normal(start)
+    direction, power = residual, inner(residual, residual)
+    enough = stop.tolerance**2 * inner(rhs, rhs)
+    tiny = torch.finfo(power.dtype).tiny
+    for _ in range(stop.steps):
+        if bool((power <= enough).all()):
+            break
+        image = normal(direction)
+        length = power / inner(direction, image).clamp_min(tiny)
+        x = x + length * direction
+        residual = residual - length * image
+        before, power = power, inner(residual, residual)
+        direction = residual + power / before.clamp_min(tiny) * direction
+    return x
+
+
+def fista(normal: Map, rhs: Tensor, proximal: Proximal, stop: Stop, *, lipschitz: float) -> Tensor:
+    """Descend with momentum, which starts anew whenever it leads uphill.
+
+    Beck 2009, doi:10.1137/080716542; O'Donoghue 2015, doi:10.1007/s10208-013-9150-3.
+
+    Parameters
+    ----------
+    lipschitz
+        Not less than the largest eigenvalue of ``normal``.
+    """
+    step = 1 / lipschitz
+    x = point = proximal(rhs * step, step)
+    momentum = 1.0
+    for _ in range(stop.steps - 1):
+        before, x = x, proximal(point - step * (normal(point) - rhs), step)
+        change = x - before
+        if _small(change, x, stop.tolerance):
+            break
+        if bool(inner(point - x, change).sum() > 0):
+            momentum = 1.0
+        following = (1 + math.sqrt(1 + 4 * momentum**2)) / 2
+        point = torch.add(x, change, alpha=(momentum - 1) / following)
+        momentum = following
+    return x
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """A penalty on ``operator(x)``, by the projection that is its dual.
+
+    Parameters
+    ----------
+    operator
+        Whose values are penalised.
+    norm_squared
+        Not less than the largest eigenvalue of its normal operator.
+    project
+        The proximal map of the penalty's conjugate: onto the dual ball.
+    """
+
+    operator: Operator
+    norm_squared: float
+    project: Map
+
+
+def primal_dual(normal: Map, rhs: Tensor, penalty: Analysis, stop: Stop, *, lipschitz: float) -> Tensor:
+    """Solve with a penalty that has no simple proximal map itself.
+
+    Condat 2013, doi:10.1007/s10957-012-0245-9; Vu 2013, doi:10.1007/s10444-011-9254-8. Its steps obey
+    ``1 / primal - dual * norm_squared >= lipschitz / 2``.
+    """
+    primal = 1 / lipschitz
+    dual = lipschitz / (2 * penalty.norm_squared)
+    x = rhs * primal
+    force = dual * penalty.operator.apply(torch.zeros_like(x))
+    for _ in range(stop.steps):
+        before = x
+        x = x - primal * (normal(x) - rhs + penalty.operator.adjoint(force))
+        force = penalty.project(force + dual * penalty.operator.apply(2 * x - before))
+        if _small(x - before, x, stop.tolerance):
+            break
+    return x
+
+
+def _small(change: Tensor, x: Tensor, tolerance: float) -> bool:
+    return tolerance > 0 and bool((inner(change, change) <= tolerance**2 * inner(x, x)).all())
+
+
+def largest_eigenvalue(normal: Map, like: Tensor, *, steps: int = 20, margin: float = 1.02) -> float:
+    """Bound the largest eigenvalue by power iteration, over all problems of the batch; ``margin`` makes it a bound.
+
+    The start is drawn anew from the same seed, so that a scan gives the same image twice.
+    """
+    random = torch.Generator(device=like.device).manual_seed(0)
+    vector = torch.randn(like.shape, dtype=like.dtype, device=like.device, generator=random)
+    eigenvalue = torch.zeros((), device=like.device)
+    for _ in range(steps):
+        vector = vector / inner(vector, vector).sqrt().clamp_min(torch.finfo(vector.real.dtype).tiny)
+        image = normal(vector)
+        eigenvalue, vector = inner(image, image).sqrt().max(), image
+    return margin * float(eigenvalue)
