@@ -87,8 +87,9 @@ class Table(RuleBasedStateMachine):
     @precondition(lambda self: self.stale)
     @rule(end=st.sampled_from(sorted(ENDS)))
     def write_late(self, end: WorkEvent) -> None:
-        with pytest.raises(LostLease):
-            ENDS[end](self.queue, self.stale[-1].lease)
+        for claimed in self.stale:
+            with pytest.raises(LostLease):
+                ENDS[end](self.queue, claimed.lease)
 
     @precondition(lambda self: self.states)
     @rule(event=st.sampled_from(PERSON), which=st.integers(0))
