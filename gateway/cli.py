@@ -238,6 +238,14 @@ def pacs_echo(
     out.print(f"{destination} answers")
 
 
+@routes.command("schema")
+def routes_schema() -> None:
+    """Print the JSON Schema of routes.toml, by which editors complete it."""
+    from gateway.routing.schema import routes_schema as schema  # noqa: PLC0415
+
+    print(schema())  # noqa: T201
+
+
 @routes.command("check")
 def routes_check(config: Config = None) -> None:
     """Read settings and routes, and say what is wrong with them."""

@@ -11,7 +11,8 @@ from gateway.model.route import Routes
 from gateway.mrd.files import stream_of
 from gateway.mrd.header import parse_header
 from gateway.process import Work
-from gateway.routing.choose import choose, facts_of
+from gateway.routing.choose import choose
+from gateway.routing.facts import facts_of
 
 
 def work_from_file(path: Path, *, routes: Routes, recipe: str) -> Work:

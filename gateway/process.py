@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from gateway.mrd.header import parse_header
 from gateway.mrd.stream import read_session
 from gateway.quality.sanity import check_images
 from gateway.recon.engine import reconstruct
-from gateway.routing.choose import Choice, choose, facts_of
+from gateway.routing.choose import Choice, choose
+from gateway.routing.facts import facts_of
 from gateway.spool.spool import Spool
 
 
@@ -37,7 +38,7 @@ class Processor:
         session = read_session(self.spool.open(job.recording, sha256=job.sha256), cut=True)
         header = parse_header(session.header_xml)
         facts = facts_of(header, source=job.peer, recipe_asked=job.recipe_asked)
-        self.jobs.describe(job, {name: value for name, value in asdict(facts).items() if value})
+        self.jobs.describe(job, facts.told())
         choice = choose(self.routes, facts)
         self.jobs.routed(job.lease, rule=choice.rule.name, recipe=choice.recipe_name, why="; ".join(choice.why))
         if job.incomplete and choice.rule.incomplete == "hold":
@@ -59,7 +60,7 @@ class Processor:
         except IncompleteScan as fault:
             self.jobs.incomplete(job, str(fault))
             raise
-        self.jobs.succeed(job, made, list(choice.destinations))
+        self.jobs.succeed(job, made, list(choice.destinations), priority=choice.rule.priority)
 
 
 @dataclass(frozen=True, kw_only=True)

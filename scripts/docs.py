@@ -16,6 +16,7 @@ from gateway.model.delivery import DELIVERY_TRANSITIONS, DeliveryState
 from gateway.model.job import JOB_TRANSITIONS, JobState
 from gateway.model.route import Routes
 from gateway.model.scan import ScanState
+from gateway.routing.schema import routes_schema
 from gateway.settings import PREFIX, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -184,6 +185,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/states.md": states_page,
     "docs/settings.md": settings_page,
     "docs/cli.md": cli_page,
+    "config/routes.schema.json": routes_schema,
 }
 
 
@@ -194,7 +196,8 @@ def main() -> int:
     check = parser.parse_args().check
     stale = []
     for name, page in PAGES.items():
-        path, text = ROOT / name, f"{NOTICE}\n\n{page()}\n"
+        path = ROOT / name
+        text = f"{NOTICE}\n\n{page()}\n" if path.suffix == ".md" else f"{page()}\n"
         if path.exists() and path.read_text() == text:
             continue
         stale.append(name)

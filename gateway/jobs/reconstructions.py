@@ -93,7 +93,9 @@ class JobQueue(WorkQueue[JobState]):
             write_fenced(connection, jobs, lease, rule=rule, recipe=recipe)
             self._event(connection, self._row(connection, lease.row), "routed", who=lease.owner, text=why)
 
-    def succeed(self, claimed: ClaimedJob, made: Sequence[Series], destinations: Sequence[str]) -> None:
+    def succeed(
+        self, claimed: ClaimedJob, made: Sequence[Series], destinations: Sequence[str], *, priority: int = 0
+    ) -> None:
         """Commit the outbox: series, their instances with hashes, one delivery for each series and destination."""
         with writing(self.engine) as connection:
             self._end(connection, claimed.lease, WorkEvent.SUCCEED, progress=1.0, doing="")
@@ -101,7 +103,7 @@ class JobQueue(WorkQueue[JobState]):
                 series_id = _insert_series(connection, claimed.job, one)
                 for destination in destinations:
                     row = {"series_id": series_id, "job_id": claimed.job, "scan_id": claimed.scan}
-                    row |= {"destination": destination, "state": DeliveryState.PENDING}
+                    row |= {"destination": destination, "state": DeliveryState.PENDING, "priority": priority}
                     now = self.clock()
                     connection.execute(insert(deliveries).values(created_at=now, run_at=now, **row))
 

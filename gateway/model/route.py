@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from gateway.model.match import Match
 
 
 class _Part(BaseModel):
@@ -61,35 +65,6 @@ class PacsDestination(_Part):
 Destination = Annotated[FolderDestination | PacsDestination, Field(discriminator="kind")]
 
 
-class Match(_Part):
-    """Globs (``*``, ``?``, ``[abc]``; case does not matter) that must all fit; a field left out fits everything."""
-
-    vendor: str | None = None
-    """Maker of the scanner (``systemVendor``)."""
-    model: str | None = None
-    """Its model (``systemModel``)."""
-    station: str | None = None
-    """Its name (``stationName``)."""
-    institution: str | None = None
-    """Where it stands (``institutionName``)."""
-    protocol: str | None = None
-    """Name of the protocol (``protocolName``)."""
-    sequence: str | None = None
-    """Name of the sequence (``sequenceName``, else ``sequence_type``)."""
-    trajectory: str | None = None
-    """How k-space was covered (``trajectory``): cartesian, radial, spiral, ..."""
-    body_part: str | None = None
-    """What was examined (``bodyPartExamined``)."""
-    patient_position: str | None = None
-    """How the patient lay (``patientPosition``): HFS, FFS, ..."""
-    study_description: str | None = None
-    """``studyDescription``."""
-    source: str | None = None
-    """Address the scan came from, without its port."""
-    recipe_asked: str | None = None
-    """Configuration name that the client sent."""
-
-
 class Rule(_Part):
     """What happens to the scans that match; the first rule that matches decides."""
 
@@ -103,6 +78,8 @@ class Rule(_Part):
     """Names of the destinations that the series goes to."""
     incomplete: Literal["hold", "reconstruct"] = "hold"
     """What to do with a scan that ended without CLOSE: hold it, or reconstruct it if what came is enough."""
+    priority: Annotated[int, Field(ge=-100, le=100)] = 0
+    """Among series that wait for a destination, those with more are sent first."""
     series_description: str = "{protocol} {recipe}"
     """Text with ``{protocol}`` and ``{recipe}`` in it."""
 
@@ -148,6 +125,18 @@ class Routes(_Part):
             for name in used
             if name not in known
         ]
-        if twice or undefined:
-            raise RuleFaults(twice + undefined)
+        hidden = [
+            (number, f"rule {below!r} is never reached: rule {above!r} above it takes every scan that fits it")
+            for number, below, above in _hidden(self.rules)
+        ]
+        if twice or undefined or hidden:
+            raise RuleFaults(twice + undefined + hidden)
         return self
+
+
+def _hidden(rules: Sequence[Rule]) -> Iterator[tuple[int, str, str]]:
+    """Find the rules that can never decide: number and name of each, and the name of the one that hides it."""
+    for number, rule in enumerate(rules):
+        above = next((earlier for earlier in rules[:number] if earlier.match.covers(rule.match)), None)
+        if above is not None:
+            yield number, rule.name, above.name

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from gateway.model.errors import NoRoute
 from gateway.model.header import ScanHeader
-from gateway.model.route import Destination, Match, Recipe, Routes, Rule
+from gateway.model.route import Destination, Recipe, Routes, Rule
+from gateway.routing.facts import Facts
 
 NO_WISH = frozenset({"", "default"})
 """Configuration names with which a client leaves the choice to the routes."""
@@ -18,22 +18,8 @@ LONGEST_QUOTE = 64
 """Characters of a value from the wire that a sentence repeats."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """What is known of a scan before it is reconstructed, field by field as rules can match it; None is not known."""
-
-    vendor: str | None = None
-    model: str | None = None
-    station: str | None = None
-    institution: str | None = None
-    protocol: str | None = None
-    sequence: str | None = None
-    trajectory: str | None = None
-    body_part: str | None = None
-    patient_position: str | None = None
-    study_description: str | None = None
-    source: str | None = None
-    recipe_asked: str | None = None
+LONGEST_STORY = 20
+"""Rules that the story of a choice tells one by one; `explain` tells all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,31 +45,24 @@ class Choice:
         return self.rule.series_description.format(protocol=protocol, recipe=self.recipe_name)
 
 
-def facts_of(header: ScanHeader, *, source: str, recipe_asked: str) -> Facts:
-    """Collect what rules can match; empty text counts as not known.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What one rule says to a scan."""
 
-    Parameters
-    ----------
-    source
-        Address the scan came from, without its port.
-    recipe_asked
-        Configuration name that the client sent.
-    """
-    measurement, system, study = header.measurement, header.system, header.study
-    return Facts(
-        vendor=system.vendor or None,
-        model=system.model or None,
-        station=system.station_name or None,
-        institution=system.institution_name or None,
-        protocol=measurement.protocol_name or None,
-        sequence=measurement.sequence_name or header.sequence.sequence_type or None,
-        trajectory=(header.encodings[0].trajectory or None) if header.encodings else None,
-        body_part=study.body_part or None,
-        patient_position=measurement.patient_position or None,
-        study_description=study.description or None,
-        source=source or None,
-        recipe_asked=recipe_asked or None,
-    )
+    rule: str
+    misfits: tuple[str, ...]
+    """Why it does not fit, field by field; empty where it does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What every rule says to a scan, and what would be done with it."""
+
+    verdicts: tuple[Verdict, ...]
+    """Of all rules in their order, those below the one that decides too."""
+    choice: Choice | None
+    refusal: str
+    """Why there is no choice; then the scan is held with these words."""
 
 
 def choose(routes: Routes, facts: Facts) -> Choice:
@@ -105,30 +84,45 @@ def choose(routes: Routes, facts: Facts) -> Choice:
     )
 
 
-def _first_rule(routes: Routes, facts: Facts) -> tuple[Rule, list[str]]:
-    why: list[str] = []
-    for rule in routes.rules:
-        misfit = _misfit(rule.match, facts)
-        why.append(f"rule {rule.name!r}: {misfit or 'matched'}")
-        if misfit is None:
-            return rule, why
-    raise NoRoute(f"no rule matches; {'; '.join(why)}")
+def explain(routes: Routes, facts: Facts) -> Explanation:
+    """Ask every rule, and say what `choose` makes of the scan."""
+    verdicts = tuple(Verdict(rule=rule.name, misfits=tuple(misfits(rule, facts))) for rule in routes.rules)
+    try:
+        return Explanation(verdicts=verdicts, choice=choose(routes, facts), refusal="")
+    except NoRoute as refusal:
+        return Explanation(verdicts=verdicts, choice=None, refusal=str(refusal))
 
 
-def _misfit(match: Match, facts: Facts) -> str | None:
-    """Say which field does not fit; None where all do."""
-    for field in Match.model_fields:
-        pattern, fact = getattr(match, field), getattr(facts, field)
-        if not _fits(pattern, fact):
-            said = "(not known)" if fact is None else _quote(fact)
-            return f"{field} {said} does not fit {pattern!r}"
-    return None
+def misfits(rule: Rule, facts: Facts) -> Iterator[str]:
+    """Say, field by field, why a rule does not fit a scan; nothing where it does."""
+    return _misfits(rule, facts, facts.known())
 
 
-def _fits(pattern: str | None, fact: str | None) -> bool:
-    if pattern is None or pattern == "*":
-        return True
-    return fact is not None and fnmatchcase(fact.lower(), pattern.lower())
+def _misfits(rule: Rule, facts: Facts, known: Mapping[str, str | float]) -> Iterator[str]:
+    for name, condition in rule.match.conditions.items():
+        if name not in known or not condition.fits(known[name]):
+            yield f"{name} {_said(getattr(facts, name))} does not fit {condition.asked}"
+
+
+def _said(fact: str | float | None) -> str:
+    if isinstance(fact, str):
+        return _quote(fact)
+    return "(not known)" if fact is None else f"{fact:g}"
+
+
+def _first_rule(routes: Routes, facts: Facts) -> tuple[Rule, tuple[str, ...]]:
+    known = facts.known()
+    for number, rule in enumerate(routes.rules):
+        if rule.match.takes(known):
+            return rule, (*_story(routes.rules[:number], facts), f"rule {rule.name!r}: matched")
+    raise NoRoute(f"no rule matches; {'; '.join(_story(routes.rules, facts))}")
+
+
+def _story(passed: Sequence[Rule], facts: Facts) -> list[str]:
+    """Say why the rules above did not fit; of many, only of the first."""
+    known = facts.known()
+    story = [f"rule {rule.name!r}: {next(_misfits(rule, facts, known))}" for rule in passed[:LONGEST_STORY]]
+    return [*story, f"{more} more rules do not fit"] if (more := len(passed) - LONGEST_STORY) > 0 else story
 
 
 def _recipe_name(routes: Routes, rule: Rule, asked: str) -> tuple[str, tuple[str, ...]]:

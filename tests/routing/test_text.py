@@ -11,7 +11,9 @@ import tomlkit
 from hypothesis import assume, given, strategies as st
 
 from gateway.model.errors import RoutesFault
-from gateway.model.route import Match, PacsDestination, Routes
+from gateway.model.match import Match
+from gateway.model.route import PacsDestination, Routes
+from gateway.routing.advice import advice
 from gateway.routing.text import key_places, parse_routes
 
 GOOD = """
@@ -173,3 +175,66 @@ def test_every_value_of_any_tree_is_found(tree: dict[str, object]) -> None:
     text = tomlkit.dumps(tree)
     assume(tomllib.loads(text) == tree)
     assert set(leaves(tree)) <= set(key_places(text))
+
+
+def rules(*matches: str) -> str:
+    head = GOOD[: GOOD.index("[[rules]]")]
+    rule = '[[rules]]\nname = "r{}"\nmatch = {}\nrecipe = "fft"\ndestinations = ["pacs"]\n'
+    return head + "".join(rule.format(number, match) for number, match in enumerate(matches))
+
+
+@pytest.mark.parametrize(
+    ("above", "below"),
+    [
+        ("{}", '{ protocol = "*brain*" }'),
+        ("{ protocol = '*' }", "{}"),
+        ("{ protocol = '*brain*' }", "{ protocol = 'T2 Brain' }"),
+        ("{ protocol = 'T2*' }", "{ protocol = 't2*', vendor = 'ACME' }"),
+        ("{ acceleration = { at_least = 2 } }", "{ acceleration = { at_least = 2, at_most = 4 } }"),
+    ],
+)
+def test_a_rule_that_another_hides_is_told(above: str, below: str) -> None:
+    text = rules(above, below)
+    line = text[: text.rindex("[[rules]]")].count("\n") + 1
+    assert faults(text) == [
+        f"line {line}: rule 'r1' is never reached: rule 'r0' above it takes every scan that fits it"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("above", "below"),
+    [
+        ("{ protocol = 't2*' }", "{ protocol = '*t2' }"),
+        ("{ acceleration = { at_most = 4 } }", "{ acceleration = { at_least = 2 } }"),
+        ("{ protocol = '**' }", "{}"),
+    ],
+)
+def test_rules_that_share_only_some_scans_may_stand_together(above: str, below: str) -> None:
+    assert len(parse_routes(rules(above, below), source="routes.toml").rules) == 2
+
+
+@pytest.mark.parametrize(
+    ("match", "fault"),
+    [
+        ("{ acceleration = {} }", "rules.0.match.acceleration: needs at_least, at_most or both"),
+        (
+            "{ n_coils = { at_least = 9, at_most = 8 } }",
+            "rules.0.match.n_coils: at_least must not be more than at_most: no number fits",
+        ),
+        ("{ n_coils = { atleast = 9 } }", "rules.0.match.n_coils.atleast: unknown key; did you mean 'at_least'?"),
+        ("{ field_strength_t = 3 }", "rules.0.match.field_strength_t: must be a table"),
+    ],
+)
+def test_a_range_that_holds_nothing_is_told(match: str, fault: str) -> None:
+    assert f"line 12: {fault}" in faults(rules(match))
+
+
+def test_parts_that_nothing_uses_are_told_with_their_lines() -> None:
+    text = GOOD.replace(
+        "[[rules]]", '[recipes.spare]\n\n[destinations.shelf]\nkind = "folder"\npath = "x"\n\n[[rules]]'
+    )
+    assert advice(text, parse_routes(text, source="routes.toml")) == [
+        "line 10: recipes.spare: no rule names it; a scan gets it only where the scanner asks for it by this name",
+        "line 12: destinations.shelf: no rule sends anything there",
+    ]
+    assert advice(GOOD, parse_routes(GOOD, source="routes.toml")) == []

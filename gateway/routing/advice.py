@@ -1,0 +1,23 @@
+"""What is allowed in routes and yet hardly meant: parts that nothing uses. Pure: text in, sentences out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gateway.model.route import Routes
+from gateway.routing.text import Key, key_places
+
+
+def advice(text: str, routes: Routes) -> list[str]:
+    """Say what the routes read from this text have to no purpose, each with its line."""
+    places = key_places(text)
+    return [f"{places[key]}: {'.'.join(map(str, key))}: {sentence}" for key, sentence in _unused(routes)]
+
+
+def _unused(routes: Routes) -> Iterator[tuple[Key, str]]:
+    recipes = {rule.recipe for rule in routes.rules}
+    destinations = {name for rule in routes.rules for name in rule.destinations}
+    for name in routes.recipes.keys() - recipes:
+        yield ("recipes", name), "no rule names it; a scan gets it only where the scanner asks for it by this name"
+    for name in routes.destinations.keys() - destinations:
+        yield ("destinations", name), "no rule sends anything there"
