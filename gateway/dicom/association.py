@@ -1,46 +1,190 @@
-"""An association with a PACS: opened, told apart by why it failed, and always closed."""
+"""An association with a PACS: opened, told apart by why it failed, one request and its answer at a time, always closed.
+
+The library's own associations hang in spite of their timeouts and lose answers between their threads (measured with
+pynetdicom 3.0.4), and decode what they send. This one has no threads: whoever asks reads the answer, or fails in time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from types import MappingProxyType
+import ssl
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import NoReturn
 
-from pydicom.uid import UID
-from pynetdicom import evt
-from pynetdicom.association import Association
-from pynetdicom.presentation import PresentationContext
-from pynetdicom.transport import AddressInformation
-
-from gateway.dicom.guard import Caller, ReactorHold, bound_socket
-from gateway.model.errors import PeerRefused, PeerUnreachable, SendError
-from gateway.model.ids import IMPLEMENTATION_CLASS_UID
+from gateway.dicom import pdu
+from gateway.dicom.command import DATASET, NO_DATASET, RESPONSE, Command, decode_command, encode_command
+from gateway.dicom.pdu import HEAD_BYTES, Offer, PduType
+from gateway.dicom.wire import Wire, connect
+from gateway.model.errors import PeerRefused, PeerUnreachable
 from gateway.model.route import PacsDestination
 
-VERIFICATION = UID("1.2.840.10008.1.1")
+VERIFICATION = "1.2.840.10008.1.1"
 """SOP class of C-ECHO."""
 
-TRANSIENT = 2
-"""Result of an A-ASSOCIATE-RJ (PS3.8 table 9-21); 1 is permanent."""
+LARGEST_PDU_BYTES = 1 << 20
+"""We announce 16 KiB; a length beyond this is an attack or a fault."""
 
-REJECTIONS: Mapping[tuple[int, int], str] = MappingProxyType(
-    {
-        (1, 1): "no reason given",
-        (1, 2): "application context name not supported",
-        (1, 3): "calling AE title not recognised: the PACS does not know us",
-        (1, 7): "called AE title not recognised: the PACS has another name",
-        (2, 1): "no reason given",
-        (2, 2): "protocol version not supported",
-        (3, 1): "temporary congestion",
-        (3, 2): "local limit exceeded",
-    }
-)
-"""Source and reason of an A-ASSOCIATE-RJ (PS3.8 table 9-21)."""
+LARGEST_MESSAGE_BYTES = 1 << 22
+"""No answer to a question of ours is longer."""
+
+LONGEST_RELEASE_S = 5.0
+"""A peer that does not take leave is left."""
+
+PENDING = frozenset({0xFF00, 0xFF01})
+"""Statuses of an answer that is not the last one (PS3.4 C.4.1.1.4)."""
+
+_MESSAGE_IDS = (1 << 16) - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A command and the data set that came with it, as bytes."""
+
+    context: int
+    command: Command
+    dataset: bytes
+
+    @property
+    def status(self) -> int:
+        """Its Status; 0x0110, processing failure, where an answer has none."""
+        return int(self.command.get("Status", 0x0110))
+
+
+class Association:
+    """An open association; use `open_association`."""
+
+    def __init__(self, wire: Wire, peer: str) -> None:
+        self._wire = wire
+        self._message_id = 0
+        self._open = self._idle = False
+        self._max_pdu_bytes = pdu.OUR_MAX_PDU_BYTES
+        self.peer = peer
+        self.contexts: Mapping[Offer, int] = {}
+        """Context ids of the offers that the peer has accepted."""
+
+    def negotiate(self, *, called: str, calling: str, offers: Sequence[Offer]) -> None:
+        """Offer what we want, and learn what the peer takes.
+
+        Raises
+        ------
+        PeerUnreachable
+            It does not answer as a DICOM peer, or is busy.
+        PeerRefused
+            It does not want us, or nothing of what we offer.
+        """
+        with self._telling():
+            self._wire.write(pdu.associate_request(called=called, calling=calling, offers=offers))
+            kind, content = self._read_pdu(time.monotonic() + self._wire.timeout_s)
+            if kind == PduType.ASSOCIATE_RJ:
+                self._rejected(content, f"called as {called!r} by {calling!r}")
+            if kind != PduType.ASSOCIATE_AC:
+                raise ValueError(f"{kind.name} where ASSOCIATE_AC was due")
+            answer = pdu.read_acceptance(content)
+        ids = {offer: 2 * number + 1 for number, offer in enumerate(offers)}
+        self.contexts = {offer: number for offer, number in ids.items() if number in answer.contexts}
+        self._max_pdu_bytes = min(answer.max_pdu_bytes, LARGEST_PDU_BYTES)
+        self._open = self._idle = True
+        if not self.contexts:
+            classes = ", ".join(sorted({offer.sop_class for offer in offers}))
+            raise PeerRefused(f"{self.peer} accepts none of the SOP classes offered: {classes}")
+
+    def _rejected(self, content: bytes, names: str) -> NoReturn:
+        transient, reason = pdu.read_rejection(content)
+        kind = PeerUnreachable if transient else PeerRefused
+        raise kind(f"{self.peer} rejected the association, {names}: {reason}")
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Say in our own words what went wrong on the wire."""
+        try:
+            yield
+        except OSError as fault:
+            raise PeerUnreachable(f"{self.peer} does not answer: {fault.strerror or fault}") from fault
+        except ValueError as fault:
+            raise PeerUnreachable(f"{self.peer} does not answer as a DICOM peer: {fault}") from fault
+
+    def ask(self, offer: Offer, command: Command, dataset: bytes = b"") -> Generator[Message, None, None]:
+        """Send a request, and yield its answers as they come; whoever has enough closes the iterator.
+
+        Raises
+        ------
+        PeerUnreachable
+            No answer, or none to this: what the peer has done is unknown, and the association is of no use any more.
+        """
+        self._idle = False
+        self._message_id = self._message_id % _MESSAGE_IDS + 1
+        kind = DATASET if dataset else NO_DATASET
+        whole = {**command, "MessageID": self._message_id, "CommandDataSetType": kind}
+        self.send(self.contexts[offer], whole, dataset)
+        while True:
+            answer = self.receive()
+            asked = (int(command["CommandField"]) | RESPONSE, self._message_id)
+            if (answer.command.get("CommandField"), answer.command.get("MessageIDBeingRespondedTo")) != asked:
+                raise PeerUnreachable(f"{self.peer} answers something that was not asked")
+            self._idle = answer.status not in PENDING
+            yield answer
+
+    def ask_once(self, offer: Offer, command: Command, dataset: bytes = b"") -> Message:
+        """Send a request that has one answer."""
+        return next(self.ask(offer, command, dataset))
+
+    def send(self, context: int, command: Command, dataset: bytes = b"") -> None:
+        """Send a message."""
+        with self._telling():
+            self._wire.write(pdu.data(context, encode_command(command), dataset, max_pdu_bytes=self._max_pdu_bytes))
+
+    def receive(self) -> Message:
+        """Wait for the next message of the peer, no longer than the timeout."""
+        self._idle = False
+        with self._telling():
+            return self._read_message(time.monotonic() + self._wire.timeout_s)
+
+    def _read_message(self, deadline: float) -> Message:
+        command, dataset = bytearray(), bytearray()
+        read_command: Command | None = None
+        for fragment in self._read_fragments(deadline):
+            (command if fragment.is_command else dataset).extend(fragment.content)
+            if len(command) + len(dataset) > LARGEST_MESSAGE_BYTES:
+                raise ValueError("an endless message")
+            if fragment.is_command and fragment.is_last:
+                read_command = decode_command(bytes(command))
+            complete = read_command is not None and (
+                read_command.get("CommandDataSetType") == NO_DATASET or (not fragment.is_command and fragment.is_last)
+            )
+            if read_command is not None and complete:
+                return Message(context=fragment.context, command=read_command, dataset=bytes(dataset))
+        raise ConnectionResetError("the peer ended the association")
+
+    def _read_fragments(self, deadline: float) -> Iterator[pdu.Fragment]:
+        while True:
+            kind, content = self._read_pdu(deadline)
+            if kind != PduType.DATA:
+                return
+            yield from pdu.read_fragments(content)
+
+    def _read_pdu(self, deadline: float) -> tuple[PduType, bytes]:
+        head = self._wire.read(HEAD_BYTES, deadline)
+        length = int.from_bytes(head[2:], "big")
+        if length > LARGEST_PDU_BYTES:
+            raise ValueError(f"a PDU of {length} bytes")
+        return PduType(head[0]), self._wire.read(length, deadline)
+
+    def close(self) -> None:
+        """Release the association, or abort it in the middle of an exchange; hang up in any case."""
+        with suppress(OSError, ValueError):
+            if self._idle:
+                self._wire.write(pdu.release_request())
+                self._read_pdu(time.monotonic() + min(LONGEST_RELEASE_S, self._wire.timeout_s))
+            elif self._open:
+                self._wire.write(pdu.abort())
+        self._wire.close()
 
 
 @contextmanager
-def open_association(destination: PacsDestination, contexts: Sequence[PresentationContext]) -> Iterator[Association]:
-    """Open an association with at least one accepted context, and release it at the end.
+def open_association(destination: PacsDestination, offers: Sequence[Offer]) -> Iterator[Association]:
+    """Open an association with at least one accepted context, and close it at the end.
 
     Raises
     ------
@@ -49,51 +193,19 @@ def open_association(destination: PacsDestination, contexts: Sequence[Presentati
     PeerRefused
         The peer does not want us, or nothing of what we offer.
     """
-    hold = ReactorHold()
-    association = _associate(destination, contexts, hold)
+    peer = describe(destination)
     try:
-        if not association.is_established:
-            raise _why_not(association, destination)
+        wire = connect(destination.host, destination.port, timeout_s=destination.timeout_s)
+    except ssl.SSLError as fault:
+        raise PeerRefused(f"{peer}: no TLS connection: {fault.reason}") from fault
+    except OSError as fault:
+        raise PeerUnreachable(f"{peer} does not answer: {fault.strerror or fault}") from fault
+    association = Association(wire, peer)
+    try:
+        association.negotiate(called=destination.ae_title, calling=destination.calling_ae_title, offers=offers)
         yield association
     finally:
-        association.release()
-        hold.let_go()
-        if association.dul.socket is not None:
-            association.dul.socket.close()  # pynetdicom forgets it when the peer talks nonsense
-
-
-def _associate(destination: PacsDestination, contexts: Sequence[PresentationContext], hold: ReactorHold) -> Association:
-    ae = Caller(ae_title=destination.calling_ae_title)
-    ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
-    ae.connection_timeout = ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = destination.timeout_s
-    try:
-        return ae.associate(
-            AddressInformation(destination.host, destination.port).address,
-            destination.port,
-            contexts=list(contexts),
-            ae_title=destination.ae_title,
-            evt_handlers=[
-                (evt.EVT_CONN_OPEN, bound_socket, [destination.timeout_s]),
-                (evt.EVT_CONN_OPEN, hold.apply),
-            ],
-        )
-    except OSError as fault:
-        raise PeerUnreachable(f"{describe(destination)}: {fault.strerror or fault}") from fault
-
-
-def _why_not(association: Association, destination: PacsDestination) -> SendError:
-    """Say why there is no association."""
-    peer = describe(destination)
-    answer = association.acceptor.primitive
-    if association.is_rejected and answer is not None:
-        reason = REJECTIONS.get((answer.result_source or 0, answer.diagnostic or 0), "unknown reason")
-        kind = PeerUnreachable if answer.result == TRANSIENT else PeerRefused
-        called = f"called as {destination.ae_title!r} by {destination.calling_ae_title!r}"
-        return kind(f"{peer} rejected the association, {called}: {reason}")
-    if association.rejected_contexts:
-        names = sorted({str(context.abstract_syntax) for context in association.rejected_contexts})
-        return PeerRefused(f"{peer} accepts none of the SOP classes offered: {', '.join(names)}")
-    return PeerUnreachable(f"{peer} does not answer, or not as a DICOM peer")
+        association.close()
 
 
 def describe(destination: PacsDestination) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from gateway.model.errors import DamagedFile, StorageFault
+from gateway.dicom.outbox import read_checked
+from gateway.model.errors import StorageFault
 from gateway.model.route import FolderDestination
 from gateway.model.series import Instance
 
@@ -35,23 +35,6 @@ def store_in_folder(
         except OSError as fault:
             raise StorageFault(f"folder {destination.path} cannot be written: {fault.strerror}") from fault
         on_stored(instance, STORED)
-
-
-def read_checked(instance: Instance, path: Path) -> bytes:
-    """Read a file of the outbox and compare it with the hash it had when it was written.
-
-    Raises
-    ------
-    DamagedFile
-        It is missing, or not what was written.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as fault:
-        raise DamagedFile(f"instance {instance.sop_instance_uid} cannot be read: {fault.strerror}") from fault
-    if hashlib.sha256(content).hexdigest() != instance.sha256:
-        raise DamagedFile(f"instance {instance.sop_instance_uid} is not what was written: {path} has changed")
-    return content
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -1,20 +1,16 @@
-"""Keep pynetdicom from hanging and from losing responses; bound to `EVT_CONN_OPEN` of every association.
+"""Keep a listener of pynetdicom from hanging; bound to `EVT_CONN_OPEN` of every association.
 
-Measured with pynetdicom 3.0.4, all its timeouts set: a peer that stops in the middle of a PDU, drips it byte by byte or
-stops reading blocks the caller for ever, because the socket has no timeout; and the reactor thread can take a response
-off the queue just before the caller looks for it (10 of 10,444 sends on a busy machine), which looks like a timeout.
+Measured with pynetdicom 3.0.4, all its timeouts set: a caller that stops in the middle of a PDU, drips it byte by byte
+or stops reading holds its thread for ever, because the socket has no timeout.
 """
 
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from contextlib import suppress
-from typing import Any
 
-from pynetdicom import AE, _config
-from pynetdicom.association import Association
+from pynetdicom import _config
 from pynetdicom.events import Event
 from pynetdicom.transport import AssociationSocket
 
@@ -83,15 +79,6 @@ class BoundedSocket(AssociationSocket):
         return self.socket
 
 
-class Caller(AE):
-    """An application entity that calls others, on bounded connections."""
-
-    def _create_socket(self, assoc: Association, *rest: Any) -> AssociationSocket:  # noqa: ANN401 - pynetdicom's own
-        wrapper = super()._create_socket(assoc, *rest)
-        wrapper.__class__ = BoundedSocket
-        return wrapper
-
-
 def bound_socket(event: Event, timeout_s: float) -> None:
     """Put limits on the connection that has just opened."""
     wrapper = event.assoc.dul.socket
@@ -102,21 +89,3 @@ def bound_socket(event: Event, timeout_s: float) -> None:
     connection.settimeout(timeout_s)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(timeout_s * 1000))
-
-
-class ReactorHold(threading.Event):
-    """The checkpoint at which pynetdicom's reactor thread waits, held for the whole life of an association.
-
-    A pure sender needs no reactor: who asks reads the answer. With the thread held nothing can take it away.
-    """
-
-    def apply(self, event: Event) -> None:
-        """Hold the reactor of the association that has just opened, before it runs."""
-        event.assoc._reactor_checkpoint = self  # noqa: SLF001 - pynetdicom has no way to run without its reactor
-
-    def set(self) -> None:
-        """Ignore pynetdicom, which opens the checkpoint after each request."""
-
-    def let_go(self) -> None:
-        """Let the thread run to its end."""
-        super().set()

@@ -64,13 +64,21 @@ def store_pixels(pixels: npt.NDArray[np.float32], kind: ImageKind) -> StoredPixe
     if pixels.min() == pixels.max():
         raise ImageRefused(f"all {pixels.size} pixels have the same value, {pixels.flat[0]}")
     stored = _magnitude(pixels) if kind is ImageKind.MAGNITUDE else _phase(pixels)
-    low, high = np.percentile(stored, WINDOW_PERCENTILES)
+    low, high = _percentiles(stored)
     return StoredPixels(
         values=stored,
         bits_stored=MAGNITUDE_BITS if kind is ImageKind.MAGNITUDE else 16,
         window_center=round(float(low + high + 1) / 2, 1),
         window_width=round(float(high - low + 1), 1),
     )
+
+
+def _percentiles(stored: npt.NDArray[np.uint16] | npt.NDArray[np.int16]) -> tuple[int, int]:
+    """Find the values that so many percent do not exceed, by counting: a series has far more pixels than values."""
+    lowest = int(stored.min())
+    n_up_to = np.bincount(stored.ravel().astype(np.int64) - lowest).cumsum()
+    low, high = (int(np.searchsorted(n_up_to, percent / 100 * stored.size)) for percent in WINDOW_PERCENTILES)
+    return low + lowest, high + lowest
 
 
 def _magnitude(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:

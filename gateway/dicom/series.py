@@ -8,24 +8,20 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from io import BytesIO
 from pathlib import Path
 
-from pydicom import dcmwrite
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
+from pydicom.dataset import Dataset
+from pydicom.uid import MRImageStorage
 
-from gateway import __version__
 from gateway.dicom import attributes, mr, values
+from gateway.dicom.encoding import encode_series
 from gateway.dicom.layout import PlacedImage, place
 from gateway.dicom.pixels import StoredPixels, store_pixels
 from gateway.model.errors import BadScan, ImageRefused, StorageFault
 from gateway.model.header import ScanHeader
-from gateway.model.ids import IMPLEMENTATION_CLASS_UID, derive_uid
+from gateway.model.ids import derive_uid
 from gateway.model.image import Frame, ImageSeries
 from gateway.model.series import Instance, Series
-
-IMPLEMENTATION_VERSION_NAME = f"MRGW_{__version__}"[: values.SHORT]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +93,6 @@ def build_series(images: ImageSeries, header: ScanHeader, plan: SeriesPlan) -> l
         mr.put_frame(ds, image.frame, header)
         mr.put_time_series(ds, image.frame, repetitions)
         mr.put_phase_direction(ds, header.encodings[0].trajectory, transposed=image.transposed)
-        attributes.put_character_set(ds)
         datasets.append(ds)
     return datasets
 
@@ -120,6 +115,7 @@ def _common(images: ImageSeries, header: ScanHeader, plan: SeriesPlan) -> Datase
         ImageComments=values.text(" ".join(images.notes), values.LONG_TEXT),
     )
     mr.put_series(ds, images, header)
+    attributes.put_character_set(ds)
     return ds
 
 
@@ -169,8 +165,8 @@ def write_series(datasets: Sequence[Dataset], outbox: Path, on_written: Callable
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(mode=0o700, parents=True)
         instances = []
-        for ds in datasets:
-            instances.append(_write_instance(ds, part, final.name))
+        for ds, content in zip(datasets, encode_series(datasets), strict=True):
+            instances.append(_write_instance(content, ds, part, final.name))
             on_written(len(instances), len(datasets))
         _sync_folder(part)
         _publish(part, final)
@@ -184,9 +180,8 @@ def write_series(datasets: Sequence[Dataset], outbox: Path, on_written: Callable
     )
 
 
-def _write_instance(ds: Dataset, part: Path, folder: str) -> Instance:
+def _write_instance(content: bytes, ds: Dataset, part: Path, folder: str) -> Instance:
     name = f"{ds.InstanceNumber:04d}.dcm"
-    content = encode(ds)
     descriptor = os.open(part / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
@@ -200,20 +195,6 @@ def _write_instance(ds: Dataset, part: Path, folder: str) -> Instance:
         sha256=hashlib.sha256(content).hexdigest(),
         n_bytes=len(content),
     )
-
-
-def encode(ds: Dataset) -> bytes:
-    """Encode an object as a DICOM file (PS3.10) in Explicit VR Little Endian, with a preamble of zeros."""
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = ds.SOPClassUID
-    meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
-    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
-    ds.file_meta = meta
-    buffer = BytesIO()
-    dcmwrite(buffer, ds, enforce_file_format=True)
-    return buffer.getvalue()
 
 
 def _publish(part: Path, final: Path) -> None:

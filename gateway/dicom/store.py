@@ -2,43 +2,43 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
-from io import BytesIO
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from pydicom import dcmread
-from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import _config
-from pynetdicom.association import Association
-from pynetdicom.presentation import build_context
-
-from gateway.dicom.association import VERIFICATION, describe, open_association
+from gateway.dicom.association import VERIFICATION, Association, Message, describe, open_association
+from gateway.dicom.command import Command, Field
+from gateway.dicom.outbox import read_checked
+from gateway.dicom.pdu import Offer
+from gateway.dicom.query import has_instance
 from gateway.dicom.status import Outcome, meaning_of
-from gateway.model.errors import PeerRefused, PeerUnreachable, StorageFault
+from gateway.dicom.syntaxes import UNCOMPRESSED, encode_as, offered
+from gateway.model.errors import PeerRefused, PeerUnreachable, SendError, Unconfirmed
 from gateway.model.route import PacsDestination
 from gateway.model.series import Instance
 
-TRANSFER_SYNTAXES = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
-"""What we offer; the first is what lies in the outbox."""
+logger = logging.getLogger(__name__)
 
-_MESSAGE_IDS = 1 << 16
+OnStored = Callable[[Instance, int], None]
 
-_config.STORE_SEND_CHUNKED_DATASET = True  # a path is sent as it lies there, without decoding
+_MEDIUM_PRIORITY = 0
 
 
 def store(
     instances: Sequence[tuple[Instance, Path]],
     destination: PacsDestination,
-    on_stored: Callable[[Instance, int], None],
+    on_stored: OnStored,
 ) -> None:
-    """Send instances over one association, and say of each at once that the peer has it.
+    """Send instances over as many associations as the destination allows, and say of each at once that it is there.
 
     Parameters
     ----------
     on_stored
-        Called with the instance and the peer's status, which may be a warning.
+        Called with the instance and the peer's status, which may be a warning; never by two threads at a time.
 
     Raises
     ------
@@ -46,20 +46,119 @@ def store(
         Nobody answers, the peer is out of resources, or the outcome is unknown: send the same bytes again later.
     PeerRefused
         The peer does not want this, and will not.
-    StorageFault
+    Unconfirmed
+        The peer says that it has an instance already, and does not show it.
+    DamagedFile
         A file is not what was written.
     """
     if not instances:
         return
-    classes = sorted({instance.sop_class_uid for instance, _ in instances})
-    contexts = [build_context(sop_class, syntax) for sop_class in classes for syntax in TRANSFER_SYNTAXES]
-    with open_association(destination, contexts) as association:
-        _require(classes, association, destination)
-        for n_stored, (instance, path) in enumerate(instances):
-            progress = f"{n_stored} of {len(instances)} stored"
-            answer = _send(association, _load(instance, path, association), n_stored)
-            _judge(answer, instance, f"{describe(destination)}, {progress}")
-            on_stored(instance, int(answer.Status))
+    sending = _Sending(instances, destination, on_stored)
+    n_more = min(destination.max_associations, len(instances)) - 1
+    with sending.associated() as first, ThreadPoolExecutor(max(n_more, 1), "association") as more:
+        others = [more.submit(sending.help) for _ in range(n_more)]
+        sending.run(first)
+    for other in others:
+        other.result()
+    sending.settle_duplicates()
+
+
+class _Sending:
+    """What the associations of one delivery share: what is left to send, and who is told."""
+
+    def __init__(
+        self, instances: Sequence[tuple[Instance, Path]], destination: PacsDestination, on_stored: OnStored
+    ) -> None:
+        self._left = deque(instances)
+        self._n_instances = len(instances)
+        self._n_stored = 0
+        self._destination = destination
+        self._on_stored = on_stored
+        self._duplicates: list[tuple[Instance, Path, int]] = []
+        self._telling = threading.Lock()
+        syntaxes = offered(destination.compression)
+        self._classes = sorted({instance.sop_class_uid for instance, _ in instances})
+        self._offers = [Offer(sop_class, syntax) for sop_class in self._classes for syntax in syntaxes]
+
+    @contextmanager
+    def associated(self) -> Iterator[Association]:
+        """Open an association that takes every class of the series: half a series is none."""
+        with open_association(self._destination, self._offers) as association:
+            accepted = {offer.sop_class for offer in association.contexts}
+            missing = [sop_class for sop_class in self._classes if sop_class not in accepted]
+            if missing:
+                raise PeerRefused(f"{association.peer} does not accept the SOP classes {', '.join(missing)}")
+            yield association
+
+    def help(self) -> None:
+        """Send over one more association, where the peer lets us have one."""
+        with ExitStack() as stack:
+            try:
+                association = stack.enter_context(self.associated())
+            except SendError as fault:
+                logger.info("fewer associations than allowed", extra={"reason": str(fault)})
+                return
+            self.run(association)
+
+    def run(self, association: Association) -> None:
+        """Send what is left, one after the other; where one fails, all associations stop."""
+        try:
+            while self._left:
+                try:
+                    instance, path = self._left.popleft()
+                except IndexError:  # another association has just taken the last one
+                    return
+                self._take(instance, path, self._send(association, instance, path))
+        except BaseException:
+            self._left.clear()
+            raise
+
+    def _take(self, instance: Instance, path: Path, answer: Message) -> None:
+        """Tell that an instance is stored; or put it aside, where the peer only says that it knows the name."""
+        with self._telling:
+            if meaning_of(answer.status).outcome is Outcome.VERIFY:
+                self._duplicates.append((instance, path, answer.status))
+            else:
+                self._n_stored += 1
+                self._on_stored(instance, answer.status)
+
+    def settle_duplicates(self) -> None:
+        """Ask the peer for what it says it has; after the sending, for some peers grant one association at a time."""
+        for instance, path, status in self._duplicates:
+            if not has_instance(self._destination, path):
+                where = f"{describe(self._destination)} answered 0x{status:04X} ({meaning_of(status).meaning})"
+                raise Unconfirmed(f"{where} to instance {instance.sop_instance_uid}, but does not show it")
+            self._on_stored(instance, status)
+
+    def _send(self, association: Association, instance: Instance, path: Path) -> Message:
+        """Send one instance and judge the answer."""
+        content = read_checked(instance, path)
+        offer = next(offer for offer in association.contexts if offer.sop_class == instance.sop_class_uid)
+        command: Command = {
+            "AffectedSOPClassUID": instance.sop_class_uid,
+            "CommandField": Field.C_STORE,
+            "Priority": _MEDIUM_PRIORITY,
+            "AffectedSOPInstanceUID": instance.sop_instance_uid,
+        }
+        try:
+            answer = association.ask_once(offer, command, encode_as(content, offer.syntax))
+        except PeerUnreachable as fault:
+            uid = instance.sop_instance_uid
+            raise PeerUnreachable(f"{fault} ({self._progress}; {uid} may be stored or not)") from fault
+        self._judge(answer, instance, association.peer)
+        return answer
+
+    def _judge(self, answer: Message, instance: Instance, peer: str) -> None:
+        """Raise where the peer does not have the instance."""
+        row = meaning_of(answer.status)
+        if row.outcome in {Outcome.RETRY, Outcome.PERMANENT}:
+            kind = PeerUnreachable if row.outcome is Outcome.RETRY else PeerRefused
+            what = f"0x{answer.status:04X} ({row.meaning}) to instance {instance.sop_instance_uid}"
+            raise kind(f"{peer}, {self._progress}: answered {what}")
+
+    @property
+    def _progress(self) -> str:
+        return f"{self._n_stored} of {self._n_instances} stored"
 
 
 def echo(destination: PacsDestination) -> None:
@@ -72,56 +171,9 @@ def echo(destination: PacsDestination) -> None:
     PeerRefused
         The peer rejects us, or answers with a failure.
     """
-    with open_association(destination, [build_context(VERIFICATION)]) as association:
-        answer = association.send_c_echo()
-        if "Status" not in answer:
-            association.abort()
-            raise PeerUnreachable(f"{describe(destination)} did not answer the echo within {destination.timeout_s:g} s")
-        if answer.Status != 0:
-            status = int(answer.Status)
-            raise PeerRefused(f"{describe(destination)} answered 0x{status:04X} ({meaning_of(status).meaning})")
-
-
-def _require(classes: Sequence[str], association: Association, destination: PacsDestination) -> None:
-    """Refuse to send half a series."""
-    accepted = {str(context.abstract_syntax) for context in association.accepted_contexts}
-    missing = [sop_class for sop_class in classes if sop_class not in accepted]
-    if missing:
-        raise PeerRefused(f"{describe(destination)} does not accept the SOP classes {', '.join(missing)}")
-
-
-def _load(instance: Instance, path: Path, association: Association) -> Path | Dataset:
-    """Check a file; decode it only for a peer that does not take it as it is."""
-    try:
-        content = path.read_bytes()
-    except OSError as fault:
-        raise StorageFault(f"instance {instance.sop_instance_uid} cannot be read: {fault.strerror}") from fault
-    if hashlib.sha256(content).hexdigest() != instance.sha256:
-        raise StorageFault(f"instance {instance.sop_instance_uid} is not what was written: {path} has changed")
-    accepted = {(context.abstract_syntax, context.transfer_syntax[0]) for context in association.accepted_contexts}
-    as_it_is = (instance.sop_class_uid, TRANSFER_SYNTAXES[0]) in accepted
-    return path if as_it_is else dcmread(BytesIO(content))
-
-
-def _send(association: Association, content: Path | Dataset, n_stored: int) -> Dataset:
-    """Send one instance; the answer is empty where the outcome is unknown."""
-    try:
-        answer = association.send_c_store(content, msg_id=n_stored % (_MESSAGE_IDS - 1) + 1)
-    except RuntimeError:  # pynetdicom: the association is gone
-        answer = Dataset()
-    if "Status" not in answer:
-        association.abort()  # a second send on it would block for a whole timeout
-    return answer
-
-
-def _judge(answer: Dataset, instance: Instance, where: str) -> None:
-    """Raise unless the peer has the instance."""
-    uid = instance.sop_instance_uid
-    if "Status" not in answer:
-        raise PeerUnreachable(f"{where}: no answer for instance {uid}, so it may be stored or not")
-    status = int(answer.Status)
-    row = meaning_of(status)
-    if row.outcome in {Outcome.STORED, Outcome.STORED_WITH_WARNING}:
-        return
-    kind = PeerUnreachable if row.outcome is Outcome.RETRY else PeerRefused
-    raise kind(f"{where}: answered 0x{status:04X} ({row.meaning}) to instance {uid}")
+    offers = [Offer(VERIFICATION, syntax) for syntax in UNCOMPRESSED]
+    with open_association(destination, offers) as association:
+        command: Command = {"AffectedSOPClassUID": VERIFICATION, "CommandField": Field.C_ECHO}
+        status = association.ask_once(next(iter(association.contexts)), command).status
+        if status != 0:
+            raise PeerRefused(f"{association.peer} answered 0x{status:04X} ({meaning_of(status).meaning})")

@@ -15,7 +15,8 @@
     ├── NoRoute               no rule and no recipe fit: hold for a person
     ├── SendError             a destination did not take the series
     │   ├── PeerUnreachable     nobody answered, or the outcome is unknown (transient)
-    │   └── PeerRefused         it answered, and the answer is no
+    │   ├── PeerRefused         it answered, and the answer is no
+    │   └── Unconfirmed         it says it has an instance already, and does not show it: hold for a person
     ├── DamagedFile           a file in the outbox is not what was written: hold for a person
     ├── StorageFault          disk or database failed us (transient)
     ├── LostLease             another worker owns the job now: stop, write nothing
@@ -113,6 +114,12 @@ class PeerUnreachable(SendError):
 
 class PeerRefused(SendError):
     """The peer answered, and the answer is no."""
+
+
+class Unconfirmed(SendError):
+    """The peer says that it has an instance already, and does not show it."""
+
+    held = True
 
 
 class DamagedFile(GatewayError):

@@ -36,6 +36,13 @@ Recipe = FftRecipe
 """Every method with its parameters; a union, discriminated by ``method``, as soon as there are two."""
 
 
+class Compression(StrEnum):
+    """Lossless ways to send pixels."""
+
+    NONE = "none"
+    RLE = "rle"
+
+
 class FolderDestination(_Part):
     """A folder on this machine: one sub-folder for each series."""
 
@@ -60,6 +67,10 @@ class PacsDestination(_Part):
     """What it calls us."""
     timeout_s: Seconds = 30
     """How long any single answer may take."""
+    max_associations: Annotated[int, Field(ge=1, le=16)] = 2
+    """How many associations one series may use at the same time."""
+    compression: Compression = Compression.NONE
+    """Lossless transfer syntax that is offered first; a PACS that does not take it gets the series uncompressed."""
 
 
 Destination = Annotated[FolderDestination | PacsDestination, Field(discriminator="kind")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from gateway.dicom.series import build_series, write_series
 from gateway.model.image import ImageSeries
@@ -21,6 +22,7 @@ def written(folder: Path, images: ImageSeries | None = None) -> Written:
     return [(instance, folder / instance.path) for instance in series.instances]
 
 
-def pacs(port: int, ae_title: str = "PACS", timeout_s: float = 5) -> PacsDestination:
-    """A PACS on the loopback."""
-    return PacsDestination(host=LOOPBACK, port=port, ae_title=ae_title, timeout_s=timeout_s)
+def pacs(port: int, ae_title: str = "PACS", **options: Any) -> PacsDestination:  # noqa: ANN401 - any option
+    """A PACS on the loopback; one association, so that the order is known."""
+    given = {"timeout_s": 5, "max_associations": 1} | options
+    return PacsDestination(host=LOOPBACK, port=port, ae_title=ae_title, **given)

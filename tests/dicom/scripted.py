@@ -13,20 +13,30 @@ from pynetdicom import AE, evt
 from pynetdicom.events import Event
 
 from gateway.dicom.association import VERIFICATION
+from gateway.dicom.query import STUDY_ROOT_FIND
 from tests.peers import LOOPBACK
 
 Answer = Callable[[Event], int | Dataset]
+Find = Callable[[Event], Iterator[tuple[int, Dataset | None]]]
 
 
 @contextmanager
 def scripted_pacs(
-    store: Answer, syntaxes: Sequence[UID] = (ExplicitVRLittleEndian,), sop_class: UID = MRImageStorage
+    store: Answer,
+    syntaxes: Sequence[UID] = (ExplicitVRLittleEndian,),
+    sop_class: UID = MRImageStorage,
+    *,
+    find: Find | None = None,
 ) -> Iterator[tuple[int, AE]]:
-    """Answer every C-STORE as told; gives the port, and the entity for further settings."""
+    """Answer every C-STORE and C-FIND as told; gives the port, and the entity for further settings."""
     ae = AE(ae_title="PACS")
     ae.add_supported_context(sop_class, list(syntaxes))
     ae.add_supported_context(VERIFICATION)
-    server = ae.start_server((LOOPBACK, 0), block=False, evt_handlers=[(evt.EVT_C_STORE, store)])
+    handlers: list[evt.EventHandlerType] = [(evt.EVT_C_STORE, store)]
+    if find is not None:
+        ae.add_supported_context(STUDY_ROOT_FIND)
+        handlers.append((evt.EVT_C_FIND, find))
+    server = ae.start_server((LOOPBACK, 0), block=False, evt_handlers=handlers)
     assert server is not None
     try:
         yield server.server_address[1], ae

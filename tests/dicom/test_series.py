@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
-from pydicom import config, dcmread
+from pydicom import config, dcmread, dcmwrite
 from pydicom.dataset import Dataset
 
-from gateway.dicom.series import SeriesPlan, build_series, encode, write_series
+from gateway.dicom.encoding import encode_series
+from gateway.dicom.series import SeriesPlan, build_series, write_series
 from gateway.model.errors import BadScan, ImageRefused, StorageFault
 from gateway.model.header import ScanHeader, Sequence as MrSequence
 from gateway.model.ids import IMPLEMENTATION_CLASS_UID
@@ -88,7 +89,7 @@ def test_dciodvfy_has_neither_error_nor_warning(name: str, tmp_path: Path) -> No
 def test_dciodvfy_sees_a_planted_error(tmp_path: Path) -> None:
     ds = build()[0]
     del ds.ImagePositionPatient
-    (tmp_path / "broken.dcm").write_bytes(encode(ds))
+    (tmp_path / "broken.dcm").write_bytes(*encode_series([ds]))
     assert "Error" in complaints("/usr/bin/dciodvfy", "-new", tmp_path / "broken.dcm")
 
 
@@ -140,7 +141,7 @@ def test_a_point_at_the_mrd_position_is_found_there(shape: tuple[int, int]) -> N
     pixels = np.zeros((1, *shape), dtype=np.float32)
     pixels[0, shape[0] // 2, shape[1] // 2] = 1
     (built,) = build(scans.images(pixels, where))
-    ds = dcmread(BytesIO(encode(built)))
+    ds = dcmread(BytesIO(*encode_series([built])))
     row, column = np.argwhere(ds.pixel_array)[0]
     along_row, down_column = np.reshape(np.array(ds.ImageOrientationPatient, dtype=float), (2, 3))
     down, right = (float(step) for step in ds.PixelSpacing)
@@ -191,8 +192,18 @@ def test_phase_is_a_phase_map() -> None:
     assert (ds.PixelRepresentation, ds.BitsStored, ds.HighBit) == (1, 16, 15)
 
 
+def test_a_file_is_what_pydicom_itself_would_write() -> None:
+    built = build()
+    for ds, content in zip(built, encode_series(built), strict=True):
+        ours = dcmread(BytesIO(content))
+        ds.file_meta = ours.file_meta
+        theirs = BytesIO()
+        dcmwrite(theirs, ds, enforce_file_format=True)
+        assert content == theirs.getvalue()
+
+
 def test_the_same_work_makes_the_same_bytes() -> None:
-    assert [encode(ds) for ds in build()] == [encode(ds) for ds in build()]
+    assert list(encode_series(build())) == list(encode_series(build()))
 
 
 @pytest.mark.parametrize(
@@ -266,7 +277,7 @@ def test_no_header_can_make_an_illegal_object(
     header = replace(base, subject=subject, study=study, measurement=measurement, system=system, sequence=sequence)
     first: Frame = scans.frames(np.eye(3))[0]
     (ds,) = build(scans.images(where=(first,)), header)
-    assert encode(ds)
+    assert list(encode_series([ds]))
 
 
 def test_files_are_private_whole_and_named_by_number(tmp_path: Path) -> None:

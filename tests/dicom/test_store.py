@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydicom import dcmread
+from pydicom.dataset import Dataset
 from pydicom.uid import (
     CTImageStorage,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEGLSLossless,
+    RLELossless,
 )
 from pynetdicom.events import Event
 
-from gateway.dicom.association import open_association
+from gateway.dicom.association import VERIFICATION, open_association
+from gateway.dicom.pdu import Offer
 from gateway.dicom.status import STATUSES, Outcome, Status, meaning_of
 from gateway.dicom.store import echo, store
-from gateway.model.errors import PeerRefused, PeerUnreachable, StorageFault
+from gateway.model.errors import DamagedFile, PeerRefused, PeerUnreachable, Unconfirmed
 from gateway.model.series import Instance
+from tests.dicom import scans
 from tests.dicom.outbox import Written, pacs, written
 from tests.dicom.scripted import scripted_pacs
 from tests.peers import free_port
 
-RAISES = {Outcome.RETRY: PeerUnreachable, Outcome.PERMANENT: PeerRefused, Outcome.VERIFY: PeerRefused}
+RAISES = {Outcome.RETRY: PeerUnreachable, Outcome.PERMANENT: PeerRefused, Outcome.VERIFY: Unconfirmed}
 
 
 @pytest.fixture
@@ -101,10 +107,98 @@ def test_every_row_of_the_status_table_has_its_consequence(
         return
     with pytest.raises(RAISES[row.outcome]) as failure:
         store(series, pacs(answering_port), diary)
-    assert diary.entries == [(1, 0)]
-    for fact in ("PACS", f"0x{status:04X}", row.meaning, "1 of 3 stored", series[1][0].sop_instance_uid):
+    if row.outcome is Outcome.VERIFY:
+        assert diary.entries == [(1, 0), (3, 0)]
+    else:
+        assert diary.entries == [(1, 0)]
+        assert "1 of 3 stored" in str(failure.value)
+    for fact in ("PACS", f"0x{status:04X}", row.meaning, series[1][0].sop_instance_uid):
         assert fact in str(failure.value)
     assert "Müller" not in str(failure.value)
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_duplicate_counts_as_stored_only_where_the_peer_shows_it(shown: bool, series: Written) -> None:
+    def answer_query(event: Event) -> Iterator[tuple[int, Dataset | None]]:
+        asked = event.identifier
+        truth = dcmread(series[1][1])
+        assert asked.QueryRetrieveLevel == "IMAGE"
+        assert all(asked[k] == truth[k] for k in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"))
+        if shown:
+            yield 0xFF00, asked
+        yield 0x0000, None
+
+    answers = [0x0000, 0x0111, 0x0000]
+    diary = Diary()
+    with scripted_pacs(lambda _event: answers.pop(0), find=answer_query) as (port, _):
+        if shown:
+            store(series, pacs(port), diary)
+            assert diary.entries == [(1, 0), (3, 0), (2, 0x0111)]
+            return
+        with pytest.raises(Unconfirmed, match="does not show it"):
+            store(series, pacs(port), diary)
+    assert diary.entries == [(1, 0), (3, 0)]
+
+
+@pytest.mark.parametrize("allowed", [2, 4])
+def test_no_more_associations_are_open_at_once_than_allowed(allowed: int, tmp_path: Path) -> None:
+    """Each C-STORE waits until as many are open as may be, so that the most is reached, and never more."""
+    pixels = np.random.default_rng(1).random((12, 8, 8), dtype=np.float32)
+    series = written(tmp_path, scans.images(pixels, scans.frames(np.eye(3), [float(mm) for mm in range(12)])))
+    full = threading.Barrier(allowed, timeout=10)
+    most: list[int] = []
+    diary = Diary()
+
+    def answer(event: Event) -> int:
+        full.wait()
+        most.append(len(event.assoc.ae.active_associations))
+        return 0
+
+    with scripted_pacs(answer) as (port, _):
+        store(series, pacs(port, max_associations=allowed), diary)
+    assert max(most) == allowed
+    assert sorted(diary.entries) == [(number, 0) for number in range(1, 13)]
+
+
+def test_a_peer_that_grants_one_association_gets_the_series_over_one(series: Written) -> None:
+    diary = Diary()
+    with scripted_pacs(lambda _event: 0) as (port, ae):
+        ae.maximum_associations = 1
+        store(series, pacs(port, max_associations=3), diary)
+    assert diary.entries == [(1, 0), (2, 0), (3, 0)]
+
+
+def test_where_one_association_fails_all_of_them_stop(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(1).random((40, 8, 8), dtype=np.float32)
+    series = written(tmp_path, scans.images(pixels, scans.frames(np.eye(3), [float(mm) for mm in range(40)])))
+    bad = series[5][0].sop_instance_uid
+    diary = Diary()
+    with (
+        scripted_pacs(lambda event: 0xC000 if event.file_meta.MediaStorageSOPInstanceUID == bad else 0) as (port, _),
+        pytest.raises(PeerRefused, match=bad),
+    ):
+        store(series, pacs(port, max_associations=3), diary)
+    assert 6 not in {number for number, _ in diary.entries}
+    assert len(diary.entries) < 39
+
+
+def test_compressed_pixels_arrive_bit_by_bit_and_uncompressed_is_there_to_fall_back_to(series: Written) -> None:
+    for taken, expected in (([RLELossless], RLELossless), ([ExplicitVRLittleEndian], ExplicitVRLittleEndian)):
+        arrived: list[Dataset] = []
+
+        def keep(event: Event, arrived: list[Dataset] = arrived) -> int:
+            ds = event.dataset
+            ds.file_meta = event.file_meta
+            arrived.append(ds)
+            return 0
+
+        with scripted_pacs(keep, taken) as (port, _):
+            store(series, pacs(port, compression="rle"), Diary())
+        for (_, path), ds in zip(series, arrived, strict=True):
+            truth = dcmread(path)
+            assert ds.file_meta.TransferSyntaxUID == expected
+            assert ds.SOPInstanceUID == truth.SOPInstanceUID
+            assert np.array_equal(ds.pixel_array, truth.pixel_array)
 
 
 def test_an_association_that_is_aborted_leaves_the_outcome_unknown(series: Written) -> None:
@@ -149,7 +243,7 @@ def test_a_pacs_that_does_not_know_us_says_so() -> None:
 def test_a_pacs_that_is_busy_is_asked_again_later(series: Written) -> None:
     with scripted_pacs(lambda _event: 0) as (port, ae):
         ae.maximum_associations = 1
-        first = open_association(pacs(port), ae.supported_contexts)
+        first = open_association(pacs(port), [Offer(VERIFICATION, str(ImplicitVRLittleEndian))])
         with first, pytest.raises(PeerUnreachable, match="local limit exceeded"):
             store(series, pacs(port), Diary())
 
@@ -176,14 +270,14 @@ def test_a_file_that_has_changed_is_not_sent(series: Written) -> None:
     path = series[1][1]
     path.write_bytes(path.read_bytes()[:-2] + b"\1\1")
     diary = Diary()
-    with scripted_pacs(lambda _event: 0) as (port, _), pytest.raises(StorageFault, match="has changed"):
+    with scripted_pacs(lambda _event: 0) as (port, _), pytest.raises(DamagedFile, match="has changed"):
         store(series, pacs(port), diary)
     assert diary.entries == [(1, 0)]
 
 
-def test_a_file_that_is_gone_is_a_storage_fault(series: Written) -> None:
+def test_a_file_that_is_gone_is_named(series: Written) -> None:
     series[0][1].unlink()
-    with scripted_pacs(lambda _event: 0) as (port, _), pytest.raises(StorageFault, match="cannot be read"):
+    with scripted_pacs(lambda _event: 0) as (port, _), pytest.raises(DamagedFile, match="cannot be read"):
         store(series, pacs(port), Diary())
 
 

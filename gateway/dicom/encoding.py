@@ -1,0 +1,64 @@
+"""Objects as DICOM files (PS3.10) in Explicit VR Little Endian; what the objects of a series share is encoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_data_element
+from pydicom.uid import ExplicitVRLittleEndian
+
+from gateway.dicom.pdu import IMPLEMENTATION_VERSION_NAME
+from gateway.model.ids import IMPLEMENTATION_CLASS_UID
+
+_PREAMBLE = bytes(128) + b"DICM"
+_GROUP_LENGTH = b"\2\0\0\0UL\4\0"
+
+
+def encode_series(datasets: Sequence[Dataset]) -> Iterator[bytes]:
+    """Encode objects, each with a preamble of zeros; elements that are the same Python object are encoded once."""
+    first, last = ({id(element): element for element in ds.elements()} for ds in (datasets[0], datasets[-1]))
+    character_set = datasets[0].get("SpecificCharacterSet")
+    shared = {known: _element(first[known], character_set) for known in first.keys() & last.keys()}
+    for ds in datasets:
+        elements = (ds.get_item(tag) for tag in sorted(ds.keys()))
+        encoded = (shared.get(id(element)) or _element(element, character_set) for element in elements)
+        yield b"".join([_PREAMBLE, _file_meta(ds), *encoded])
+
+
+def _element(element: DataElement | RawDataElement, character_set: str | None) -> bytes:
+    buffer = _explicit_buffer()
+    write_data_element(buffer, element, character_set)
+    return buffer.getvalue()
+
+
+def _file_meta(ds: Dataset) -> bytes:
+    """Encode the file meta information (PS3.10 7.1), which is the same in every file but for one UID."""
+    meta = Dataset()
+    meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+    (uid,) = (_element(element, None) for element in meta)
+    before, after = _common_meta(str(ds.SOPClassUID))
+    content = before + uid + after
+    return _GROUP_LENGTH + len(content).to_bytes(4, "little") + content
+
+
+@cache
+def _common_meta(sop_class_uid: str) -> tuple[bytes, bytes]:
+    """Encode what stands before the UID of the instance, and what stands behind it."""
+    before, after = Dataset(), Dataset()
+    before.FileMetaInformationVersion = b"\0\1"
+    before.MediaStorageSOPClassUID = sop_class_uid
+    after.TransferSyntaxUID = ExplicitVRLittleEndian
+    after.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
+    after.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
+    joined = (b"".join(_element(element, None) for element in part) for part in (before, after))
+    return next(joined), next(joined)
+
+
+def _explicit_buffer() -> DicomBytesIO:
+    buffer = DicomBytesIO()
+    buffer.is_implicit_VR, buffer.is_little_endian = False, True
+    return buffer

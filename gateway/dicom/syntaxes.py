@@ -1,0 +1,64 @@
+"""Transfer syntaxes: what we offer, and a data set of the outbox in the one that the peer has taken."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from types import MappingProxyType
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.filebase import DicomBytesIO
+from pydicom.filereader import read_dataset
+from pydicom.filewriter import write_dataset
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
+
+from gateway.dicom.outbox import dataset_of
+from gateway.model.route import Compression
+
+UNCOMPRESSED = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
+"""The first is what lies in the outbox; the second every peer must take (PS3.5 10.1)."""
+
+COMPRESSED: Mapping[Compression, str] = MappingProxyType({Compression.RLE: str(RLELossless)})
+"""Lossless all of them: the pixels that arrive are those of the outbox, bit by bit."""
+
+
+def offered(compression: Compression) -> Sequence[str]:
+    """List what a peer may choose from, best first; uncompressed is always there to fall back to."""
+    compressed = COMPRESSED.get(compression)
+    return (compressed, *UNCOMPRESSED) if compressed else UNCOMPRESSED
+
+
+def encode_as(content: bytes, syntax: str) -> bytes:
+    """Encode the data set of a file of the outbox; only what the peer does not take as it is gets decoded."""
+    if syntax == UNCOMPRESSED[0]:
+        return dataset_of(content)
+    ds = dcmread(BytesIO(content))
+    if syntax not in UNCOMPRESSED:
+        ds.compress(syntax, generate_instance_uid=False)
+    return encode_dataset(ds, syntax)
+
+
+def encode_dataset(ds: Dataset, syntax: str) -> bytes:
+    """Encode a data set, without preamble and file meta information."""
+    buffer = DicomBytesIO()
+    buffer.is_implicit_VR = syntax == UNCOMPRESSED[1]
+    buffer.is_little_endian = True
+    write_dataset(buffer, ds)
+    return buffer.getvalue()
+
+
+def decode_dataset(content: bytes, syntax: str) -> Dataset:
+    """Decode an uncompressed data set.
+
+    Raises
+    ------
+    ValueError
+        It is none.
+    """
+    try:
+        return read_dataset(BytesIO(content), syntax == UNCOMPRESSED[1], is_little_endian=True)
+    except (InvalidDicomError, EOFError, KeyError, NotImplementedError, struct.error) as fault:
+        raise ValueError(f"no data set: {fault}") from fault
