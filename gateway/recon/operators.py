@@ -89,8 +89,9 @@ def fourier_filter(weights: Tensor, axes: Sequence[int]) -> Map:
     def apply(image: Tensor) -> Tensor:
         if not axes:
             return image * weights
-        kspace: Tensor = torch.fft.fftn(image, dim=axes)
-        return torch.fft.ifftn(kspace.mul_(shifted), dim=axes)
+        kspace = torch.fft.fftn(image, dim=axes)
+        filtered: Tensor = torch.fft.ifftn(kspace.mul_(shifted), dim=axes)
+        return filtered
 
     return apply
 
