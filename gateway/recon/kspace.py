@@ -94,20 +94,25 @@ class Sorter:
         """
         lines = self.lines
         shape = lines.encoding.encoded.matrix.as_tuple()
-        data = np.zeros((stop - start, lines.n_coils, *shape), dtype=np.complex64)
-        counts = np.zeros((stop - start, *shape), dtype=np.uint16)
+        kspace = torch.zeros(stop - start, lines.n_coils, *shape, dtype=torch.complex64)
+        data: Complex = kspace.numpy()
         taken = lines.of_frames(start, stop)
         times_before = self._times_before(taken)
+        repeated = bool(times_before.any())
+        counts = np.zeros((stop - start, *shape), dtype=np.uint16) if repeated else None
         for group in self._groups(taken, times_before):
             samples, x = self._samples(group)
-            frame, z, y = lines.frame[group] - start, lines.z[group], lines.y[group]
-            data[frame, :, z, y, x] += samples
-            counts[frame, z, y, x] += 1
-        if times_before.any():
+            at = (lines.frame[group] - start, lines.z[group], lines.y[group], x)
+            if counts is None:
+                data[at[0], :, at[1], at[2], x] = samples
+            else:
+                data[at[0], :, at[1], at[2], x] += samples
+                counts[at] += 1
+        if counts is not None:
             data /= np.maximum(counts, 1)[:, np.newaxis]
-        self._check(data, start)
+        self._check(kspace, start)
         return KSpace(
-            samples=torch.from_numpy(data),
+            samples=kspace,
             filled=torch.from_numpy(lines.measured(start, stop)),
             heads=lines.first_heads()[start:stop],
             encoding=lines.encoding,
@@ -136,16 +141,23 @@ class Sorter:
         """Take the samples of a group, and where they go along the readout. Shape `(line coil x)`."""
         lines, alignment, first = self.lines, self.alignment, group[0]
         pre, n_kept, start = (int(each[first]) for each in (alignment.discard_pre, alignment.n_kept, alignment.start))
-        samples = self.acquisition[lines.run[first]].samples[lines.row[group], :, pre : pre + n_kept]
+        samples = self.acquisition[lines.run[first]].samples[_rows(lines.row[group]), :, pre : pre + n_kept]
         if alignment.reverse[first]:
             samples = samples[..., ::-1]
         x = slice(max(start, 0), min(start + n_kept, lines.encoding.encoded.matrix.x))
         return samples[..., x.start - start : x.stop - start], x
 
-    def _check(self, data: Complex, start: int) -> None:
-        lowest, highest = torch.aminmax(torch.from_numpy(data.view(np.float32).reshape(len(data), -1)), dim=1)
+    def _check(self, kspace: Tensor, start: int) -> None:
+        lowest, highest = torch.aminmax(torch.view_as_real(kspace).flatten(1), dim=1)
         for frame, ends in enumerate(zip(lowest.tolist(), highest.tolist(), strict=True), start):
             if not all(map(math.isfinite, ends)):
                 raise BadScan(f"{self.lines.name_frame(frame)} has samples that are not finite")
             if not any(ends):
                 raise BadScan(f"{self.lines.name_frame(frame)} has only samples that are zero")
+
+
+def _rows(rows: Ints) -> slice | Ints:
+    """Take rows that follow each other as they are, without a copy."""
+    first, last = int(rows[0]), int(rows[-1])
+    alike = last - first == len(rows) - 1 and bool((np.diff(rows) == 1).all())
+    return slice(first, last + 1) if alike else rows

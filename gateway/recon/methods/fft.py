@@ -47,4 +47,9 @@ def reconstruct_fft(
 def magnitude(kspace: KSpace, target: Target) -> Tensor:
     """Transform coil by coil, so that the images of one are in memory at a time. Shape `(frame z y x)`."""
     coils = kspace.samples.unbind(dim=1)
-    return root_sum_of_squares(to_image(coil, grid=target.grid, matrix=target.matrix) for coil in coils)
+    if target.grid != target.matrix or target.grid != kspace.encoding.encoded.matrix:
+        return root_sum_of_squares(to_image(coil, grid=target.grid, matrix=target.matrix) for coil in coils)
+    # A shift in k-space turns phases only, and one of the image can wait until the coils are one.
+    axes = [axis for axis in (-3, -2, -1) if kspace.samples.shape[axis] > 1]
+    images = (torch.fft.ifftn(coil, dim=axes, norm="ortho") for coil in coils)
+    return torch.fft.fftshift(root_sum_of_squares(images), dim=axes)
