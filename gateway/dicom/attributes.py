@@ -32,6 +32,9 @@ UNPAIRED = frozenset(
 )
 """Body parts of which there is one (PS3.16 Annex L): only for these may Laterality be left out."""
 
+SIDES = {"LEFT": "L", "RIGHT": "R"}
+"""Words of a body part that name its side, to Laterality."""
+
 SERIES_PER_SCAN = 100
 """The scanner's series 4 becomes ours 401, 402, ..., which no scanner numbers so."""
 
@@ -48,7 +51,7 @@ def put_known(ds: Dataset, **attributes: object) -> None:
             setattr(ds, keyword, value)
 
 
-def put_patient(ds: Dataset, subject: Subject) -> None:
+def put_patient(ds: Dataset, subject: Subject, study_date: str | None) -> None:
     """Fill the Patient and Patient Study modules (C.7.1.1, C.7.2.2)."""
     ds.PatientName = values.person_name(subject.patient_name)
     ds.PatientID = values.identifier(subject.patient_id)
@@ -58,6 +61,7 @@ def put_patient(ds: Dataset, subject: Subject) -> None:
         ds,
         PatientWeight=_below(_HEAVIEST_KG, subject.weight_kg),
         PatientSize=_below(_TALLEST_M, subject.height_m),
+        PatientAge=values.age(ds.PatientBirthDate or None, values.calendar_date(study_date)),
     )
 
 
@@ -103,11 +107,13 @@ def series_number(measurement: Measurement, output_index: int) -> int:
 
 
 def _put_body_part(ds: Dataset, body_part: str | None) -> None:
-    """Leave Laterality empty, which says unknown, unless there is only one of the part (type 2C)."""
-    part = re.sub(r"[ _]", "", values.code(body_part) or "")
-    put_known(ds, BodyPartExamined=part or None)
+    """Tell part and side apart; an unknown side is empty, and absent where there is only one of the part (type 2C)."""
+    words = re.findall(r"[A-Z0-9]+", (body_part or "").upper())
+    sides = {SIDES[word] for word in words if word in SIDES}
+    part = values.code("".join(word for word in words if word not in SIDES))
+    put_known(ds, BodyPartExamined=part)
     if part not in UNPAIRED:
-        ds.Laterality = None
+        ds.Laterality = sides.pop() if len(sides) == 1 else None
 
 
 def put_equipment(ds: Dataset, system: System) -> None:
@@ -125,20 +131,26 @@ def put_equipment(ds: Dataset, system: System) -> None:
         ds.ContributingEquipmentSequence = [_scanner(system, vendor)]
 
 
-def _scanner(system: System, vendor: str) -> Dataset:
+def contributor(code: str, meaning: str) -> Dataset:
+    """Begin an item of the Contributing Equipment Sequence with its purpose (CID 7005)."""
     purpose = Dataset()
-    purpose.CodeValue = "109101"
+    purpose.CodeValue = code
     purpose.CodingSchemeDesignator = "DCM"
-    purpose.CodeMeaning = "Acquisition Equipment"
+    purpose.CodeMeaning = meaning
     item = Dataset()
     item.PurposeOfReferenceCodeSequence = [purpose]
+    return item
+
+
+def _scanner(system: System, vendor: str) -> Dataset:
+    item = contributor("109101", "Acquisition Equipment")
     item.Manufacturer = vendor
     put_known(
         item,
         InstitutionName=values.text(system.institution_name),
         StationName=values.text(system.station_name, values.SHORT),
         ManufacturerModelName=values.text(system.model),
-        DeviceSerialNumber=values.identifier(system.device_serial),
+        DeviceSerialNumber=values.identifier(system.device_serial) or values.identifier(system.device_id),
     )
     return item
 

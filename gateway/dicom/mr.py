@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from types import MappingProxyType
 
 from pydicom.dataset import Dataset
@@ -53,6 +55,9 @@ SIEMENS_TICK_MS = 2.5
 """Siemens stamps count from midnight in these; other vendors' stamps have no known unit and are not used."""
 
 _DAY_MS = 24 * 60 * 60 * 1000
+
+PACE_TOLERANCE = 0.05
+"""Repetitions that differ by more of their length have no common one."""
 
 PARTIAL_FOURIER = 0.9
 """Where the shorter side of k-space is below this part of the longer one, lines were left out on purpose."""
@@ -124,10 +129,13 @@ def put_frame(ds: Dataset, frame: Frame, header: ScanHeader) -> None:
     if "IR" in ds.ScanningSequence:
         nth = frame.set or frame.contrast
         ds.InversionTime = values.decimal(_one_or_nth(sequence.inversion_time_ms, nth), positive=True)
+    began, acquired = header.measurement, acquisition_time(frame.acquisition_time_stamp, header.system.vendor)
+    begun_on, begun_at = values.calendar_date(began.series_date), values.time_of_day(began.series_time)
     put_known(
         ds,
         FlipAngle=values.decimal(_one_or_nth(sequence.flip_angle_deg, frame.contrast)),
-        AcquisitionTime=acquisition_time(frame.acquisition_time_stamp, header.system.vendor),
+        AcquisitionDate=values.day_of(acquired, begun_on=begun_on, begun_at=begun_at),
+        AcquisitionTime=acquired,
         TriggerTime=_trigger_time(frame, header),
     )
 
@@ -162,11 +170,24 @@ def _trigger_time(frame: Frame, header: ScanHeader) -> str | None:
     return values.decimal(frame.physiology_time_stamp * SIEMENS_TICK_MS)
 
 
-def put_time_series(ds: Dataset, frame: Frame, repetitions: list[int]) -> None:
-    """Say which repetition in the order of time this is, where there are several."""
+def put_time_series(ds: Dataset, frame: Frame, repetitions: list[int], resolution_ms: float | None) -> None:
+    """Say which repetition in the order of time this is, and how long one takes, where there are several."""
     if len(repetitions) > 1:
         ds.TemporalPositionIdentifier = repetitions.index(frame.repetition) + 1
         ds.NumberOfTemporalPositions = len(repetitions)
+        put_known(ds, TemporalResolution=values.decimal(resolution_ms, positive=True))
+
+
+def temporal_resolution_ms(frames: Iterable[Frame], vendor: str | None) -> float | None:
+    """Measure the time from one repetition to the next; None where the clock has no known unit, or the pace changes."""
+    begins: dict[int, int] = {}
+    for frame in frames:
+        begins[frame.repetition] = min(frame.acquisition_time_stamp, begins.get(frame.repetition, sys.maxsize))
+    stamps = [begins[repetition] for repetition in sorted(begins)]
+    paces = [later - earlier for earlier, later in pairwise(stamps)]
+    if not _siemens(vendor) or not paces or max(paces) - min(paces) > PACE_TOLERANCE * max(paces):
+        return None
+    return SIEMENS_TICK_MS * sum(paces) / len(paces)
 
 
 def put_phase_direction(ds: Dataset, trajectory: str, *, transposed: bool) -> None:

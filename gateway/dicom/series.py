@@ -13,9 +13,10 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 from pydicom.uid import MRImageStorage
 
-from gateway.dicom import attributes, mr, values
+from gateway.dicom import attributes, learned, mr, values
 from gateway.dicom.encoding import encode_series
 from gateway.dicom.layout import PlacedImage, place
+from gateway.dicom.learned import LearnedModel
 from gateway.dicom.pixels import StoredPixels, store_pixels
 from gateway.model.errors import BadScan, ImageRefused, StorageFault
 from gateway.model.header import ScanHeader
@@ -40,6 +41,8 @@ class SeriesPlan:
         When the scan came, in the time zone of the site: becomes Content Date and Time.
     output_index
         Which of the recipe's series this is, from 0.
+    model
+        The network that took part, or None for a conventional reconstruction.
     """
 
     recording_sha256: str
@@ -49,6 +52,7 @@ class SeriesPlan:
     description: str
     received_at: datetime
     output_index: int = 0
+    model: LearnedModel | None = None
 
     def series_uid(self) -> str:
         """Derive the Series Instance UID."""
@@ -83,6 +87,7 @@ def build_series(images: ImageSeries, header: ScanHeader, plan: SeriesPlan) -> l
     common = _common(images, header, plan)
     _put_pixel_format(common, stored)
     repetitions = sorted({frame.repetition for frame in images.frames})
+    resolution_ms = mr.temporal_resolution_ms(images.frames, header.system.vendor)
     datasets = []
     for number, image in enumerate(place(stored.values, images.frames, images.spacing_mm), start=1):
         ds = Dataset()
@@ -91,7 +96,7 @@ def build_series(images: ImageSeries, header: ScanHeader, plan: SeriesPlan) -> l
         ds.InstanceNumber = number
         _put_plane(ds, image)
         mr.put_frame(ds, image.frame, header)
-        mr.put_time_series(ds, image.frame, repetitions)
+        mr.put_time_series(ds, image.frame, repetitions, resolution_ms)
         mr.put_phase_direction(ds, header.encodings[0].trajectory, transposed=image.transposed)
         datasets.append(ds)
     return datasets
@@ -103,8 +108,9 @@ def _common(images: ImageSeries, header: ScanHeader, plan: SeriesPlan) -> Datase
     ds.SOPClassUID = MRImageStorage
     ds.SeriesInstanceUID = plan.series_uid()
     ds.ContentDate = plan.received_at.strftime("%Y%m%d")
+    ds.TimezoneOffsetFromUTC = plan.received_at.strftime("%z")
     ds.ContentTime = plan.received_at.strftime("%H%M%S.%f")
-    attributes.put_patient(ds, header.subject)
+    attributes.put_patient(ds, header.subject, header.study.date)
     attributes.put_study(ds, header.study, recording_sha256=plan.recording_sha256)
     attributes.put_series(ds, header, recording_sha256=plan.recording_sha256, output_index=plan.output_index)
     attributes.put_equipment(ds, header.system)
@@ -115,6 +121,8 @@ def _common(images: ImageSeries, header: ScanHeader, plan: SeriesPlan) -> Datase
         ImageComments=values.text(" ".join(images.notes), values.LONG_TEXT),
     )
     mr.put_series(ds, images, header)
+    if plan.model is not None:
+        learned.mark(ds, plan.model)
     attributes.put_character_set(ds)
     return ds
 

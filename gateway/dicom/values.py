@@ -10,7 +10,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Container
-from datetime import date, time
+from datetime import date, time, timedelta
 
 from pydicom.valuerep import format_number_as_ds
 
@@ -37,6 +37,19 @@ _OLDEST = date(1900, 1, 1)
 
 _LARGEST_DECIMAL = 1e9
 
+_COUNTED_IN_DAYS, _COUNTED_IN_MONTHS, _OLDEST_YEARS = 2, 24, 150
+
+_HALF_A_DAY_H = 12
+
+_PLACEHOLDER = re.compile(r"(?i)x{2,}|0+|\?+|-+|\*+|unknown|undefined|unnamed|none|null|nil|n/a|noname|no name")
+"""What exporters write where they know nothing, or must not say; nobody is called so."""
+
+
+def placeholder(value: str) -> bool:
+    """Say whether a name or an identifier stands for none; of a name, every component must."""
+    parts = [part for part in re.split(r"[\^= ]+", value) if part]
+    return _PLACEHOLDER.fullmatch(value) is not None or all(_PLACEHOLDER.fullmatch(part) for part in parts)
+
 
 def text(value: str | None, limit: int = LONG) -> str | None:
     """Clean text for SH, LO, ST and LT, and cut it at a character."""
@@ -58,8 +71,10 @@ def _allowed(character: str) -> bool:
 
 
 def identifier(value: str | None, limit: int = LONG) -> str | None:
-    """Take an identifier (patient, accession, study, serial number) as it is, or not at all."""
+    """Take an identifier (patient, accession, study, serial number) as it is, or not at all; a placeholder is none."""
     given = (value or "").strip()
+    if placeholder(given):
+        return None
     if given == _printable(given) and len(given) <= limit:
         return given or None
     logger.warning("identifier left out: not legal in DICOM", extra={"characters": len(given), "limit": limit})
@@ -79,7 +94,9 @@ def one_of(value: str | None, allowed: Container[str]) -> str | None:
 
 
 def person_name(value: str | None) -> str | None:
-    """Fit a person name (PN): at most three groups, each at most five components and 64 characters."""
+    """Fit a person name (PN): at most three groups, each of up to five components and 64 characters; no placeholder."""
+    if placeholder(value or ""):
+        return None
     groups = [_name_group(group) for group in _printable(value or "").split("=")[:3]]
     return "=".join(groups).rstrip("=") or None
 
@@ -105,6 +122,29 @@ def calendar_date(value: str | None) -> str | None:
     except ValueError:
         return None
     return day.strftime("%Y%m%d") if day > _OLDEST else None
+
+
+def age(birth: str | None, on: str | None) -> str | None:
+    """Say how old somebody was on a date (AS): in days, from two months on in months, from two years on in years."""
+    if birth is None or on is None or on < birth:
+        return None
+    born, day = (date(int(da[:4]), int(da[4:6]), int(da[6:])) for da in (birth, on))
+    months = 12 * (day.year - born.year) + day.month - born.month - (day.day < born.day)
+    if months < _COUNTED_IN_DAYS:
+        return f"{(day - born).days:03d}D"
+    if months < _COUNTED_IN_MONTHS:
+        return f"{months:03d}M"
+    return f"{months // 12:03d}Y" if months < 12 * _OLDEST_YEARS else None
+
+
+def day_of(time_of_day: str | None, *, begun_on: str | None, begun_at: str | None) -> str | None:
+    """Say on which day (DA) a time of a scan lies that began then: the next one, where midnight has passed."""
+    if begun_on is None or begun_at is None or time_of_day is None:
+        return begun_on
+    if int(begun_at[:2]) - int(time_of_day[:2]) <= _HALF_A_DAY_H:
+        return begun_on
+    begun = date(int(begun_on[:4]), int(begun_on[4:6]), int(begun_on[6:]))
+    return (begun + timedelta(days=1)).strftime("%Y%m%d")
 
 
 def time_of_day(value: str | None) -> str | None:

@@ -16,8 +16,8 @@ from tests.dicom import scans
 RECORDING = "ab" * 32
 
 
-def patient(**fields: Any) -> Dataset:  # noqa: ANN401
-    put_patient(ds := Dataset(), Subject(**fields))
+def patient(study_date: str | None = None, **fields: Any) -> Dataset:  # noqa: ANN401
+    put_patient(ds := Dataset(), Subject(**fields), study_date)
     return ds
 
 
@@ -101,6 +101,54 @@ def test_laterality_is_absent_for_a_body_part_of_which_there_is_one(part: str) -
 def test_laterality_is_unknown_for_any_other(part: str | None) -> None:
     ds = series(scans.with_study(body_part=part))
     assert ds["Laterality"].is_empty
+
+
+@pytest.mark.parametrize(
+    ("given", "part", "side"),
+    [("LEFT KNEE", "KNEE", "L"), ("knee_right", "KNEE", "R"), ("Right Left Hip", "HIP", None), ("LEFT", None, "L")],
+)
+def test_a_side_is_told_from_the_body_part(given: str, part: str | None, side: str | None) -> None:
+    ds = series(scans.with_study(body_part=given))
+    assert ds.get("BodyPartExamined") == part
+    assert ds.Laterality == side
+
+
+@pytest.mark.parametrize(
+    ("birth", "on", "age"),
+    [
+        ("1970-02-03", "2024-02-02", "053Y"),
+        ("1970-02-03", "20240203", "054Y"),
+        ("2022-05-07", "2024-05-06", "023M"),
+        ("2024-04-30", "2024-05-06", "006D"),
+        ("2024-05-06", "2024-05-06", "000D"),
+        ("2024-05-07", "2024-05-06", None),
+        (None, "2024-05-06", None),
+        ("1970-02-30", "2024-05-06", None),
+        ("1970-02-03", None, None),
+    ],
+)
+def test_the_age_is_that_on_the_day_of_the_study(birth: str | None, on: str | None, age: str | None) -> None:
+    assert patient(birth_date=birth, study_date=on).get("PatientAge") == age
+
+
+@pytest.mark.parametrize("given", ["XXXXXXXX", "0", "000", "UNKNOWN", "none", "N/A", "?", "---", "Unknown^Unknown"])
+def test_no_placeholder_leaves_as_somebodys_name_or_number(given: str) -> None:
+    ds = patient(patient_name=given, patient_id=given)
+    assert not ds.PatientName
+    assert not ds.PatientID
+    assert not study(accession_number=given, study_id=given).AccessionNumber
+
+
+@pytest.mark.parametrize("given", ["Xaver", "Null^Anna", "O", "Noname Jr^Bo", "100", "X0"])
+def test_a_name_that_resembles_a_placeholder_is_kept(given: str) -> None:
+    ds = patient(patient_name=given, patient_id=given)
+    assert (ds.PatientName, ds.PatientID) == (given, given)
+
+
+def test_the_serial_number_falls_back_to_the_id_of_the_device() -> None:
+    for serial, expected in (("45387", "45387"), (None, "dev-7"), ("XXXX", "dev-7")):
+        put_equipment(ds := Dataset(), System(vendor="V", device_serial=serial, device_id="dev-7"))
+        assert ds.ContributingEquipmentSequence[0].DeviceSerialNumber == expected
 
 
 def test_the_gateway_made_the_images_and_the_scanner_contributed() -> None:

@@ -146,3 +146,46 @@ def test_cardiac_phases_have_a_trigger_time() -> None:
 def test_the_phase_direction_turns_with_the_image(trajectory: str, transposed: bool, direction: str | None) -> None:
     mr.put_phase_direction(ds := Dataset(), trajectory, transposed=transposed)
     assert ds.get("InPlanePhaseEncodingDirection") == direction
+
+
+@pytest.mark.parametrize(
+    ("begun_at", "stamp", "date"),
+    [
+        ("23:58:00", 34_550_000, "20240506"),
+        ("23:58:00", 40_000, "20240507"),
+        ("12:15:00", 16_000_000, "20240506"),
+        (None, 40_000, "20240506"),
+    ],
+)
+def test_an_acquisition_after_midnight_is_of_the_next_day(begun_at: str | None, stamp: int, date: str) -> None:
+    measurement = replace(scans.header().measurement, series_time=begun_at)
+    ds = timed(replace(scans.header(), measurement=measurement), frame(acquisition_time_stamp=stamp))
+    assert ds.AcquisitionDate == date
+
+
+@pytest.mark.parametrize(
+    ("stamps", "vendor", "resolution_ms"),
+    [
+        ((1000, 1800, 2600), "SIEMENS", 2000.0),
+        ((1000, 1800, 2610), "SIEMENS", 2012.5),
+        ((1000, 1800, 4000), "SIEMENS", None),
+        ((1000, 1800), "GE", None),
+        ((1000,), "SIEMENS", None),
+        ((0, 0), "SIEMENS", 0.0),
+    ],
+)
+def test_the_temporal_resolution_is_the_pace(stamps: tuple[int, ...], vendor: str, resolution_ms: float | None) -> None:
+    frames = [
+        frame(repetition=number, acquisition_time_stamp=stamp + later)
+        for number, stamp in enumerate(stamps)
+        for later in (5, 0)
+    ]
+    assert mr.temporal_resolution_ms(frames, vendor) == resolution_ms
+
+
+def test_one_repetition_is_no_time_series() -> None:
+    mr.put_time_series(ds := Dataset(), frame(), [0], None)
+    assert "TemporalPositionIdentifier" not in ds
+    mr.put_time_series(ds, frame(repetition=3), [1, 3], 0.0)
+    assert (ds.TemporalPositionIdentifier, ds.NumberOfTemporalPositions) == (2, 2)
+    assert "TemporalResolution" not in ds

@@ -1,0 +1,65 @@
+"""Every image of a learned reconstruction says so in four places; a conventional one in none."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from gateway.dicom.encoding import encode_series
+from gateway.dicom.learned import LearnedModel
+from gateway.dicom.series import build_series
+from tests.dicom import scans
+
+MODEL = LearnedModel(name="varnet-knee", version="2.1", weights_sha256="cafe" * 16, trained_for="Knee, 4x, 3 T.")
+
+
+def build(model: LearnedModel | None, description: str = "t2_tse_tra varnet") -> list[Dataset]:
+    plan = replace(scans.plan(), model=model, description=description)
+    return [dcmread(BytesIO(f)) for f in encode_series(build_series(scans.images(), scans.header(), plan))]
+
+
+def test_each_image_is_marked_in_four_places() -> None:
+    for ds in build(MODEL):
+        assert ds.SeriesDescription == "t2_tse_tra varnet [AI]"
+        assert list(ds.ImageType) == ["ORIGINAL", "PRIMARY", "OTHER", "M", "DLRECON"]
+        assert "varnet-knee 2.1" in ds.ImageComments
+        assert MODEL.weights_sha256 in ds.ImageComments
+        scanner, network = ds.ContributingEquipmentSequence
+        assert scanner.PurposeOfReferenceCodeSequence[0].CodeValue == "109101"
+        assert network.PurposeOfReferenceCodeSequence[0].CodeValue == "109102"
+        assert (network.ManufacturerModelName, network.SoftwareVersions) == ("varnet-knee", "2.1")
+        assert MODEL.weights_sha256 in network.ContributionDescription
+        assert "Knee, 4x, 3 T." in network.ContributionDescription
+
+
+def test_what_the_reader_should_know_is_still_there() -> None:
+    assert build(MODEL)[0].ImageComments.endswith("Reconstructed by fft.")
+
+
+def test_a_conventional_series_carries_no_mark() -> None:
+    for ds in build(None):
+        text = str(ds)
+        assert not any(mark in text for mark in ("[AI]", "DLRECON", "109102", "neural"))
+
+
+def test_the_mark_in_the_name_survives_a_long_name() -> None:
+    name = build(MODEL, "x" * 64)[0].SeriesDescription
+    assert name.endswith(" [AI]")
+    assert len(name) == 64
+
+
+@pytest.mark.peer("dciodvfy")
+def test_the_marks_are_legal(tmp_path: Path) -> None:
+    plan = replace(scans.plan(), model=MODEL)
+    (tmp_path / "1.dcm").write_bytes(next(encode_series(build_series(scans.images(), scans.header(), plan))))
+    told = subprocess.run(
+        ["/usr/bin/dciodvfy", "-new", tmp_path / "1.dcm"], check=False, capture_output=True, text=True
+    )
+    assert "Error" not in told.stderr + told.stdout
+    assert "Warning" not in told.stderr + told.stdout
