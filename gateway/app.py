@@ -38,6 +38,7 @@ from gateway.recovery import recover
 from gateway.schedule import duties_of, start_schedule
 from gateway.settings import Settings, load_routes, load_settings
 from gateway.spool.recording import SyncPolicy
+from gateway.spool.room import Room
 from gateway.spool.spool import Spool
 from gateway.supervisor import Child, on_leash, supervise
 from gateway.web.app import LOOPBACK_NAMES, create_app
@@ -82,10 +83,11 @@ def open_stations(config: Path | None) -> Stations:
         give_up_after_s=queue.give_up_after_s,
     )
     policy = SyncPolicy(every_bytes=settings.listener.sync_every_bytes, every_s=settings.listener.sync_every_s)
+    room = Room(warn_percent=settings.recordings.warn_percent, refuse_percent=settings.recordings.refuse_percent)
     return Stations(
         settings=settings,
         routes=routes,
-        spool=Spool(settings.data.spool_folder, policy),
+        spool=Spool(settings.data.spool_folder, policy, room),
         scans=ScanStore(engine, utc_now),
         jobs=JobQueue(engine, utc_now, terms),
         deliveries=DeliveryQueue(engine, utc_now, terms),

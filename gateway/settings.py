@@ -26,6 +26,7 @@ MIB = 1_024 * KIB
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Bytes = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Percent = Annotated[float, Field(gt=0, le=100)]
 Host = Annotated[str, Field(min_length=1)]
 
 
@@ -113,6 +114,25 @@ class Listener(_Section):
         return self
 
 
+class Recordings(_Section):
+    """What came from the scanners, and the disk that holds it."""
+
+    warn_percent: Percent = 80
+    """The log warns when the disk is so full."""
+    refuse_percent: Percent = 95
+    """From here on no scan is taken; the scanner is told why."""
+    keep_days: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """A recording is deleted so long after its series have arrived everywhere; without it, never. Nothing else is."""
+    watch_folder: Path | None = None
+    """ISMRMRD files (.h5) that are put there come in as if a scanner had sent them; relative to this file's folder."""
+
+    @model_validator(mode="after")
+    def _warns_before_it_refuses(self) -> Self:
+        if self.warn_percent > self.refuse_percent:
+            raise ValueError("warn_percent must not be more than refuse_percent")
+        return self
+
+
 class Workers(_Section):
     """The processes that reconstruct."""
 
@@ -120,6 +140,12 @@ class Workers(_Section):
     """Jobs that run at the same time; on a GPU usually one."""
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$")] = "auto"
     """auto (a GPU if there is one), cpu, cuda, or cuda:1 for the second GPU."""
+    max_job_s: Seconds = 4 * HOUR_S
+    """A job that takes longer ends with its worker, which counts as a crash."""
+    max_memory_bytes: Bytes | None = None
+    """So does one that takes more memory, under `gateway run`; without it, the machine is the limit."""
+    noise_lifetime_s: Seconds = 168 * HOUR_S
+    """How long the covariance of a noise scan serves later scans that name it."""
 
 
 class Queue(_Section):
@@ -201,6 +227,7 @@ class Settings(BaseSettings):
     data: Data = Data()
     database: Database = Database()
     listener: Listener = Listener()
+    recordings: Recordings = Recordings()
     workers: Workers = Workers()
     queue: Queue = Queue()
     web: Web = Web()
@@ -324,4 +351,7 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
     data = settings.data.model_copy(update={"folder": folder / settings.data.folder.expanduser()})
     file = settings.routes.file
     routes = settings.routes.model_copy(update={"file": folder / file.expanduser() if file else None})
-    return settings.model_copy(update={"data": data, "routes": routes})
+    watched = settings.recordings.watch_folder
+    watch = {"watch_folder": folder / watched.expanduser() if watched else None}
+    recordings = settings.recordings.model_copy(update=watch)
+    return settings.model_copy(update={"data": data, "recordings": recordings, "routes": routes})

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from gateway.jobs.worker import owner_name
 from gateway.model.errors import StorageFault
@@ -35,6 +36,8 @@ class Child:
     command: Sequence[str]
     reap: Callable[[str], int]
     """Takes back what an owner had claimed."""
+    max_memory_bytes: int | None = None
+    """A child that takes more is killed, which costs an attempt and not the machine."""
 
 
 @contextmanager
@@ -59,7 +62,7 @@ def _keep(child: Child, ended: threading.Event) -> None:
         owner = owner_name(child.role)
         command = [*child.command, "--owner", owner]
         with subprocess.Popen(command, stdin=subprocess.PIPE) as process:  # noqa: S603 - our own
-            lived_well = _watch(process, ended)
+            lived_well = _watch(process, child.max_memory_bytes, ended)
         if ended.is_set():
             return
         logger.error("child died", extra={"role": child.role, "exit": process.returncode, "owner": owner})
@@ -68,14 +71,27 @@ def _keep(child: Child, ended: threading.Event) -> None:
         ended.wait(wait_s)
 
 
-def _watch(process: subprocess.Popen[bytes], ended: threading.Event) -> bool:
+def _watch(process: subprocess.Popen[bytes], max_memory_bytes: int | None, ended: threading.Event) -> bool:
     """Wait until the child dies or we end; say whether it had lived well."""
     waited_s = 0.0
     while process.poll() is None and not ended.wait(0.1):
         waited_s += 0.1
+        if max_memory_bytes is not None and _memory_bytes(process.pid) > max_memory_bytes:
+            logger.error("child killed: it took more memory than allowed", extra={"pid": process.pid})
+            process.kill()
+            process.wait()
     if process.poll() is None:
         _let_go(process)
     return waited_s >= LIVED_WELL_S
+
+
+def _memory_bytes(pid: int) -> int:
+    """Memory that a process takes, without what it only shares; 0 where nobody can say."""
+    try:
+        _size, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text().split()
+    except (OSError, ValueError):
+        return 0
+    return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _let_go(process: subprocess.Popen[bytes]) -> None:

@@ -15,7 +15,7 @@ PYPROJECT = ROOT / "pyproject.toml"
 CONTRACTS = [contract["name"] for contract in tomllib.loads(PYPROJECT.read_text())["tool"]["importlinter"]["contracts"]]
 STUBS = [
     *("__main__", "cli", "demo", "app", "web/page", "schedule", "supervisor", "offline", "show", "logs"),
-    *("intake", "recovery", "process", "deliver", "settings"),
+    *("intake", "recovery", "retention", "watch", "process", "deliver", "settings"),
     *("mrd/parser", "spool/spool", "jobs/store", "routing/choose", "recon/fft", "quality/verdict", "dicom/series"),
     "model/job",
 ]

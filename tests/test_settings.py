@@ -16,7 +16,10 @@ from gateway.model.route import FftRecipe, FolderDestination, PacsDestination
 from gateway.settings import PREFIX, Settings, load_routes, load_settings
 
 CONFIG = Path(__file__).parent.parent / "config"
-WITHOUT_DEFAULT = {("database", "url"), ("routes", "file")}
+WITHOUT_DEFAULT = {
+    *(("database", "url"), ("routes", "file"), ("workers", "max_memory_bytes")),
+    *(("recordings", "watch_folder"), ("recordings", "keep_days")),
+}
 
 
 @pytest.fixture(autouse=True)

@@ -59,3 +59,22 @@ def test_children_end_when_the_block_ends(tmp_path: Path) -> None:
         (pid,) = site.wait_for(1).values()
     assert not Path(f"/proc/{pid}").exists()
     assert site.reaped == []
+
+
+GROWS = """
+import sys
+taken = bytearray(400 << 20)
+sys.stdin.read()
+"""
+
+
+def test_a_child_that_takes_too_much_memory_is_killed_and_its_work_taken_back() -> None:
+    taken_back = threading.Event()
+
+    def reap(_owner: str) -> int:
+        taken_back.set()
+        return 1
+
+    child = Child(role="t", command=[sys.executable, "-c", GROWS], reap=reap, max_memory_bytes=200 << 20)
+    with supervise([child], threading.Event()):
+        assert taken_back.wait(20)

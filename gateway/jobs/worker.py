@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -56,6 +58,8 @@ class Pace:
     heartbeat_s: float = 20
     trouble_s: float = 5
     """Pause after the database did not answer."""
+    attempt_s: float = 0
+    """An attempt that takes longer ends its process, and no code that hangs can prevent it; 0 is never."""
 
 
 def owner_name(role: str) -> str:
@@ -81,7 +85,7 @@ def work(queue: Queue[Work], run: Callable[[Work], None], *, owner: str, stop: t
 def _attempt(queue: Queue[Work], run: Callable[[Work], None], claimed: Work, pace: Pace) -> None:
     """Run one attempt under a heartbeat and record how it ended."""
     try:
-        with _Heartbeat(queue, claimed.lease, pace.heartbeat_s):
+        with _Heartbeat(queue, claimed.lease, pace.heartbeat_s), _deadline(pace.attempt_s):
             outcome = _outcome(queue, run, claimed)
         outcome()
     except LostLease as lost:
@@ -107,6 +111,16 @@ def _outcome(queue: Queue[Work], run: Callable[[Work], None], claimed: Work) -> 
         what = f"a fault of ours ({type(bug).__name__}); the log has the details"
         return lambda: queue.fail(lease, what)
     return lambda: None
+
+
+@contextmanager
+def _deadline(seconds: float) -> Iterator[None]:
+    """Have the kernel end this process (SIGALRM) unless the block ends in time."""
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 class _Heartbeat:

@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 CHUNK_BYTES = 1 << 20
 BACKLOG = 128
+BUSY, NOT_STORED = "busy", "NOT STORED"
+"""How refusals begin that may heal: the same scan may be sent again."""
 LINGER_S = 2.0
 """How long a client may keep sending after its answer, so that the answer is not lost to a connection reset."""
 
@@ -122,9 +124,9 @@ class Listener:
         """Start a session, or say why not."""
         with self._lock:
             if len(self._connections) >= self._limits.sessions:
-                return f"busy: {self._limits.sessions} sessions are open; try again"
+                return f"{BUSY}: {self._limits.sessions} sessions are open; try again"
             if self._addresses[host] >= self._limits.sessions_per_address:
-                return f"busy: {self._limits.sessions_per_address} sessions are open from {host}; try again"
+                return f"{BUSY}: {self._limits.sessions_per_address} sessions are open from {host}; try again"
             thread = threading.Thread(target=self._serve, args=(connection, host), name=f"mrd-{host}", daemon=True)
             self._connections[connection] = thread
             self._addresses[host] += 1
@@ -158,7 +160,7 @@ def _serve_session(connection: socket.socket, recorder: Recorder, limits: Sessio
         _answer(connection, answer + messages.close() if session.closed and not stopped else answer)
     except StorageFault as fault:
         logger.error("scan not stored", extra={"reason": str(fault)})  # noqa: TRY400 - expected
-        _answer(connection, messages.text(f"NOT STORED: {fault}"))
+        _answer(connection, messages.text(f"{NOT_STORED}: {fault}"))
         recorder.lose(str(fault))
     finally:
         recorder.abandon()

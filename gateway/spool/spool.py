@@ -13,14 +13,16 @@ from pathlib import Path
 from gateway.model.errors import DamagedFile, GatewayError
 from gateway.model.ids import RecordingId
 from gateway.spool.recording import PART_SUFFIX, SEAL_SUFFIX, SUFFIX, RecordingWriter, SyncPolicy
+from gateway.spool.room import Room
 
 
 class Spool:
     """Recordings below one folder, a sub-folder for each day."""
 
-    def __init__(self, folder: Path, policy: SyncPolicy = SyncPolicy()) -> None:  # noqa: B008 - frozen
+    def __init__(self, folder: Path, policy: SyncPolicy = SyncPolicy(), room: Room = Room()) -> None:  # noqa: B008 - frozen
         self.folder = folder
         self._policy = policy
+        self._room = room
 
     def create(self, recording: RecordingId, day: date) -> RecordingWriter:
         """Begin a recording.
@@ -28,8 +30,10 @@ class Spool:
         Raises
         ------
         StorageFault
-            The folder cannot be written.
+            There is no room, or the folder cannot be written.
         """
+        if self.folder.exists():
+            self._room.admit(self.folder)
         return RecordingWriter(self.folder / day.isoformat(), recording, policy=self._policy, monotonic=time.monotonic)
 
     def key_of(self, path: Path) -> str:
@@ -52,6 +56,16 @@ class Spool:
                 if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
                     raise DamagedFile(f"recording {key} is not what was written: its hash differs")
         return path
+
+    def delete(self, key: str) -> None:
+        """Remove a recording and its seal; safe to repeat."""
+        path = self.folder / key
+        for one in (path, seal_path(path)):
+            one.unlink(missing_ok=True)
+
+    def is_scarce(self) -> bool:
+        """Whether a person should make room soon."""
+        return self._room.is_scarce(self.folder)
 
     def unfinished(self) -> Iterator[Path]:
         """Find the recordings that were being written when their process died."""
