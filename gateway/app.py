@@ -8,9 +8,9 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -26,6 +26,7 @@ from gateway.jobs.deliveries import DeliveryQueue
 from gateway.jobs.lease import Terms
 from gateway.jobs.queries import Queries
 from gateway.jobs.reconstructions import JobQueue
+from gateway.jobs.retention import Retention
 from gateway.jobs.scans import ScanStore
 from gateway.jobs.worker import Pace, owner_name, work
 from gateway.logs import configure_logs
@@ -35,12 +36,13 @@ from gateway.model.route import PacsDestination, Routes
 from gateway.mrd.framing import Limits
 from gateway.mrd.listener import Listener, SessionLimits
 from gateway.recovery import recover
-from gateway.schedule import duties_of, start_schedule
+from gateway.schedule import duties_of, housekeeping, start_schedule
 from gateway.settings import Settings, load_routes, load_settings
 from gateway.spool.recording import SyncPolicy
 from gateway.spool.room import Room
 from gateway.spool.spool import Spool
 from gateway.supervisor import Child, on_leash, supervise
+from gateway.watch import WatchFolder
 from gateway.web.app import LOOPBACK_NAMES, create_app
 
 logger = logging.getLogger(__name__)
@@ -227,7 +229,8 @@ def run_worker(stations: Stations, stop: threading.Event, owner: str | None) -> 
         device=stations.settings.workers.device,
     )
     logger.info("worker ready")
-    work(stations.jobs, processor, owner=owner or owner_name("worker"), stop=stop, pace=pace_of(stations.settings))
+    pace = replace(pace_of(stations.settings), attempt_s=stations.settings.workers.max_job_s)
+    work(stations.jobs, processor, owner=owner or owner_name("worker"), stop=stop, pace=pace)
 
 
 def run_deliverer(stations: Stations, stop: threading.Event, owner: str | None) -> None:
@@ -248,11 +251,24 @@ def everything(config: Path | None, stop: threading.Event) -> Iterator[Stations]
         running.enter_context(listening(stations))
         if stations.settings.web.enabled:
             running.enter_context(showing(stations))
-        scheduler = start_schedule(duties_of(stations.jobs, stations.deliveries))
+        scheduler = start_schedule({**duties_of(stations.jobs, stations.deliveries), **_housekeeping(stations)})
         running.callback(scheduler.shutdown)
-        workers = [_child("work", config, stations.jobs.reap) for _ in range(stations.settings.workers.count)]
+        worker = _child("work", config, stations.jobs.reap)
+        worker = replace(worker, max_memory_bytes=stations.settings.workers.max_memory_bytes)
+        workers = [worker] * stations.settings.workers.count
         running.enter_context(supervise([*workers, _child("deliver", config, stations.deliveries.reap)], stop))
         yield stations
+
+
+def _housekeeping(stations: Stations) -> Mapping[str, tuple[float, Callable[[], object]]]:
+    listener, recordings = stations.settings.listener, stations.settings.recordings
+    watch = None
+    if recordings.watch_folder is not None:
+        _make_folder(recordings.watch_folder)
+        everywhere = listener.host in ("0.0.0.0", "::")  # noqa: S104 - asked, not bound
+        watch = WatchFolder(recordings.watch_folder, "localhost" if everywhere else listener.host, listener.port)
+    rows = Retention(stations.jobs.engine, utc_now)
+    return housekeeping(stations.spool, rows, clock=utc_now, keep_days=recordings.keep_days, watch=watch)
 
 
 def _child(role: str, config: Path | None, reap: Callable[[str], int]) -> Child:

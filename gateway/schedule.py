@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import partial
 from types import MappingProxyType
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from gateway.jobs.clock import Clock
 from gateway.jobs.deliveries import DeliveryQueue
 from gateway.jobs.reconstructions import JobQueue
+from gateway.jobs.retention import Retention
+from gateway.retention import retire
+from gateway.spool.spool import Spool
+from gateway.watch import WatchFolder
 
 REAP_EVERY_S = 10
+WARN_EVERY_S = 60
+DELETE_EVERY_S = 3600
+WATCH_EVERY_S = 2
+
+logger = logging.getLogger(__name__)
 
 
 def start_schedule(duties: Mapping[str, tuple[float, Callable[[], object]]]) -> BackgroundScheduler:
@@ -30,3 +43,24 @@ def duties_of(jobs: JobQueue, deliveries: DeliveryQueue) -> Mapping[str, tuple[f
             "take back the deliveries of dead deliverers": (REAP_EVERY_S, deliveries.reap),
         }
     )
+
+
+def housekeeping(
+    spool: Spool, rows: Retention, *, clock: Clock, keep_days: float | None, watch: WatchFolder | None
+) -> Mapping[str, tuple[float, Callable[[], object]]]:
+    """List what keeps room on the disk, and takes scans that come as files."""
+    duties: dict[str, tuple[float, Callable[[], object]]] = {
+        "warn before the disk is full": (WARN_EVERY_S, partial(_warn, spool))
+    }
+    if keep_days is not None:
+        keep = timedelta(days=keep_days)
+        delete = partial(retire, spool, rows, keep=keep, clock=clock)
+        duties["delete recordings that were delivered long ago"] = (DELETE_EVERY_S, delete)
+    if watch is not None:
+        duties["take scans from the watch folder"] = (WATCH_EVERY_S, watch.look)
+    return MappingProxyType(duties)
+
+
+def _warn(spool: Spool) -> None:
+    if spool.is_scarce():
+        logger.warning("the disk of the recordings is getting full", extra={"percent": round(spool.used_percent())})

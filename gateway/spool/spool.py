@@ -67,6 +67,10 @@ class Spool:
         """Whether a person should make room soon."""
         return self._room.is_scarce(self.folder)
 
+    def used_percent(self) -> float:
+        """Say how full the disk is."""
+        return self._room.used_percent(self.folder)
+
     def unfinished(self) -> Iterator[Path]:
         """Find the recordings that were being written when their process died."""
         yield from sorted(self.folder.glob(f"*/*{PART_SUFFIX}"))
