@@ -218,9 +218,9 @@ def test_without_a_routes_file_everything_gets_fft_and_goes_to_a_folder(tmp_path
 
 
 def test_faults_of_the_routes_name_their_file_and_line(file: Path) -> None:
-    write(file.parent / "routes.toml", "[recipes.fft]\nmethd = 1\n")
+    write(file.parent / "routes.toml", '[recipes.fft]\nmethod = "fft"\nmethd = 1\n')
     settings = load_settings(write(file, '[routes]\nfile = "routes.toml"'))
-    with pytest.raises(RoutesFault, match=r"etc/routes.toml: 3 fault\(s\)\n(.*\n)*  line 2: recipes.fft.methd"):
+    with pytest.raises(RoutesFault, match=r"etc/routes.toml: 3 fault\(s\)\n(.*\n)*  line 3: recipes.fft.methd"):
         load_routes(settings)
 
 

@@ -32,8 +32,30 @@ class FftRecipe(_Part):
     """Which method it is."""
 
 
-Recipe = FftRecipe
-"""Every method with its parameters; a union, discriminated by ``method``, as soon as there are two."""
+class NufftRecipe(_Part):
+    """Any trajectory: density-compensated adjoint transform, coils combined by the root of the sum of squares."""
+
+    method: Literal["nufft"] = "nufft"
+    """Which method it is."""
+
+
+class CgNufftRecipe(_Part):
+    """Any trajectory: iterative SENSE by conjugate gradients, sensitivities from the centre of k-space."""
+
+    method: Literal["cg-nufft"] = "cg-nufft"
+    """Which method it is."""
+    steps: Annotated[int, Field(ge=1, le=200)] = 15
+    """Iterations, at the most."""
+    tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-3
+    """Relative residual at which the iterations stop."""
+    regularisation: Annotated[float, Field(ge=0)] = 0.01
+    """Weight of the image's energy, where a fully sampled k-space has weight 1."""
+    calibration_diameter: Annotated[float, Field(ge=4)] = 24
+    """How much of the centre of k-space the sensitivities are taken from, in cycles per field of view."""
+
+
+Recipe = Annotated[FftRecipe | NufftRecipe | CgNufftRecipe, Field(discriminator="method")]
+"""Every method with its parameters."""
 
 
 class Compression(StrEnum):

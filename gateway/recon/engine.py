@@ -12,12 +12,16 @@ from gateway.model.errors import GatewayError
 from gateway.model.header import ScanHeader
 from gateway.model.image import ImageSeries
 from gateway.model.readout import Acquisition
-from gateway.model.route import FftRecipe, Recipe
+from gateway.model.route import CgNufftRecipe, FftRecipe, NufftRecipe, Recipe
 from gateway.recon.convention import in_our_convention
 from gateway.recon.kspace import Progress
+from gateway.recon.methods.cg_nufft import reconstruct_cg_nufft
 from gateway.recon.methods.fft import reconstruct_fft
+from gateway.recon.methods.nufft import reconstruct_nufft
 
-METHODS: Mapping[type, Callable[..., tuple[ImageSeries, ...]]] = MappingProxyType({FftRecipe: reconstruct_fft})
+METHODS: Mapping[type, Callable[..., tuple[ImageSeries, ...]]] = MappingProxyType(
+    {FftRecipe: reconstruct_fft, NufftRecipe: reconstruct_nufft, CgNufftRecipe: reconstruct_cg_nufft}
+)
 """By recipe; each takes acquisition, header, recipe, device and progress."""
 
 

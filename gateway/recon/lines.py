@@ -103,11 +103,11 @@ def find_lines(acquisition: Acquisition, header: ScanHeader) -> Lines:
         A slice is missing.
     """
     encoding = imaging_encoding(header)
-    picked = [np.flatnonzero(_is_imaging(readouts)) for readouts in acquisition]
-    heads = _heads(acquisition, picked)
+    picked = [np.flatnonzero(is_imaging(readouts)) for readouts in acquisition]
+    heads = imaging_heads(acquisition, picked)
     columns = np.stack([heads["idx"][name].astype(np.int64) for name in FRAME_INDICES], axis=1)
     indices, frame = np.unique(columns, axis=0, return_inverse=True)
-    _check_slices(indices, encoding.limits.get("slice"))
+    check_slices(indices, encoding.limits.get("slice"))
     check_room(encoding, n_frames=len(indices), n_coils=int(heads["active_channels"][0]))
     phase_encodes = place_counter("line", heads, header)
     partitions = place_counter("partition", heads, header)
@@ -127,13 +127,25 @@ def find_lines(acquisition: Acquisition, header: ScanHeader) -> Lines:
     )
 
 
-def _is_imaging(readouts: Readouts) -> npt.NDArray[np.bool_]:
+def is_imaging(readouts: Readouts) -> npt.NDArray[np.bool_]:
+    """Say which readouts are of the image: not noise, calibration or the like. Shape `(readout,)`."""
     of_the_image = readouts.heads["encoding_space_ref"] == IMAGING_SPACE
     return np.asarray(of_the_image & ~readouts.flagged(NOT_IMAGING))
 
 
-def _heads(acquisition: Acquisition, picked: Sequence[npt.NDArray[np.intp]]) -> npt.NDArray[Any]:
-    """Join the heads of the lines, once there are any and all have samples of the same channels."""
+def imaging_heads(acquisition: Acquisition, picked: Sequence[npt.NDArray[np.intp]]) -> npt.NDArray[Any]:
+    """Join the heads of the lines, once there are any and all have samples of the same channels.
+
+    Parameters
+    ----------
+    picked
+        Which readouts of each run are of the image.
+
+    Raises
+    ------
+    BadScan
+        There are none, they are empty, or their channels change.
+    """
     runs = [(readouts, rows) for readouts, rows in zip(acquisition, picked, strict=True) if len(rows)]
     if not runs:
         raise BadScan(_no_imaging(acquisition))
@@ -156,8 +168,19 @@ def _no_imaging(acquisition: Acquisition) -> str:
     return "; ".join([f"none of {sum(map(len, acquisition))} readouts is an imaging readout", *carry])
 
 
-def _check_slices(indices: Ints, limit: Limit | None) -> None:
-    """Every slice must be in every repetition, echo, phase and set: a stack with a hole looks like a whole one."""
+def check_slices(indices: Ints, limit: Limit | None) -> None:
+    """Refuse a stack with a hole, which looks like a whole one: every slice in every repetition, echo, phase and set.
+
+    Parameters
+    ----------
+    indices
+        The frames' counters in the order of `FRAME_INDICES`. Shape `(frame, 5)`.
+
+    Raises
+    ------
+    BadScan
+        Slices are missing that the header announces or another repetition, echo, phase or set has.
+    """
     wanted = set(indices[:, -1].tolist())
     if limit:
         wanted |= set(range(max(limit.minimum, 0), min(limit.maximum, _LARGEST_INDEX) + 1))

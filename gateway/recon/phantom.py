@@ -72,6 +72,10 @@ class PhantomScan:
     center_mm: tuple[float, float, float] = (3.0, -12.0, 25.0)
     """Of the middle of the slices, in the patient."""
     anatomy: tuple[Ellipsoid, ...] = (*HEAD, MARKER)
+    acceleration: int = 1
+    """Every which line is measured; the centre of k-space is."""
+    calibration_lines: int = 0
+    """In the middle of k-space, measured all the same; the extra ones are flagged as calibration alone."""
 
     def axes(self) -> Floats:
         """Give readout, phase and slice direction in the patient. Shape `(axis xyz)`."""
@@ -89,10 +93,11 @@ def head_phantom(scan: PhantomScan = PhantomScan()) -> tuple[Acquisition, ScanHe
     random = np.random.default_rng(scan.seed)
     noise = random.standard_normal((*kspace.shape, 2)) * scan.noise
     samples = (kspace + noise.view(np.complex128)[..., 0]).astype(np.complex64)
-    n_slices, n_coils, ny, nx = samples.shape
-    readouts = samples.transpose(0, 2, 1, 3).reshape(n_slices * ny, n_coils, nx)
+    lines = _measured_lines(scan)
+    _, n_coils, _, nx = samples.shape
+    readouts = samples[:, :, lines].transpose(0, 2, 1, 3).reshape(-1, n_coils, nx)
     empty = np.zeros((len(readouts), nx, 0), np.float32)
-    return (Readouts(_heads(scan, ny, nx), readouts, empty),), _header(scan)
+    return (Readouts(_heads(scan, lines, nx), readouts, empty),), _header(scan)
 
 
 def slice_kspace(scan: PhantomScan, number: int) -> Complex:
@@ -105,7 +110,9 @@ def slice_kspace(scan: PhantomScan, number: int) -> Complex:
     order = len(WAVES) // 2
     kx = np.asarray((np.arange(nx + 2 * order) - nx // 2 - order) * step, np.float64)
     ky = np.asarray((np.arange(2 * ny + 2 * order) - 2 * (ny // 2) - order) * step, np.float64)
-    fine = float(np.sqrt(ny * nx)) / (scan.fov_mm * 2 * scan.fov_mm) * _transform(scan, number, ky, kx)
+    fine = (
+        float(np.sqrt(ny * nx)) / (scan.fov_mm * 2 * scan.fov_mm) * _transform(scan, number, ky[:, None], kx[None, :])
+    )
     weights = sensitivity_weights(scan)
     kspace = np.zeros((scan.n_coils, ny, nx), np.complex128)
     for j, wave_y in enumerate(WAVES):
@@ -115,25 +122,46 @@ def slice_kspace(scan: PhantomScan, number: int) -> Complex:
     return kspace
 
 
+def signal_at(scan: PhantomScan, number: int, ky: Floats, kx: Floats) -> Complex:
+    """Compute the signal of all coils at any points of k-space, without noise. Shape `(coil *points)`.
+
+    Scaled like `slice_kspace`, but for a field of view and matrix without oversampling.
+
+    Parameters
+    ----------
+    ky, kx
+        In 1/mm, of one shape.
+    """
+    step = 1 / (2 * scan.fov_mm)
+    weights = sensitivity_weights(scan)
+    signal = np.zeros((scan.n_coils, *np.shape(kx)), np.complex128)
+    for j, wave_y in enumerate(WAVES):
+        for i, wave_x in enumerate(WAVES):
+            shifted = _transform(scan, number, ky - wave_y * step, kx - wave_x * step)
+            signal += np.multiply.outer(weights[:, j, i], shifted)
+    scale = float(np.sqrt(scan.matrix.y * scan.matrix.x)) / scan.fov_mm**2
+    return np.asarray(scale * signal)
+
+
 WAVES = (-2, -1, 0, 1, 2)
 """Plane waves of a sensitivity along each axis, in periods per two fields of view."""
 
 
 def _transform(scan: PhantomScan, number: int, ky: Floats, kx: Floats) -> Complex:
-    """Fourier transform of the anatomy in a slice (mm^2). Shape `(y x)`."""
-    result = np.zeros((len(ky), len(kx)), np.complex128)
+    """Fourier transform of the anatomy in a slice (mm^2), at spatial frequencies (1/mm) that broadcast."""
+    result = np.zeros(np.broadcast(ky, kx).shape, np.complex128)
     for piece in scan.anatomy:
         ellipse = _cut(piece, scan.slice_offset_mm(number))
         if ellipse is None:
             continue
         a, b = ellipse
         turn, (x, y, _) = np.radians(piece.turn_deg), piece.center_mm
-        along = np.cos(turn) * kx[None, :] + np.sin(turn) * ky[:, None]
-        across = -np.sin(turn) * kx[None, :] + np.cos(turn) * ky[:, None]
+        along = np.cos(turn) * kx + np.sin(turn) * ky
+        across = -np.sin(turn) * kx + np.cos(turn) * ky
         q = 2 * np.pi * np.hypot(a * along, b * across)
         bessel = torch.special.bessel_j1(torch.from_numpy(q)).numpy()
         jinc = np.divide(2 * bessel, q, out=np.ones_like(q), where=q > 0)
-        phase = np.exp(-2j * np.pi * ky * y)[:, None] * np.exp(-2j * np.pi * kx * x)[None, :]
+        phase = np.exp(-2j * np.pi * ky * y) * np.exp(-2j * np.pi * kx * x)
         result += piece.adds * np.pi * a * b * jinc * phase
     return result
 
@@ -186,9 +214,16 @@ def _waves(scan: PhantomScan, x_mm: Floats, y_mm: Floats) -> Complex:
     return np.stack([np.stack([np.exp(turns * (n * x_mm + m * y_mm)) for n in WAVES]) for m in WAVES])
 
 
-def _heads(scan: PhantomScan, ny: int, nx: int) -> npt.NDArray[np.void]:
-    heads = np.zeros(scan.n_slices * ny, ACQUISITION_HEADER)
-    slices, lines = np.divmod(np.arange(len(heads)), ny)
+def _measured_lines(scan: PhantomScan) -> npt.NDArray[np.intp]:
+    """List the lines of a slice that are measured."""
+    from_centre = np.arange(scan.matrix.y) - scan.matrix.y // 2
+    calibration = (from_centre >= -(scan.calibration_lines // 2)) & (from_centre < (scan.calibration_lines + 1) // 2)
+    return np.flatnonzero((from_centre % scan.acceleration == 0) | calibration)
+
+
+def _heads(scan: PhantomScan, measured: npt.NDArray[np.intp], nx: int) -> npt.NDArray[np.void]:
+    heads = np.zeros(scan.n_slices * len(measured), ACQUISITION_HEADER)
+    slices, lines = np.repeat(np.arange(scan.n_slices), len(measured)), np.tile(measured, scan.n_slices)
     axes = scan.axes()
     offsets = np.array([scan.slice_offset_mm(number) for number in range(scan.n_slices)])
     heads["version"] = 1
@@ -199,8 +234,13 @@ def _heads(scan: PhantomScan, ny: int, nx: int) -> npt.NDArray[np.void]:
     heads["position"] = np.asarray(scan.center_mm) + offsets[slices][:, None] * axes[2]
     heads["read_dir"], heads["phase_dir"], heads["slice_dir"] = axes
     heads["idx"]["kspace_encode_step_1"], heads["idx"]["slice"] = lines, slices
-    heads["flags"][lines == 0] |= np.uint64(Flag.FIRST_IN_SLICE.bit)
-    heads["flags"][lines == ny - 1] |= np.uint64(Flag.LAST_IN_SLICE.bit)
+    from_centre = lines - scan.matrix.y // 2
+    extra = from_centre % scan.acceleration != 0
+    both = ~extra & (abs(from_centre) <= scan.calibration_lines // 2) & (scan.calibration_lines > 0)
+    heads["flags"][extra] |= np.uint64(Flag.IS_PARALLEL_CALIBRATION.bit)
+    heads["flags"][both] |= np.uint64(Flag.IS_PARALLEL_CALIBRATION_AND_IMAGING.bit)
+    heads["flags"][lines == measured[0]] |= np.uint64(Flag.FIRST_IN_SLICE.bit)
+    heads["flags"][lines == measured[-1]] |= np.uint64(Flag.LAST_IN_SLICE.bit)
     heads["flags"][-1] |= np.uint64(Flag.LAST_IN_MEASUREMENT.bit)
     return heads
 
@@ -216,6 +256,8 @@ def _header(scan: PhantomScan) -> ScanHeader:
             "kspace_encoding_step_1": Limit(minimum=0, maximum=scan.matrix.y - 1, center=scan.matrix.y // 2),
             "slice": Limit(minimum=0, maximum=scan.n_slices - 1, center=scan.n_slices // 2),
         },
+        acceleration=Zyx(z=1.0, y=float(scan.acceleration), x=1.0),
+        calibration_mode="embedded" if scan.calibration_lines else None,
     )
     return ScanHeader(
         encodings=(encoding,),

@@ -14,6 +14,7 @@ from gateway.recon.frames import frames_of
 from gateway.recon.kspace import Sorter
 from gateway.recon.lines import Lines
 from gateway.recon.space import Target, is_3d
+from gateway.recon.trajectory import Gatherer
 
 
 def magnitude_series(
@@ -42,6 +43,32 @@ def magnitude_series(
         dwell_time_us=float(heads["sample_time_us"][0]),
         readout_samples=lines.encoding.encoded.matrix.x,
         notes=(*notes, *_measurement_notes(lines, sorter.alignment, target)),
+    )
+
+
+def scattered_series(
+    pixels: npt.NDArray[np.float32], gatherer: Gatherer, target: Target, notes: Sequence[str]
+) -> ImageSeries:
+    """Join magnitude images of a non-Cartesian scan with where they lie and how they were measured.
+
+    Parameters
+    ----------
+    pixels
+        Shape `(frame z y x)`.
+    """
+    heads = gatherer.first_heads()
+    return ImageSeries(
+        pixels=pixels.reshape(-1, *pixels.shape[2:]),
+        frames=tuple(frame for head in heads for frame in frames_of(head, target)),
+        spacing_mm=target.spacing_mm,
+        kind=ImageKind.MAGNITUDE,
+        three_dimensional=is_3d(gatherer.encoding),
+        n_coils=gatherer.n_coils,
+        n_lines=len(gatherer.heads) // gatherer.n_frames,
+        encoded_lines=gatherer.encoding.encoded.matrix.y,
+        dwell_time_us=float(heads["sample_time_us"][0]),
+        readout_samples=int(heads["number_of_samples"][0]),
+        notes=(*notes, f"The trajectory was sent in {gatherer.unit}."),
     )
 
 

@@ -80,7 +80,7 @@ def test_routes_are_what_the_text_says() -> None:
 
 def test_all_faults_come_at_once_in_the_order_of_the_lines() -> None:
     assert faults(BAD) == [
-        "line 2: recipes.fft.methd: unknown key; did you mean 'method'?",
+        "line 1: recipes.fft: Unable to extract tag using discriminator 'method'",
         "line 4: destinations.pacs.host: is missing",
         "line 6: destinations.pacs.hst: unknown key; did you mean 'host'?",
         "line 7: destinations.pacs.ae_title: String should have at most 16 characters",
@@ -231,7 +231,7 @@ def test_a_range_that_holds_nothing_is_told(match: str, fault: str) -> None:
 
 def test_parts_that_nothing_uses_are_told_with_their_lines() -> None:
     text = GOOD.replace(
-        "[[rules]]", '[recipes.spare]\n\n[destinations.shelf]\nkind = "folder"\npath = "x"\n\n[[rules]]'
+        "[[rules]]", '[recipes.spare]\nmethod = "fft"\n[destinations.shelf]\nkind = "folder"\npath = "x"\n\n[[rules]]'
     )
     assert advice(text, parse_routes(text, source="routes.toml")) == [
         "line 10: recipes.spare: no rule names it; a scan gets it only where the scanner asks for it by this name",
