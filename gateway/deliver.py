@@ -9,14 +9,19 @@ from typing import Any
 
 from gateway.dicom.folder import store_in_folder
 from gateway.dicom.store import store
+from gateway.dicom.stow import store_by_web
 from gateway.jobs.deliveries import ClaimedDelivery, DeliveryQueue
 from gateway.model.errors import NoRoute
-from gateway.model.route import FolderDestination, PacsDestination, Routes
+from gateway.model.route import FolderDestination, PacsDestination, Routes, StowDestination
 from gateway.model.series import Instance
 
 Sender = Callable[[Sequence[tuple[Instance, Path]], Any, Callable[[Instance, int], None]], None]
 
-SENDERS: Mapping[type, Sender] = {PacsDestination: store, FolderDestination: store_in_folder}
+SENDERS: Mapping[type, Sender] = {
+    PacsDestination: store,
+    StowDestination: store_by_web,
+    FolderDestination: store_in_folder,
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,6 +50,7 @@ PROGRAMS: Mapping[str, Program] = MappingProxyType(
             Program(Path("/usr/bin/echoscu"), "dcmtk"),
             Program(Path("/usr/bin/findscu"), "dcmtk"),
             Program(Path("/usr/bin/movescu"), "dcmtk"),
+            Program(Path("/usr/bin/openssl"), "openssl"),
             Program(Path("/usr/bin/storescp"), "dcmtk"),
             Program(Path("/usr/bin/storescu"), "dcmtk"),
             Program(Path("/usr/bin/wlmscpfs"), "dcmtk"),

@@ -16,6 +16,7 @@ from typing import NoReturn
 from gateway.dicom import pdu
 from gateway.dicom.command import DATASET, NO_DATASET, RESPONSE, Command, decode_command, encode_command
 from gateway.dicom.pdu import HEAD_BYTES, Offer, PduType
+from gateway.dicom.tls import client_context
 from gateway.dicom.wire import Wire, connect
 from gateway.model.errors import PeerRefused, PeerUnreachable
 from gateway.model.route import PacsDestination
@@ -100,6 +101,9 @@ class Association:
         """Say in our own words what went wrong on the wire."""
         try:
             yield
+        except ssl.SSLError as fault:
+            kind = PeerRefused if "ALERT" in str(fault).upper() else PeerUnreachable
+            raise kind(f"{self.peer} ended the TLS connection: {fault}") from fault
         except OSError as fault:
             raise PeerUnreachable(f"{self.peer} does not answer: {fault.strerror or fault}") from fault
         except ValueError as fault:
@@ -195,9 +199,10 @@ def open_association(destination: PacsDestination, offers: Sequence[Offer]) -> I
     """
     peer = describe(destination)
     try:
-        wire = connect(destination.host, destination.port, timeout_s=destination.timeout_s)
+        tls = client_context(destination.tls) if destination.tls else None
+        wire = connect(destination.host, destination.port, timeout_s=destination.timeout_s, tls=tls)
     except ssl.SSLError as fault:
-        raise PeerRefused(f"{peer}: no TLS connection: {fault.reason}") from fault
+        raise PeerRefused(f"{peer}: no TLS connection: {fault}") from fault
     except OSError as fault:
         raise PeerUnreachable(f"{peer} does not answer: {fault.strerror or fault}") from fault
     association = Association(wire, peer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ def scripted_pacs(
     sop_class: UID = MRImageStorage,
     *,
     find: Find | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[tuple[int, AE]]:
     """Answer every C-STORE and C-FIND as told; gives the port, and the entity for further settings."""
     ae = AE(ae_title="PACS")
@@ -36,7 +38,7 @@ def scripted_pacs(
     if find is not None:
         ae.add_supported_context(STUDY_ROOT_FIND)
         handlers.append((evt.EVT_C_FIND, find))
-    server = ae.start_server((LOOPBACK, 0), block=False, evt_handlers=handlers)
+    server = ae.start_server((LOOPBACK, 0), block=False, evt_handlers=handlers, ssl_context=tls)
     assert server is not None
     try:
         yield server.server_address[1], ae

@@ -62,7 +62,7 @@ protocl = "x"
 
 SHELF = (
     "line 9: destinations.shelf: Input tag 'shelf' found using 'kind' does not match any of the expected tags: "
-    "'folder', 'pacs'"
+    "'folder', 'pacs', 'stow'"
 )
 
 
