@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 import uvicorn
+from sqlalchemy import Engine
 
 from gateway.deliver import Deliverer
 from gateway.dicom.picture import png_of
 from gateway.dicom.store import echo
 from gateway.intake import Reception
+from gateway.jobs.audit import AuditTrail
 from gateway.jobs.clock import utc_now
 from gateway.jobs.database import open_database, upgrade
 from gateway.jobs.deliveries import DeliveryQueue
@@ -27,6 +29,7 @@ from gateway.jobs.lease import Terms
 from gateway.jobs.queries import Queries
 from gateway.jobs.reconstructions import JobQueue
 from gateway.jobs.retention import Retention
+from gateway.jobs.route_versions import RouteVersions
 from gateway.jobs.scans import ScanStore
 from gateway.jobs.worker import Pace, owner_name, work
 from gateway.logs import configure_logs
@@ -37,10 +40,11 @@ from gateway.mrd.framing import Limits
 from gateway.mrd.listener import Listener, SessionLimits
 from gateway.recovery import recover
 from gateway.schedule import duties_of, housekeeping, start_schedule
-from gateway.settings import Settings, load_routes, load_settings
+from gateway.settings import Settings, load_routes, load_settings, routes_folder, routes_source
 from gateway.spool.recording import SyncPolicy
 from gateway.spool.room import Room
 from gateway.spool.spool import Spool
+from gateway.steering import UNAPPLIED, Steering
 from gateway.supervisor import Child, on_leash, supervise
 from gateway.watch import WatchFolder
 from gateway.web.app import LOOPBACK_NAMES, create_app
@@ -53,12 +57,18 @@ class Stations:
     """Everything that roles are made of."""
 
     settings: Settings
-    routes: Routes
+    steering: Steering
     spool: Spool
     scans: ScanStore
     jobs: JobQueue
     deliveries: DeliveryQueue
     queries: Queries
+    audit: AuditTrail
+
+    @property
+    def routes(self) -> Routes:
+        """The routes that the next job takes."""
+        return self.steering.routes(self.steering.in_force())
 
 
 def open_stations(config: Path | None) -> Stations:
@@ -71,11 +81,11 @@ def open_stations(config: Path | None) -> Stations:
     """
     settings = load_settings(config)
     configure_logs(settings.log.level, settings.log.format)
-    routes = load_routes(settings)
     for folder in (settings.data.folder, settings.data.spool_folder, settings.data.outbox_folder):
         _make_folder(folder)
     engine = open_database(settings.database_url.get_secret_value())
     upgrade(engine)
+    steering = _steering(settings, engine)
     queue = settings.queue
     terms = Terms(
         lease_s=queue.lease_s,
@@ -88,13 +98,28 @@ def open_stations(config: Path | None) -> Stations:
     room = Room(warn_percent=settings.recordings.warn_percent, refuse_percent=settings.recordings.refuse_percent)
     return Stations(
         settings=settings,
-        routes=routes,
+        steering=steering,
         spool=Spool(settings.data.spool_folder, policy, room),
         scans=ScanStore(engine, utc_now),
         jobs=JobQueue(engine, utc_now, terms),
         deliveries=DeliveryQueue(engine, utc_now, terms),
         queries=Queries(engine),
+        audit=AuditTrail(engine, utc_now),
     )
+
+
+def _steering(settings: Settings, engine: Engine) -> Steering:
+    """Open the routes; those that the next job would take have to be good."""
+    steering = Steering(
+        versions=RouteVersions(engine, utc_now),
+        folder=routes_folder(settings),
+        unapplied=lambda: routes_source(settings).text,
+    )
+    number = steering.in_force()
+    if number == UNAPPLIED:
+        load_routes(settings)
+    steering.routes(number)
+    return steering
 
 
 def _make_folder(folder: Path) -> None:
@@ -225,7 +250,7 @@ def run_worker(stations: Stations, stop: threading.Event, owner: str | None) -> 
         jobs=stations.jobs,
         spool=stations.spool,
         outbox=stations.settings.data.outbox_folder,
-        routes=stations.routes,
+        routes=stations.steering.routes,
         device=stations.settings.workers.device,
     )
     logger.info("worker ready")
@@ -236,17 +261,27 @@ def run_worker(stations: Stations, stop: threading.Event, owner: str | None) -> 
 def run_deliverer(stations: Stations, stop: threading.Event, owner: str | None) -> None:
     """Deliver until stopped."""
     deliverer = Deliverer(
-        deliveries=stations.deliveries, outbox=stations.settings.data.outbox_folder, routes=stations.routes
+        deliveries=stations.deliveries, outbox=stations.settings.data.outbox_folder, routes=stations.steering.routes
     )
     logger.info("deliverer ready")
     pace = pace_of(stations.settings)
     work(stations.deliveries, deliverer, owner=owner or owner_name("deliverer"), stop=stop, pace=pace)
 
 
+def _tell_of_routes(stations: Stations) -> None:
+    """Say which routes are in force, and that a file which says something else is not."""
+    steering, file = stations.steering, stations.settings.routes.file
+    number = steering.in_force()
+    logger.info("routes in force", extra={"version": number})
+    if number != UNAPPLIED and file is not None and steering.unapplied() != steering.toml(number):
+        logger.warning("the routes file is not what is in force", extra={"version": number, "file": file})
+
+
 @contextmanager
 def everything(config: Path | None, stop: threading.Event) -> Iterator[Stations]:
     """Run all roles on this machine: listener, page and schedule here, workers and deliverers as children."""
     stations = open_stations(config)
+    _tell_of_routes(stations)
     with ExitStack() as running:
         running.enter_context(listening(stations))
         if stations.settings.web.enabled:
@@ -294,6 +329,20 @@ def replay(stations: Stations, start_of_id: str, *, recipe: str) -> JobId:
         raise WrongCall(f"there is no recipe {recipe!r} in the routes; known are: {known}")
     scan = stations.queries.scan(start_of_id)
     return stations.scans.replay(scan.id, recipe=recipe, who=person())
+
+
+def routes_to_try(stations: Stations, file: Path | None) -> Routes:
+    """Read the routes in a file, or take those in force."""
+    if file is None:
+        return stations.routes
+    source = routes_source(stations.settings, file)
+    return stations.steering.parse(source.text, source=source.name)
+
+
+def apply_routes(stations: Stations, file: Path | None, comment: str) -> int:
+    """Put routes in force: those in ``file``, else those in the file that the settings name."""
+    source = routes_source(stations.settings, file)
+    return stations.steering.apply(source.text, source=source.name, who=person(), comment=comment)
 
 
 def echo_destination(stations: Stations, name: str) -> None:

@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
 
 from gateway import __version__, app as roles, show
+from gateway.cli_steering import audit, routes
 from gateway.model.errors import GatewayError, WrongCall
 from gateway.model.job import JobState
 from gateway.model.work import WorkEvent
-
-WIDE = 200
-"""Columns of output that goes to a file or another program."""
+from gateway.options import Config, Json, Limit, err, out
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="The MRI Reconstruction Gateway."
@@ -25,23 +23,21 @@ app = typer.Typer(
 jobs = typer.Typer(no_args_is_help=True, help="Reconstructions: list, story, and what a person may do to them.")
 scans = typer.Typer(no_args_is_help=True, help="Scans as they came in.")
 pacs = typer.Typer(no_args_is_help=True, help="Destinations.")
-routes = typer.Typer(no_args_is_help=True, help="Rules, recipes and destinations.")
 database = typer.Typer(no_args_is_help=True, help="The database.")
-for name, group in (("jobs", jobs), ("scans", scans), ("pacs", pacs), ("routes", routes), ("db", database)):
+for name, group in (
+    ("jobs", jobs),
+    ("scans", scans),
+    ("pacs", pacs),
+    ("routes", routes),
+    ("audit", audit),
+    ("db", database),
+):
     app.add_typer(group, name=name)
 
-out = Console(width=None if sys.stdout.isatty() else WIDE)
-err = Console(stderr=True)
 
-Config = Annotated[
-    Optional[Path],  # noqa: UP045 - typer reads it at run time
-    typer.Option("--config", envvar="GATEWAY_CONFIG", help="gateway.toml; without it, defaults in ./gateway-data."),
-]
-Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 Owner = Annotated[Optional[str], typer.Option(hidden=True)]  # noqa: UP045
 Leashed = Annotated[bool, typer.Option("--leashed", hidden=True)]
 Scan = Annotated[Path, typer.Argument(help="An ISMRMRD .h5 file, or a recording (.mrd).")]
-Limit = Annotated[int, typer.Option(min=1, help="How many.")]
 JobNumber = Annotated[int, typer.Argument(help="Number of the job.", min=1)]
 Reason = Annotated[str, typer.Option(help="Why; it is written into the job's timeline.")]
 
@@ -236,25 +232,6 @@ def pacs_echo(
     """Ask a PACS whether it is there and knows us (C-ECHO)."""
     roles.echo_destination(_stations(config), destination)
     out.print(f"{destination} answers")
-
-
-@routes.command("schema")
-def routes_schema() -> None:
-    """Print the JSON Schema of routes.toml, by which editors complete it."""
-    from gateway.routing.schema import routes_schema as schema  # noqa: PLC0415
-
-    print(schema())  # noqa: T201
-
-
-@routes.command("check")
-def routes_check(config: Config = None) -> None:
-    """Read settings and routes, and say what is wrong with them."""
-    from gateway.settings import load_routes, load_settings  # noqa: PLC0415
-
-    found = load_routes(load_settings(config))
-    out.print(
-        f"{len(found.rules)} rules, {len(found.recipes)} recipes, {len(found.destinations)} destinations: all well"
-    )
 
 
 @database.command("upgrade")

@@ -30,13 +30,16 @@ class Deliverer:
 
     deliveries: DeliveryQueue
     outbox: Path
-    routes: Routes
+    routes: Callable[[int], Routes]
+    """Gets the number of their version."""
 
     def __call__(self, delivery: ClaimedDelivery) -> None:
         """Run one delivery to its end."""
-        destination = self.routes.destinations.get(delivery.destination)
+        destination = self.routes(delivery.routes_version).destinations.get(delivery.destination)
         if destination is None:
-            raise NoRoute(f"destination {delivery.destination!r} is not in the routes any more")
+            raise NoRoute(
+                f"version {delivery.routes_version} of the routes has no destination {delivery.destination!r}"
+            )
         files = [(instance, self.outbox / instance.path) for instance in delivery.missing]
         send = SENDERS[type(destination)]
         send(files, destination, lambda instance, status: self.deliveries.stored(delivery, instance, status))

@@ -30,7 +30,8 @@ class Processor:
     jobs: JobQueue
     spool: Spool
     outbox: Path
-    routes: Routes
+    routes: Callable[[int], Routes]
+    """Gets the number of their version."""
     device: str
 
     def __call__(self, job: ClaimedJob) -> None:
@@ -39,8 +40,8 @@ class Processor:
         header = parse_header(session.header_xml)
         facts = facts_of(header, source=job.peer, recipe_asked=job.recipe_asked)
         self.jobs.describe(job, facts.told())
-        choice = choose(self.routes, facts)
-        self.jobs.routed(job.lease, rule=choice.rule.name, recipe=choice.recipe_name, why="; ".join(choice.why))
+        choice = choose(self.routes(job.routes_version), facts)
+        self.jobs.routed(job.lease, rule=choice.rule.name, recipe=choice.recipe_name, why=self._why(job, choice))
         if job.incomplete and choice.rule.incomplete == "hold":
             raise IncompleteScan(f"{job.incomplete}; release the job to reconstruct what came")
 
@@ -61,6 +62,9 @@ class Processor:
             self.jobs.incomplete(job, str(fault))
             raise
         self.jobs.succeed(job, made, list(choice.destinations), priority=choice.rule.priority)
+
+    def _why(self, job: ClaimedJob, choice: Choice) -> str:
+        return "; ".join([f"routes version {job.routes_version}", *choice.why])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from gateway.model.errors import RoutesFault, SettingsFault
-from gateway.model.route import FftRecipe, FolderDestination, Port, Routes, Rule
+from gateway.model.route import Port, Routes
 from gateway.routing.text import Key, faults_of, key_places, parse_routes, toml_tree, unknown_key
 
 PREFIX = "GATEWAY__"
@@ -49,11 +50,6 @@ class Data(_Section):
     def outbox_folder(self) -> Path:
         """DICOM series that wait for their destinations."""
         return self.folder / "outbox"
-
-    @property
-    def series_folder(self) -> Path:
-        """Where series go as long as no routes are given."""
-        return self.folder / "series"
 
 
 class Database(_Section):
@@ -274,33 +270,61 @@ def load_settings(path: Path | None) -> Settings:
     return _resolved(settings, (path.parent if path else Path()).absolute())
 
 
-def load_routes(settings: Settings) -> Routes:
-    """Read the routes: from the file that the settings name, else one rule that sends everything to a folder.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutesSource:
+    """The text of the routes, and where it comes from."""
+
+    text: str
+    name: str
+
+
+DEFAULT_ROUTES = """\
+# Every scan is reconstructed by fft, and its series goes to a folder.
+
+[recipes.fft]
+method = "fft"
+
+[destinations.folder]
+kind = "folder"
+path = "series"
+
+[[rules]]
+name = "everything"
+recipe = "fft"
+destinations = ["folder"]
+"""
+"""In force as long as no routes are given."""
+
+
+def routes_source(settings: Settings, path: Path | None = None) -> RoutesSource:
+    """Read the text of the routes: from ``path``, else from the file that the settings name, else the default.
 
     Raises
     ------
-    SettingsFault
-        The file cannot be read; as `RoutesFault` when it says something impossible, all faults at once.
+    RoutesFault
+        The file cannot be read.
     """
-    path = settings.routes.file
-    if path is None:
-        return _default_routes(settings.data.series_folder)
-    routes = parse_routes(_read(path, RoutesFault), source=str(path))
-    destinations = {
-        name: each.model_copy(update={"path": path.parent / each.path.expanduser()})
-        if isinstance(each, FolderDestination)
-        else each
-        for name, each in routes.destinations.items()
-    }
-    return routes.model_copy(update={"destinations": destinations})
+    file = path or settings.routes.file
+    if file is None:
+        return RoutesSource(text=DEFAULT_ROUTES, name="the default routes")
+    return RoutesSource(text=_read(file, RoutesFault), name=str(file))
 
 
-def _default_routes(folder: Path) -> Routes:
-    return Routes(
-        recipes={"fft": FftRecipe()},
-        destinations={"folder": FolderDestination(path=folder)},
-        rules=(Rule(name="everything", recipe="fft", destinations=("folder",)),),
-    )
+def routes_folder(settings: Settings) -> Path:
+    """Say where relative paths in the routes start, in whatever version of them."""
+    return settings.routes.file.parent if settings.routes.file else settings.data.folder
+
+
+def load_routes(settings: Settings) -> Routes:
+    """Read the routes that are in force before any were applied.
+
+    Raises
+    ------
+    RoutesFault
+        The file cannot be read, or says something impossible, all faults at once.
+    """
+    source = routes_source(settings)
+    return parse_routes(source.text, source=source.name, folder=routes_folder(settings))
 
 
 def _read(path: Path, fault: type[SettingsFault] = SettingsFault) -> str:

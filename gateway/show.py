@@ -12,7 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from gateway.jobs.audit import Sealed
 from gateway.jobs.queries import EventView, JobView, ScanView
+from gateway.jobs.route_versions import RouteVersion
+from gateway.routing.choose import Explanation
 
 STYLES = {
     "DONE": "green",
@@ -120,4 +123,60 @@ def show_destinations(console: Console, destinations: Mapping[str, Mapping[str, 
     for name, one in destinations.items():
         where = str(one["path"]) if one["kind"] == "folder" else f"{one['ae_title']}@{one['host']}:{one['port']}"
         table.add_row(clean(name), str(one["kind"]), clean(where))
+    console.print(table)
+
+
+def show_advice(console: Console, counted: str, advice: Sequence[str]) -> None:
+    """Say that routes may be applied, and what they have to no purpose."""
+    console.print(f"{counted}: {'may be applied' if advice else 'all well'}")
+    for sentence in advice:
+        console.print(f"  [yellow]{clean(sentence)}[/yellow]", soft_wrap=True)
+
+
+def show_explanation(console: Console, explanation: Explanation) -> None:
+    """Tell what each rule says to a scan, and what would be done with it."""
+    choice = explanation.choice
+    table = _table("rule", "", "why")
+    decided = False
+    for verdict in explanation.verdicts:
+        mark = "" if verdict.misfits else "would fit, too" if decided else "[green]takes it[/green]"
+        decided = decided or not verdict.misfits
+        table.add_row(clean(verdict.rule), mark, clean("; ".join(verdict.misfits)))
+    console.print(table)
+    if choice is None:
+        console.print(f"[yellow]the scan would be held:[/yellow] {clean(explanation.refusal)}", soft_wrap=True)
+        return
+    sent = ", ".join(choice.destinations)
+    console.print(f"recipe {clean(choice.recipe_name)!r}, to {clean(sent)}; {clean(choice.why[-1])}", soft_wrap=True)
+
+
+def show_expectations(console: Console, found: Mapping[str, Sequence[str]]) -> None:
+    """Tell which expectations are not met, and in which points."""
+    unmet = {name: points for name, points in found.items() if points}
+    for name, points in unmet.items():
+        console.print(f"[red]{clean(name)}[/red]: {clean('; '.join(points))}", soft_wrap=True)
+    console.print(f"{len(found) - len(unmet)} of {len(found)} expectations are met")
+
+
+def show_versions(console: Console, versions: Sequence[RouteVersion]) -> None:
+    """List versions of the routes."""
+    table = _table("version", "applied", "by", "comment")
+    for one in versions:
+        table.add_row(str(one.number), _time(one.at), clean(one.who), clean(one.comment))
+    console.print(table)
+
+
+def show_difference(console: Console, lines: Sequence[str]) -> None:
+    """Print a difference, what came green and what went red."""
+    styles = {"+": "green", "-": "red", "@": "cyan"}
+    for line in lines:
+        console.print(clean(line), style=styles.get(line[:1]), soft_wrap=True, highlight=False)
+
+
+def show_trail(console: Console, lines: Sequence[Sealed]) -> None:
+    """List lines of the audit trail."""
+    table = _table("line", "time", "who", "what", "")
+    for line in lines:
+        deed = line.deed
+        table.add_row(str(line.number), _time(deed.at), clean(deed.who), clean(deed.what), clean(deed.text))
     console.print(table)

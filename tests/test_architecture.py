@@ -14,8 +14,22 @@ ROOT = Path(__file__).resolve().parents[1]
 PYPROJECT = ROOT / "pyproject.toml"
 CONTRACTS = [contract["name"] for contract in tomllib.loads(PYPROJECT.read_text())["tool"]["importlinter"]["contracts"]]
 STUBS = [
-    *("__main__", "cli", "demo", "app", "web/page", "schedule", "supervisor", "offline", "show", "logs"),
-    *("intake", "recovery", "retention", "watch", "process", "deliver", "settings"),
+    *(
+        "__main__",
+        "cli",
+        "cli_steering",
+        "demo",
+        "app",
+        "web/page",
+        "schedule",
+        "supervisor",
+        "offline",
+        "rehearsal",
+        "show",
+        "logs",
+        "options",
+    ),
+    *("intake", "recovery", "retention", "watch", "process", "deliver", "steering", "settings"),
     *("mrd/parser", "spool/spool", "jobs/store", "routing/choose", "recon/fft", "quality/verdict", "dicom/series"),
     "model/job",
 ]

@@ -30,6 +30,8 @@ class ClaimedDelivery:
     missing: tuple[Instance, ...]
     """What the destination has not confirmed yet."""
     n_instances: int
+    routes_version: int
+    """Whose destination of this name is meant."""
 
 
 class DeliveryQueue(WorkQueue[DeliveryState]):
@@ -62,6 +64,7 @@ class DeliveryQueue(WorkQueue[DeliveryState]):
                 series_instance_uid=connection.execute(uid).scalar_one(),
                 missing=tuple(_instance(file) for file in files if file.number not in done),
                 n_instances=len(files),
+                routes_version=row.routes_version,
             )
 
     def stored(self, claimed: ClaimedDelivery, instance: Instance, status: int) -> None:

@@ -74,6 +74,8 @@ class JobView:
     reason: str
     rule: str | None
     recipe: str | None
+    routes_version: int
+    """Number of the routes it takes; 0 is the file, before anything was applied."""
     progress: float
     doing: str
     attempt: int

@@ -8,10 +8,12 @@ from typing import Any, Generic
 
 from sqlalchemy import Connection, Engine, Row, Table, select, update
 
+from gateway.jobs.audit import Deed, add_deed
 from gateway.jobs.clock import Clock
 from gateway.jobs.database import writing
 from gateway.jobs.events import Event, add_event
 from gateway.jobs.lease import FREE, Lease, Terms, abandoned_rows, claim_row, write_fenced
+from gateway.jobs.route_versions import version_in_force
 from gateway.model.errors import WrongCall
 from gateway.model.work import State, Transitions, WorkEvent, next_state
 
@@ -101,12 +103,18 @@ class WorkQueue(Generic[State]):
         with writing(self.engine) as connection:
             row = self._row(connection, row_id, lock=True)
             state = next_state(self._transitions, type(self._working)(row.state), event)
-            again = {"run_at": self.clock(), "crashes": 0} if state in self._claimable else {}
+            again = self._afresh(connection) if state in self._claimable else {}
             released = {"released_by": who} if event is WorkEvent.RELEASE else {}
             change = update(self.table).where(self.table.c.id == row_id)
             connection.execute(change.values(state=state, reason=reason, **FREE, **again, **released))
             self._event(connection, row, event, who=who, text=reason)
+            what = f"{self.table.name} {row_id} {event}"
+            add_deed(connection, Deed(at=self.clock(), who=who, what=what, text=reason))
             return state
+
+    def _afresh(self, connection: Connection) -> dict[str, object]:
+        """Let a row run as if it were new: at once, and by the routes that are in force now."""
+        return {"run_at": self.clock(), "crashes": 0, "routes_version": version_in_force(connection)}
 
     def reap(self, dead_owner: str | None = None) -> int:
         """Take back the work of dead workers; return how many rows."""

@@ -34,6 +34,8 @@ class ClaimedJob:
     peer: str
     recipe_asked: str
     received_at: datetime
+    routes_version: int
+    """In force when it was queued, or when a person last let it run."""
     incomplete: str
     """Why the scan is not whole; empty where it is, and where a person has released it nevertheless."""
 
@@ -61,6 +63,7 @@ class JobQueue(WorkQueue[JobState]):
                 peer=scan.peer,
                 recipe_asked=row.recipe_asked,
                 received_at=scan.ended_at,
+                routes_version=row.routes_version,
                 incomplete=scan.reason if scan.state == ScanState.INCOMPLETE and row.released_by is None else "",
             )
 
@@ -104,6 +107,7 @@ class JobQueue(WorkQueue[JobState]):
                 for destination in destinations:
                     row = {"series_id": series_id, "job_id": claimed.job, "scan_id": claimed.scan}
                     row |= {"destination": destination, "state": DeliveryState.PENDING, "priority": priority}
+                    row |= {"routes_version": claimed.routes_version}
                     now = self.clock()
                     connection.execute(insert(deliveries).values(created_at=now, run_at=now, **row))
 

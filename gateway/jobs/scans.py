@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, insert, select, update
 from gateway.jobs.clock import Clock
 from gateway.jobs.database import reading, writing
 from gateway.jobs.events import Event, add_event
+from gateway.jobs.route_versions import version_in_force
 from gateway.jobs.tables import jobs, scans
 from gateway.model.errors import WrongCall
 from gateway.model.ids import JobId, RecordingId
@@ -99,6 +100,7 @@ class ScanStore:
     def _enqueue(self, connection: Connection, recording: RecordingId, *, who: str, **asked: object) -> JobId:
         now = self._clock()
         row = {"scan_id": recording, "state": JobState.QUEUED, "run_at": now, "created_at": now, **asked}
+        row["routes_version"] = version_in_force(connection)
         job = JobId(connection.execute(insert(jobs).values(row).returning(jobs.c.id)).scalar_one())
         add_event(connection, Event(at=now, scan_id=recording, job_id=job, who=who, what="queued"))
         return job

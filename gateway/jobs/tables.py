@@ -62,6 +62,7 @@ def _lease_columns() -> list[Column[object]]:
         Column("created_at", Utc, nullable=False),
         Column("finished_at", Utc),
         Column("released_by", String(128)),
+        Column("routes_version", Integer, nullable=False, default=0, server_default="0"),
     ]
     return columns
 
@@ -169,6 +170,27 @@ noise = Table(
     Column("bandwidth_factor", Float, nullable=False),
     Column("matrix", LargeBinary, nullable=False),
     Column("measured_at", Utc, nullable=False),
+)
+
+route_versions = Table(
+    "route_versions",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", Utc, nullable=False),
+    Column("who", String(128), nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("toml", Text, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", Id, primary_key=True, autoincrement=False),
+    Column("at", Utc, nullable=False),
+    Column("who", String(255), nullable=False),
+    Column("what", String(64), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
 )
 
 events = Table(

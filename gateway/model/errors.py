@@ -19,6 +19,7 @@
     │   └── Unconfirmed         it says it has an instance already, and does not show it: hold for a person
     ├── DamagedFile           a file in the outbox is not what was written: hold for a person
     ├── StorageFault          disk or database failed us (transient)
+    ├── AuditBroken           the audit trail is not what was written
     ├── LostLease             another worker owns the job now: stop, write nothing
     └── IllegalTransition     the state does not allow this event
 
@@ -132,6 +133,10 @@ class StorageFault(GatewayError):
     """Disk or database failed us."""
 
     transient = True
+
+
+class AuditBroken(GatewayError):
+    """The audit trail is not what was written: a line was changed, taken out or put in."""
 
 
 class LostLease(GatewayError):

@@ -8,13 +8,14 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, TypeAlias, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.model.errors import RoutesFault
-from gateway.model.route import Routes, RuleFaults
+from gateway.model.route import FolderDestination, Routes, RuleFaults
 
 Key: TypeAlias = tuple[str | int, ...]
 """Where a value lies in the tree: ``("rules", 0, "match", "protocol")``."""
@@ -28,8 +29,8 @@ WORDS = {
 """For pydantic's errors by type, where ours are plainer for somebody who reads TOML."""
 
 
-def parse_routes(text: str, *, source: str) -> Routes:
-    """Read ``routes.toml``.
+def parse_routes(text: str, *, source: str, folder: Path | None = None) -> Routes:
+    """Read ``routes.toml``; relative paths in it start at ``folder`` where one is given.
 
     Raises
     ------
@@ -41,9 +42,20 @@ def parse_routes(text: str, *, source: str) -> Routes:
     except tomllib.TOMLDecodeError as error:
         raise RoutesFault(source, [str(error)]) from None
     try:
-        return Routes.model_validate(tree)
+        routes = Routes.model_validate(tree)
     except ValidationError as error:
         raise RoutesFault(source, faults_of(error, Routes, tree, places=key_places(text))) from None
+    return routes if folder is None else _placed(routes, folder)
+
+
+def _placed(routes: Routes, folder: Path) -> Routes:
+    destinations = {
+        name: one.model_copy(update={"path": folder / one.path.expanduser()})
+        if isinstance(one, FolderDestination)
+        else one
+        for name, one in routes.destinations.items()
+    }
+    return routes.model_copy(update={"destinations": destinations})
 
 
 def toml_tree(text: str) -> dict[str, Any]:

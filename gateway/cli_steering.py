@@ -1,0 +1,129 @@
+"""Commands by which administrators steer: routes in versions, and the trail of who did what; no logic lives here."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from gateway import app as roles, rehearsal, show
+from gateway.options import Config, Json, Limit, out
+from gateway.routing import schema
+from gateway.routing.advice import advice
+from gateway.routing.choose import explain
+from gateway.routing.text import parse_routes
+from gateway.settings import load_settings, routes_source
+
+routes = typer.Typer(no_args_is_help=True, help="Rules, recipes and destinations.")
+audit = typer.Typer(no_args_is_help=True, help="Who did what, when: a trail that shows whether it was touched.")
+
+RoutesText = Annotated[
+    Optional[Path],  # noqa: UP045 - typer reads it at run time
+    typer.Option("--file", help="A routes.toml; without it, the one that gateway.toml names."),
+]
+RoutesTried = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option("--file", help="A routes.toml to try; without it, the routes in force."),
+]
+RoutesVersion = Annotated[int, typer.Argument(help="Number of the version; 0 is before anything was applied.", min=0)]
+MaybeVersion = Annotated[Optional[int], typer.Argument(help="Without it, the version in force.", min=0)]  # noqa: UP045
+Comment = Annotated[str, typer.Option(help="Why; it is kept with the version.")]
+
+
+@routes.command("schema")
+def routes_schema() -> None:
+    """Print the JSON Schema of routes.toml, by which editors complete it."""
+    print(schema.routes_schema())  # noqa: T201
+
+
+@routes.command("check")
+def routes_check(file: RoutesText = None, config: Config = None) -> None:
+    """Say everything that is wrong with routes, and what they have to no purpose, without applying them."""
+    source = routes_source(load_settings(config), file)
+    found = parse_routes(source.text, source=source.name)
+    counted = f"{len(found.rules)} rules, {len(found.recipes)} recipes, {len(found.destinations)} destinations"
+    show.show_advice(out, counted, advice(source.text, found))
+
+
+@routes.command("explain")
+def routes_explain(
+    scan: Annotated[str, typer.Argument(help="A scan that came in, by its id; or an .h5 or .mrd file.")],
+    file: RoutesTried = None,
+    source: Annotated[str, typer.Option(help="Address that a file's scan would come from.")] = "",
+    recipe: Annotated[str, typer.Option(help="Recipe that a file's scan would ask for.")] = "",
+    config: Config = None,
+) -> None:
+    """Say which rule takes a scan, why the others do not, and what would be done."""
+    stations = roles.open_stations(config)
+    facts = rehearsal.facts_of_scan(stations.queries, scan, source=source, recipe=recipe)
+    show.show_explanation(out, explain(roles.routes_to_try(stations, file), facts))
+
+
+@routes.command("test")
+def routes_test(
+    folder: Annotated[Path, typer.Argument(help="Folder of .toml files, each with one expectation.")],
+    file: RoutesTried = None,
+    config: Config = None,
+) -> None:
+    """Hold routes against expectations: this scan must take this rule. Exit code 1 where one is not met."""
+    found = rehearsal.hold_against(folder, roles.routes_to_try(roles.open_stations(config), file))
+    show.show_expectations(out, found)
+    raise typer.Exit(1 if any(found.values()) else 0)
+
+
+@routes.command("apply")
+def routes_apply(file: RoutesText = None, config: Config = None, comment: Comment = "") -> None:
+    """Check routes and put them in force from the next job on; jobs that wait keep theirs."""
+    out.print(f"version {roles.apply_routes(roles.open_stations(config), file, comment)} is in force")
+
+
+@routes.command("rollback")
+def routes_rollback(version: RoutesVersion, config: Config = None, comment: Comment = "") -> None:
+    """Put an earlier version in force again, as a new version."""
+    number = roles.open_stations(config).steering.roll_back(version, who=roles.person(), comment=comment)
+    out.print(f"version {number} is in force")
+
+
+@routes.command("history")
+def routes_history(config: Config = None, limit: Limit = 50, as_json: Json = False) -> None:
+    """List the versions that were applied: when, by whom, and why."""
+    found = roles.open_stations(config).steering.history(limit)
+    print(show.as_json(found)) if as_json else show.show_versions(out, found)  # noqa: T201
+
+
+@routes.command("diff")
+def routes_diff(
+    before: RoutesVersion,
+    after: MaybeVersion = None,
+    config: Config = None,
+) -> None:
+    """Compare two versions line by line."""
+    steering = roles.open_stations(config).steering
+    found = steering.difference(before, steering.in_force() if after is None else after)
+    show.show_difference(out, found)
+
+
+@routes.command("export")
+def routes_export(
+    version: MaybeVersion = None,
+    config: Config = None,
+) -> None:
+    """Print the text of a version."""
+    steering = roles.open_stations(config).steering
+    sys.stdout.write(steering.toml(steering.in_force() if version is None else version))
+
+
+@audit.command("list")
+def audit_list(config: Config = None, limit: Limit = 50, as_json: Json = False) -> None:
+    """List what people did, newest first."""
+    found = roles.open_stations(config).audit.newest(limit)
+    print(show.as_json(found)) if as_json else show.show_trail(out, found)  # noqa: T201
+
+
+@audit.command("verify")
+def audit_verify(config: Config = None) -> None:
+    """Check that no line of the audit trail was changed, taken out or put in."""
+    length, digest = roles.open_stations(config).audit.verify()
+    out.print(f"{length} lines, all as they were written; the last digest is {digest}", soft_wrap=True)
