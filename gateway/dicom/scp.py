@@ -39,6 +39,7 @@ SOP_CLASSES = (
 
 MAX_ASSOCIATIONS = 8
 TIMEOUT_S = 30.0
+LONGEST_REJECTION_S = 2.0
 
 STORED, OUT_OF_RESOURCES, NO_MATCH = 0x0000, 0xA700, 0xA900
 
@@ -87,7 +88,7 @@ class StoreScp:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop listening and end all associations."""
-        self._ae.shutdown()
+        shut_down(self._ae)
 
     @property
     def port(self) -> int:
@@ -121,6 +122,14 @@ class StoreScp:
         if asked != given or series is None or instance is None:
             return None
         return self._folder / series / f"{instance}.dcm"
+
+
+def shut_down(entity: AE) -> None:
+    """End all associations; what is being rejected ends by itself, and pynetdicom stumbles over an abort of it."""
+    for association in entity.active_associations:
+        if not association.is_established:
+            association.join(LONGEST_REJECTION_S)
+    entity.shutdown()
 
 
 def _write(path: Path, content: bytes) -> None:

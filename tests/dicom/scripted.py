@@ -15,6 +15,7 @@ from pynetdicom.events import Event
 
 from gateway.dicom.association import VERIFICATION
 from gateway.dicom.query import STUDY_ROOT_FIND
+from gateway.dicom.scp import shut_down
 from tests.peers import LOOPBACK
 
 Answer = Callable[[Event], int | Dataset]
@@ -43,7 +44,7 @@ def scripted_pacs(
     try:
         yield server.server_address[1], ae
     finally:
-        ae.shutdown()
+        shut_down(ae)
 
 
 @contextmanager
