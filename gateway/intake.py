@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gateway.jobs.clock import Clock
@@ -58,7 +58,7 @@ class Reception:
             started_at=self.started_at,
             ended_at=self.clock(),
             sha256=self._writer.sha256,
-            verdict=verdict,
+            verdict=replace(verdict, n_bytes=self._writer.n_bytes),
         )
         state, earlier, job = self.scans.finish(seal, self.spool.key_of(self._writer.seal(seal)))
         logger.info("session ended", extra={"scan": self.recording, "state": state, "job": job})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -64,13 +65,14 @@ def _commit(path: Path, spool: Spool, scans: ScanStore) -> None:
 def _seal_of(part: Path, *, clock: Clock, limits: Limits) -> Seal:
     """Judge a session again by what is on the disk of it."""
     session, sha256 = _replay(part, limits)
+    verdict = session.verdict("" if session.closed else "the listener died before the scan was whole")
     return Seal(
         recording=recording_id(part),
         peer="",
         started_at=datetime.fromtimestamp(part.stat().st_mtime, tz=UTC),
         ended_at=clock(),
         sha256=sha256,
-        verdict=session.verdict("" if session.closed else "the listener died before the scan was whole"),
+        verdict=replace(verdict, n_bytes=part.stat().st_size),
     )
 
 

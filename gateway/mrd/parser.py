@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway.model.errors import BadStream
@@ -56,13 +57,18 @@ class Parser:
 
     def feed(self, chunk: Bytes) -> list[Message]:
         """Take the next bytes and return the messages that ended in them; look at ``fault`` afterwards."""
-        view, at, messages = memoryview(chunk), 0, list[Message]()
+        return list(self.messages(chunk))
+
+    def messages(self, chunk: Bytes) -> Iterator[Message]:
+        """Take the next bytes as far as the messages that ended in them are asked for."""
+        view, at = memoryview(chunk), 0
         while at < len(view) and not self.closed and self.fault is None:
             at = self._skip_body(view, at) if self._left else self._take_head(view, at)
             if not self._left and not self._needed and self.fault is None:
                 at = self._pass_alike(view, at) if self._id == MessageId.ACQUISITION else at
-                self._end_message(messages)
-        return messages
+                message = self._end_message()
+                if message is not None:
+                    yield message
 
     def _pass_alike(self, view: memoryview, at: int) -> int:
         """Take the readouts that are like the one that just ended."""
@@ -108,14 +114,16 @@ class Parser:
             self.first_data = self._start
         self._body = bytearray() if self._kind.kept else None
 
-    def _end_message(self, messages: list[Message]) -> None:
+    def _end_message(self) -> Message | None:
         if self._kind is None:
-            return
+            return None
         self.counts[self._id] += 1
         self.whole = self.offset
+        message = None
         if self._body is not None:
-            messages.append(Message(MessageId(self._id), self._start, bytes(self._head), bytes(self._body)))
+            message = Message(MessageId(self._id), self._start, bytes(self._head), bytes(self._body))
         self.closed = self._id == MessageId.CLOSE
         self._kind, self._body = None, None
         self._head.clear()
         self._needed = _ID.size
+        return message

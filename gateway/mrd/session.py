@@ -63,20 +63,22 @@ class Session:
             The bytes are no MRD session.
         """
         try:
-            answer = b"".join(self._read(message) for message in self._parser.feed(chunk))
-            self._check()
+            answer = b"".join(self._read(message) for message in self._parser.messages(chunk))
+            self._refuse_data_without_header(self._parser.offset)
+            if self._parser.fault is not None:
+                raise self._parser.fault
         except BadStream as fault:
             self._fault = fault
             raise
         return answer
 
-    def _check(self) -> None:
-        if not self._header_seen and self._parser.first_data is not None:
-            raise BadStream(self._parser.first_data, "data before the header")
-        if self._parser.fault is not None:
-            raise self._parser.fault
+    def _refuse_data_without_header(self, before: int) -> None:
+        first = self._parser.first_data
+        if not self._header_seen and first is not None and first < before:
+            raise BadStream(first, "data before the header")
 
     def _read(self, message: Message) -> bytes:
+        self._refuse_data_without_header(message.offset)
         match message.id:
             case MessageId.CONFIG_FILE | MessageId.CONFIG_TEXT if self._config_seen or self._header_seen:
                 raise BadStream(message.offset, "a second configuration")
@@ -88,8 +90,6 @@ class Session:
                 self._config_seen = True
             case MessageId.HEADER if self._header_seen:
                 raise BadStream(message.offset, "a second header")
-            case MessageId.HEADER if (self._parser.first_data or message.offset) < message.offset:
-                raise BadStream(message.offset, "data before the header")
             case MessageId.HEADER:
                 self._header_seen = True
             case MessageId.QUERY:
