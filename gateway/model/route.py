@@ -54,7 +54,62 @@ class CgNufftRecipe(_Part):
     """How much of the centre of k-space the sensitivities are taken from, in cycles per field of view."""
 
 
-Recipe = Annotated[FftRecipe | NufftRecipe | CgNufftRecipe, Field(discriminator="method")]
+class AutoRecipe(_Part):
+    """Picks the method by what was measured, and says which and why."""
+
+    method: Literal["auto"] = "auto"
+    """Which method it is."""
+
+
+class GrappaRecipe(_Part):
+    """Undersampled Cartesian k-space: missing lines from their neighbours, coils by the root of the sum of squares."""
+
+    method: Literal["grappa"] = "grappa"
+    """Which method it is."""
+    kernel_lines: Literal[2, 4, 6] = 4
+    """Measured lines that a missing one is made from."""
+    kernel_samples: Literal[1, 3, 5, 7, 9] = 5
+    """Samples of each of these lines."""
+    regularisation: Annotated[float, Field(ge=1e-8, le=1)] = 1e-4
+    """Of the kernel, relative to the mean power of what it is learned from."""
+    virtual_coils: Annotated[int, Field(ge=1)] | None = None
+    """Compress to so many coils; all without it."""
+
+
+class SenseRecipe(_Part):
+    """Undersampled Cartesian k-space: unfolded exactly, expecting the brightness that the calibration shows."""
+
+    method: Literal["sense"] = "sense"
+    """Which method it is."""
+    map_sets: Literal[1, 2] = 1
+    """Sets of sensitivities; two where the patient is larger than the field of view."""
+    noise_weight: Annotated[float, Field(gt=0)] = 1.0
+    """More than 1 trusts the data less than their noise asks for, less than 1 more."""
+    virtual_coils: Annotated[int, Field(ge=1)] | None = None
+    """Compress to so many coils; all without it."""
+
+
+class CgSenseRecipe(_Part):
+    """Undersampled Cartesian k-space: unfolded by conjugate gradients."""
+
+    method: Literal["cg-sense"] = "cg-sense"
+    """Which method it is."""
+    steps: Annotated[int, Field(ge=1, le=200)] = 30
+    """Iterations, at the most."""
+    tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-3
+    """Relative residual at which the iterations stop."""
+    map_sets: Literal[1, 2] = 1
+    """Sets of sensitivities; two where the patient is larger than the field of view."""
+    noise_weight: Annotated[float, Field(gt=0)] = 1.0
+    """More than 1 trusts the data less than their noise asks for, less than 1 more."""
+    virtual_coils: Annotated[int, Field(ge=1)] | None = None
+    """Compress to so many coils; all without it."""
+
+
+Recipe = Annotated[
+    AutoRecipe | GrappaRecipe | SenseRecipe | CgSenseRecipe | FftRecipe | NufftRecipe | CgNufftRecipe,
+    Field(discriminator="method"),
+]
 """Every method with its parameters."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -11,22 +12,50 @@ import torch
 from gateway.model.errors import GatewayError
 from gateway.model.header import ScanHeader
 from gateway.model.image import ImageSeries
+from gateway.model.noise import NoiseCovariance
 from gateway.model.readout import Acquisition
-from gateway.model.route import CgNufftRecipe, FftRecipe, NufftRecipe, Recipe
+from gateway.model.route import (
+    AutoRecipe,
+    CgNufftRecipe,
+    CgSenseRecipe,
+    FftRecipe,
+    GrappaRecipe,
+    NufftRecipe,
+    Recipe,
+    SenseRecipe,
+)
 from gateway.recon.convention import in_our_convention
 from gateway.recon.kspace import Progress
+from gateway.recon.methods.auto import reconstruct_auto
 from gateway.recon.methods.cg_nufft import reconstruct_cg_nufft
 from gateway.recon.methods.fft import reconstruct_fft
+from gateway.recon.methods.grappa import reconstruct_grappa
 from gateway.recon.methods.nufft import reconstruct_nufft
+from gateway.recon.methods.sense import reconstruct_cg_sense, reconstruct_sense
+from gateway.recon.noise import whiten
 
 METHODS: Mapping[type, Callable[..., tuple[ImageSeries, ...]]] = MappingProxyType(
-    {FftRecipe: reconstruct_fft, NufftRecipe: reconstruct_nufft, CgNufftRecipe: reconstruct_cg_nufft}
+    {
+        AutoRecipe: reconstruct_auto,
+        GrappaRecipe: reconstruct_grappa,
+        SenseRecipe: reconstruct_sense,
+        CgSenseRecipe: reconstruct_cg_sense,
+        FftRecipe: reconstruct_fft,
+        NufftRecipe: reconstruct_nufft,
+        CgNufftRecipe: reconstruct_cg_nufft,
+    }
 )
 """By recipe; each takes acquisition, header, recipe, device and progress."""
 
 
-def reconstruct(
-    acquisition: Acquisition, header: ScanHeader, recipe: Recipe, *, device: str = "auto", progress: Progress
+def reconstruct(  # noqa: PLR0913 - the whole of what a job knows
+    acquisition: Acquisition,
+    header: ScanHeader,
+    recipe: Recipe,
+    *,
+    device: str = "auto",
+    progress: Progress,
+    noise: NoiseCovariance | None = None,
 ) -> tuple[ImageSeries, ...]:
     """Reconstruct a scan.
 
@@ -36,6 +65,8 @@ def reconstruct(
         ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:N``.
     progress
         Called with a fraction from 0 to 1 and what is going on.
+    noise
+        An earlier measurement, for a scan without noise readouts of its own.
 
     Raises
     ------
@@ -45,9 +76,10 @@ def reconstruct(
         The device does not exist.
     """
     method: Any = METHODS[type(recipe)]
-    acquisition = in_our_convention(acquisition, header)
+    white = whiten(in_our_convention(acquisition, header), header, noise)
     with torch.inference_mode():
-        return tuple(method(acquisition, header, recipe, device=choose_device(device), progress=progress))
+        made = method(white.acquisition, header, recipe, device=choose_device(device), progress=progress)
+    return tuple(replace(series, notes=(*series.notes, *white.notes)) for series in made)
 
 
 def choose_device(name: str) -> torch.device:

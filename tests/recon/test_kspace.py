@@ -137,7 +137,7 @@ def test_readouts_that_are_no_lines_of_the_image_are_left_out(plain: npt.NDArray
     run, header = small_head()
     others = [
         flagged(resampled(run, run.samples * 1e6), np.ones(len(run), np.bool_), flag)
-        for flag in (Flag.IS_NOISE_MEASUREMENT, Flag.IS_PARALLEL_CALIBRATION, Flag.IS_NAVIGATION_DATA)
+        for flag in (Flag.IS_DUMMYSCAN_DATA, Flag.IS_PARALLEL_CALIBRATION, Flag.IS_NAVIGATION_DATA)
     ]
     both = flagged(run, lines_of(run) > 20, Flag.IS_PARALLEL_CALIBRATION_AND_IMAGING)
     np.testing.assert_array_equal(fft((*others, both), header).pixels, plain)

@@ -52,4 +52,5 @@ def magnitude(kspace: KSpace, target: Target) -> Tensor:
     # A shift in k-space turns phases only, and one of the image can wait until the coils are one.
     axes = [axis for axis in (-3, -2, -1) if kspace.samples.shape[axis] > 1]
     images = (torch.fft.ifftn(coil, dim=axes, norm="ortho") for coil in coils)
-    return torch.fft.fftshift(root_sum_of_squares(images), dim=axes)
+    unshifted = root_sum_of_squares(images)
+    return unshifted.roll([unshifted.shape[axis] // 2 for axis in axes], dims=axes)

@@ -1,0 +1,158 @@
+"""Where coils are learned from: a block of k-space without gaps around its centre, for every slice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from gateway.model.errors import BadScan
+from gateway.model.header import ScanHeader
+from gateway.model.readout import Acquisition, Flag, Readouts, mask
+from gateway.recon.kspace import KSpace, Sorter, sort_cartesian
+from gateway.recon.space import Target
+
+CALIBRATION = mask(Flag.IS_PARALLEL_CALIBRATION, Flag.IS_PARALLEL_CALIBRATION_AND_IMAGING)
+FEWEST_LINES = 8
+"""Less than this tells nothing about coils."""
+
+_FRAME_COUNTERS = ("repetition", "set", "phase", "contrast", "average")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """Calibration lines of all slices.
+
+    Parameters
+    ----------
+    blocks
+        By slice: k-space without gaps, its centre at ``n // 2`` of each axis. Shape `(coil z y x)`.
+    embedded
+        By slice: the lines among these that belong to the image as well. Where they lie in the matrix is ``filled``.
+        Empty for a reference of its own.
+    note
+        Where they come from.
+    """
+
+    blocks: Mapping[int, Tensor]
+    embedded: Mapping[int, KSpace]
+    note: str
+
+
+def find_calibration(acquisition: Acquisition, header: ScanHeader, sorter: Sorter, target: Target) -> Calibration:
+    """Take the lines flagged as calibration, else the part of the image's k-space that has no gaps.
+
+    Raises
+    ------
+    BadScan
+        There are not enough of either, for some slice.
+    """
+    flagged = [_as_image(run.select(run.flagged(CALIBRATION))) for run in acquisition]
+    flagged = [run for run in flagged if len(run)]
+    alone = any(run.flagged(mask(Flag.IS_PARALLEL_CALIBRATION)).any() for run in acquisition)
+    slices = set(sorter.lines.indices[:, -1].tolist())
+    if not alone:
+        own = {int(k.heads["idx"]["slice"][0]): k for k in _first_frames(sorter)}
+        return _complete(own, slices, target, embedded={}, note="the gapless centre of k-space")
+    space = int(flagged[0].heads["encoding_space_ref"][0])
+    encoding = header.encodings[space] if space < len(header.encodings) else header.encodings[0]
+    _same_steps(header, replace(header, encodings=(encoding,)))
+    lone = replace(encoding, limits={n: each for n, each in encoding.limits.items() if n.startswith("kspace")})
+    reference = sort_cartesian(
+        [_in_first_space(run) for run in flagged], replace(header, encodings=(lone,)), recipe="calibration"
+    )
+    by_slice = {int(k.heads["idx"]["slice"][0]): k for k in _first_frames(reference)}
+    within = header.encodings[0].calibration_mode == "embedded" and encoding is header.encodings[0]
+    note = "lines within the scan" if within else "separate reference lines"
+    return _complete(by_slice, slices, target, embedded=by_slice if within else {}, note=note)
+
+
+def _as_image(run: Readouts) -> Readouts:
+    """Copy calibration lines as if they were lines of one image for each slice."""
+    heads = run.heads.copy()
+    heads["flags"] &= ~CALIBRATION
+    for counter in _FRAME_COUNTERS:
+        heads["idx"][counter] = 0
+    return Readouts(heads, run.samples, run.trajectory)
+
+
+def _in_first_space(run: Readouts) -> Readouts:
+    heads = run.heads.copy()
+    heads["encoding_space_ref"] = 0
+    return Readouts(heads, run.samples, run.trajectory)
+
+
+def _first_frames(sorter: Sorter) -> list[KSpace]:
+    """Sort the first frame of each slice."""
+    _, first = np.unique(sorter.lines.indices[:, -1], return_index=True)
+    return [sorter.frames(int(frame), int(frame) + 1) for frame in first]
+
+
+def _same_steps(header: ScanHeader, reference: ScanHeader) -> None:
+    """Refuse a reference whose k-space has another step: what is learned there does not hold here."""
+    ours, theirs = (each.encodings[0].encoded.fov_mm for each in (header, reference))
+    if not np.allclose(ours.as_tuple()[1:], theirs.as_tuple()[1:], rtol=1e-3):
+        raise BadScan(f"the reference was measured over {theirs.y} x {theirs.x} mm, the image over {ours.y} x {ours.x}")
+
+
+def _complete(
+    by_slice: Mapping[int, KSpace], slices: set[int], target: Target, *, embedded: Mapping[int, KSpace], note: str
+) -> Calibration:
+    missing = sorted(slices - set(by_slice))
+    if missing:
+        raise BadScan(f"slice {missing[0]} has no calibration lines")
+    blocks = {number: gapless(by_slice[number]) for number in slices}
+    fewest = min(blocks.values(), key=lambda block: block.shape[-2])
+    if fewest.shape[-2] < min(FEWEST_LINES, target.grid.y):
+        raise BadScan(f"{fewest.shape[-2]} calibration lines are too few; {FEWEST_LINES} are needed at least")
+    return Calibration(blocks=blocks, embedded=dict(embedded), note=f"Coils calibrated by {note}.")
+
+
+def gapless(kspace: KSpace) -> Tensor:
+    """Cut the largest block without gaps around the centre out of one frame. Shape `(coil z y x)`."""
+    filled = kspace.filled[0].numpy()
+    n_z, n_y = filled.shape
+    z_first, z_last = _span(filled[:, n_y // 2], n_z // 2)
+    y_first, y_last = _span(np.asarray(filled[z_first : z_last + 1].all(axis=0)), n_y // 2)
+    return kspace.samples[0, :, z_first : z_last + 1, y_first : y_last + 1]
+
+
+def _span(filled: npt.NDArray[np.bool_], centre: int) -> tuple[int, int]:
+    """Find the longest run of filled places with the centre at its ``n // 2``; empty as ``(centre, centre - 1)``."""
+    before = _run_length(filled[:centre][::-1])
+    after = _run_length(filled[centre:])
+    n = min(2 * before + 1, 2 * after) if after else 0
+    return centre - n // 2, centre - n // 2 + n - 1
+
+
+def _run_length(filled: npt.NDArray[np.bool_]) -> int:
+    gaps = np.flatnonzero(~filled)
+    return int(gaps[0]) if len(gaps) else len(filled)
+
+
+def compression(blocks: list[Tensor], n_virtual: int) -> Tensor:
+    """Find the virtual coils that hold most of the signal (SVD; Buehrer 2007, doi:10.1002/mrm.21237).
+
+    Parameters
+    ----------
+    blocks
+        Calibration of every slice. Shape `(coil z y x)` each.
+
+    Returns
+    -------
+        Orthonormal rows. Shape `(virtual coil)`.
+    """
+    covariance = torch.stack([_covariance(block) for block in blocks]).sum(dim=0)
+    _, vectors = torch.linalg.eigh(covariance)
+    strongest: Tensor = vectors.flip(-1)[:, :n_virtual]
+    return strongest.mH.contiguous()
+
+
+def _covariance(block: Tensor) -> Tensor:
+    flat = block.flatten(1)
+    covariance: Tensor = flat @ flat.mH
+    return covariance

@@ -1,0 +1,114 @@
+"""The method that fits the scan, chosen by what was measured; the reasons become notes of the series."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+import torch
+
+from gateway.model.errors import BadScan
+from gateway.model.header import ScanHeader
+from gateway.model.image import ImageSeries
+from gateway.model.readout import Acquisition
+from gateway.model.route import AutoRecipe, CgNufftRecipe, FftRecipe, GrappaRecipe, Recipe, SenseRecipe
+from gateway.recon.fourier import fourier
+from gateway.recon.hybrid import to_hybrid
+from gateway.recon.kspace import Progress, sort_cartesian
+from gateway.recon.lattice import find_lattice
+from gateway.recon.methods.cg_nufft import reconstruct_cg_nufft
+from gateway.recon.methods.fft import reconstruct_fft
+from gateway.recon.methods.grappa import reconstruct_grappa
+from gateway.recon.methods.sense import reconstruct_sense
+from gateway.recon.parallel import Undersampled, understand
+from gateway.recon.sensitivities import espirit, low_resolution
+from gateway.recon.space import imaging_encoding
+
+CARTESIAN = ("cartesian", "")
+WRAPPED = 0.95
+"""A second set of sensitivities that explains so much of the calibration is a second image on the first."""
+FEW = 0.02
+"""Share of the bright pixels that may look wrapped without being so."""
+BRIGHT = 0.1
+"""Of the brightest; darker pixels say nothing."""
+LOW = 2
+"""Up to this acceleration GRAPPA hardly amplifies noise."""
+
+METHODS: Mapping[type, Callable[..., tuple[ImageSeries, ...]]] = MappingProxyType(
+    {
+        FftRecipe: reconstruct_fft,
+        GrappaRecipe: reconstruct_grappa,
+        SenseRecipe: reconstruct_sense,
+        CgNufftRecipe: reconstruct_cg_nufft,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pick:
+    """A recipe, and why it."""
+
+    recipe: Recipe
+    why: str
+
+
+def reconstruct_auto(
+    acquisition: Acquisition, header: ScanHeader, _recipe: AutoRecipe, *, device: torch.device, progress: Progress
+) -> tuple[ImageSeries, ...]:
+    """Pick, and let the method do it.
+
+    Raises
+    ------
+    BadScan
+        No method fits, or the one that does refuses.
+    """
+    progress(0.0, "looking at how the scan was measured")
+    pick = pick_recipe(acquisition, header)
+    progress(0.0, f"{pick.recipe.method}: {pick.why}")
+    method: Any = METHODS[type(pick.recipe)]
+    made = method(acquisition, header, pick.recipe, device=device, progress=progress)
+    note = f"Recipe {pick.recipe.method} chosen: {pick.why}."
+    return tuple(replace(series, notes=(note, *series.notes)) for series in made)
+
+
+def pick_recipe(acquisition: Acquisition, header: ScanHeader) -> Pick:
+    """Choose by trajectory, by the lines that are there, and by whether the image fits its field of view.
+
+    Raises
+    ------
+    BadScan
+        The trajectory is one that no method knows, or lines of the pattern are missing.
+    """
+    trajectory = imaging_encoding(header).trajectory.lower()
+    if trajectory == "epi":
+        raise BadScan("no method corrects the readouts of an EPI scan yet")
+    if trajectory not in CARTESIAN:
+        return Pick(recipe=CgNufftRecipe(), why=f"the trajectory is {trajectory}")
+    lines = sort_cartesian(acquisition, header, recipe="auto").lines
+    lattice = find_lattice(lines)
+    if lattice.acceleration == 1:
+        return Pick(recipe=FftRecipe(), why="every line was measured")
+    step = f"one line in {lattice.acceleration} was measured"
+    if lines.n_coils == 1:
+        raise BadScan(f"{step}, and by one coil alone: nothing tells what lies on what")
+    if lattice.acceleration <= LOW:
+        return Pick(recipe=GrappaRecipe(), why=f"{step}, where GRAPPA loses least and needs no sensitivities")
+    share = wrapped_share(understand(acquisition, header, recipe="auto"))
+    if share > FEW:
+        return Pick(recipe=GrappaRecipe(), why=f"{step}, and {share:.0%} of the image lie outside the field of view")
+    return Pick(recipe=SenseRecipe(), why=f"{step}, and the calibration shows an image within the field of view")
+
+
+def wrapped_share(scan: Undersampled) -> float:
+    """Say how much of the middle slice looks like two images on each other: one set of maps cannot unfold that."""
+    numbers = sorted(scan.calibration.blocks)
+    block = scan.calibration.blocks[numbers[len(numbers) // 2]]
+    plane = to_hybrid(block, scan.target)[:, block.shape[1] // 2]
+    kspace = fourier(plane, (-1,))
+    n_y, n_x = scan.sorter.lines.encoding.encoded.matrix.y, scan.target.matrix.x
+    second = espirit(kspace, n_y=n_y, n_x=n_x, n_sets=2).explained[1]
+    power = low_resolution(kspace, n_y=n_y, n_x=n_x).abs().square().sum(dim=0)
+    bright = power > BRIGHT**2 * power.max()
+    return float((second[bright] > WRAPPED).float().mean())
