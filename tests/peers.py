@@ -56,6 +56,7 @@ PROGRAMS: Mapping[str, Program] = MappingProxyType(
             Program(Path("/usr/bin/wlmscpfs"), "dcmtk"),
             Program(Path("/usr/sbin/Orthanc"), "orthanc"),
             Program(Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so"), "orthanc-dicomweb"),
+            Program(Path("/usr/bin/ismrmrd_generate_cartesian_shepp_logan"), "ismrmrd-tools"),
             Program(Path("/usr/bin/strace"), "strace"),
             Program(Path("/usr/share/postgresql-common/pg_wrapper"), "postgresql"),
         )
