@@ -1,0 +1,133 @@
+"""The job table with a million finished jobs: the slowest of a hundred claims, and of a hundred dashboards."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from sqlalchemy import Engine, text
+
+from benchmarks.registry import Peers, benchmark
+from gateway.jobs.clock import utc_now
+from gateway.jobs.database import open_database, upgrade, writing
+from gateway.jobs.lease import Terms
+from gateway.jobs.queries import Queries
+from gateway.jobs.reconstructions import JobQueue
+from gateway.jobs.scans import ScanStore
+from gateway.model.ids import RecordingId
+from gateway.model.job import JobState
+from gateway.model.scan import ScanState, Seal, Verdict
+from tests.jobs.postgres import BINARIES, running_postgres
+
+N_JOBS = 1_000_000
+N_LOOKS = 100
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+STUCK = (JobState.HELD, JobState.FAILED, JobState.QUARANTINED)
+
+
+@benchmark
+def claim_among_a_million() -> Iterator[Peers]:
+    """Claim and finish a hundred jobs beside a million finished ones: the 99th percentile of the claims."""
+    with _databases() as engines:
+        yield {name: lambda engine=engine: _claims(engine) for name, engine in engines.items()}  # type: ignore[misc]
+
+
+@benchmark
+def dashboard_among_a_million() -> Iterator[Peers]:
+    """Ask a hundred times what the dashboard asks: the 99th percentile of one query."""
+    with _databases() as engines:
+        yield {name: lambda engine=engine: _looks(engine) for name, engine in engines.items()}  # type: ignore[misc]
+
+
+@contextmanager
+def _databases() -> Iterator[dict[str, Engine]]:
+    with tempfile.TemporaryDirectory() as folder:
+        engines = {"sqlite": open_database(f"sqlite:///{folder}/gateway.db")}
+        if not BINARIES.is_dir():
+            yield _filled(engines)
+            return
+        with running_postgres() as server:
+            engines["postgresql"] = open_database(server.new_database())
+            yield _filled(engines)
+            engines["postgresql"].dispose()
+
+
+WORDS = {
+    "sqlite": {
+        "name": "printf('%032x', i)",
+        "moment": "strftime('%Y-%m-%d %H:%M:%S.000000', '2026-03-01', '+' || i || ' seconds')",
+    },
+    "postgresql": {
+        "name": "lpad(to_hex(i), 32, '0')",
+        "moment": "timestamptz '2026-03-01' + i * interval '1 second'",
+    },
+}
+"""How each database says the same."""
+
+FILL = (
+    """INSERT INTO scans (id, state, reason, peer, recording, sha256, n_bytes, n_acquisitions, n_waveforms,
+                          recipe_asked, facts, started_at, ended_at)
+       SELECT {name}, 'COMPLETE', '', '192.0.2.1', {name}, {name}, 1, 1, 0, '', '{{}}', {moment}, {moment}
+       FROM numbers""",
+    """INSERT INTO jobs (scan_id, state, reason, priority, recipe_asked, progress, doing, attempt, crashes, run_at,
+                         created_at, finished_at)
+       SELECT {name}, 'DONE', '', 10, '', 1.0, '', 1, 0, {moment}, {moment}, {moment} FROM numbers""",
+)
+
+
+def _filled(engines: dict[str, Engine]) -> dict[str, Engine]:
+    numbers = "WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < :n) "
+    for name, engine in engines.items():
+        upgrade(engine)
+        with writing(engine) as connection:
+            for insert in FILL:
+                head, select, rest = insert.partition("SELECT")
+                whole = head + numbers + (select + rest).format(**WORDS[name])
+                connection.execute(text(whole), {"n": N_JOBS})
+            connection.execute(text("ANALYZE"))
+    return engines
+
+
+def _time(work: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+def _p99(times: list[float]) -> float:
+    return sorted(times)[math.ceil(0.99 * len(times)) - 1]
+
+
+def _claims(engine: Engine) -> float:
+    queue, store, times = JobQueue(engine, utc_now, Terms()), ScanStore(engine, utc_now), []
+    for _ in range(N_LOOKS):
+        store.finish(_seal(time.time_ns()), "key")
+        begin = time.perf_counter()
+        claimed = queue.claim("w")
+        times.append(time.perf_counter() - begin)
+        assert claimed is not None, "it was queued a moment ago"  # noqa: S101
+        queue.succeed(claimed, [], [])
+    return _p99(times)
+
+
+def _seal(number: int) -> Seal:
+    verdict = Verdict(state=ScanState.COMPLETE, reason="", recipe_asked="", n_bytes=5, n_acquisitions=3, n_waveforms=0)
+    peer, sha256 = "192.0.2.1", f"{number:064x}"
+    recording = RecordingId(f"{number + (1 << 120):032x}")
+    return Seal(recording=recording, peer=peer, started_at=NOON, ended_at=NOON, sha256=sha256, verdict=verdict)
+
+
+def _looks(engine: Engine) -> float:
+    queries = Queries(engine)
+    asked: list[Callable[[], object]] = [
+        queries.jobs,
+        queries.scans,
+        lambda: queries.scan("00000000000000000000000000000abc"),
+    ]
+    asked += [lambda state=state: queries.jobs(state=state) for state in (*STUCK, JobState.DONE)]  # type: ignore[misc]
+    asked += [lambda: queries.timeline(queries.job(N_JOBS // 2))]
+    return _p99([_time(ask) for _ in range(N_LOOKS) for ask in asked])
