@@ -82,9 +82,7 @@ def assert_place(series: Path, scan: Path, tmp_path: Path) -> None:
     spacing = np.array([space.fieldOfView_mm.x, space.fieldOfView_mm.y]) / n
     assert image.shape[:2] == tuple(n)
 
-    in_patient = np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.asarray(
-        image.affine
-    )  # from RAS to LPS
+    in_patient = np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.asarray(image.affine)  # from RAS to LPS
     turns = np.stack([head.read_dir, head.phase_dir]) @ (in_patient[:3, :2] / spacing)
     np.testing.assert_allclose(np.abs(turns), np.eye(2), atol=1e-3)
     voxel = np.linalg.solve(in_patient, [*head.position, 1.0])
