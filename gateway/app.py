@@ -26,6 +26,7 @@ from gateway.jobs.clock import utc_now
 from gateway.jobs.database import open_database, upgrade
 from gateway.jobs.deliveries import DeliveryQueue
 from gateway.jobs.lease import Terms
+from gateway.jobs.noise import NoiseStore
 from gateway.jobs.queries import Queries
 from gateway.jobs.reconstructions import JobQueue
 from gateway.jobs.retention import Retention
@@ -251,6 +252,7 @@ def run_worker(stations: Stations, stop: threading.Event, owner: str | None) -> 
         spool=stations.spool,
         outbox=stations.settings.data.outbox_folder,
         routes=stations.steering.routes,
+        noise=NoiseStore(stations.jobs.engine, utc_now, lifetime_s=stations.settings.workers.noise_lifetime_s),
         device=stations.settings.workers.device,
     )
     logger.info("worker ready")
