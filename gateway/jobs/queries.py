@@ -19,6 +19,8 @@ from gateway.model.job import JobState
 from gateway.model.scan import ScanState
 
 DEFAULT_LIMIT = 50
+AFTER_ALL_DIGITS = "g"
+"""Ids are hexadecimal; a range finds the beginning of one by the index, which LIKE does not on every database."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +133,8 @@ class Queries:
             None begins so, or several do.
         """
         with reading(self._engine) as connection:
-            query = select(scans).where(scans.c.id.startswith(start_of_id, autoescape=True)).limit(2)
+            begins = (scans.c.id >= start_of_id, scans.c.id < start_of_id + AFTER_ALL_DIGITS)
+            query = select(scans).where(*begins).limit(2)
             found = connection.execute(query).all()
         if len(found) != 1:
             how_many = "several scans begin" if found else "no scan begins"

@@ -81,7 +81,7 @@ class ScanStore:
             return state, earlier, self._enqueue(connection, seal.recording, who=WHO, **asked)
 
     def replay(self, recording: RecordingId, *, recipe: str, who: str) -> JobId:
-        """Make a new job of a recording; it waits behind the scans on the table.
+        """Make a new job of a recording; it waits behind the scans on the table. Whoever asks has seen what it lacks.
 
         Raises
         ------
@@ -94,7 +94,7 @@ class ScanStore:
                 raise WrongCall(f"scan {recording} has no readouts to reconstruct")
             if scan.deleted_at is not None:
                 raise WrongCall(f"the recording of scan {recording} was deleted on {scan.deleted_at:%Y-%m-%d}")
-            asked = {"recipe_asked": recipe or scan.recipe_asked, "priority": REPLAY_PRIORITY}
+            asked = {"recipe_asked": recipe or scan.recipe_asked, "priority": REPLAY_PRIORITY, "released_by": who}
             return self._enqueue(connection, recording, who=who, **asked)
 
     def _enqueue(self, connection: Connection, recording: RecordingId, *, who: str, **asked: object) -> JobId:
