@@ -201,7 +201,7 @@ class RoutesFile(_Section):
     """Where the routes are."""
 
     file: Path | None = None
-    """routes.toml, relative to the folder of this file; without it, every scan gets fft and goes to a folder."""
+    """routes.toml, relative to the folder of this file; without it, every scan gets auto and goes to a folder."""
 
 
 class Log(_Section):
@@ -279,10 +279,28 @@ class RoutesSource:
 
 
 DEFAULT_ROUTES = """\
-# Every scan is reconstructed by fft, and its series goes to a folder.
+# Every scan is reconstructed by the method that fits it, and its series goes to a folder.
+
+[recipes.auto]
+method = "auto"
 
 [recipes.fft]
 method = "fft"
+
+[recipes.grappa]
+method = "grappa"
+
+[recipes.sense]
+method = "sense"
+
+[recipes.cg-sense]
+method = "cg-sense"
+
+[recipes.nufft]
+method = "nufft"
+
+[recipes.cg-nufft]
+method = "cg-nufft"
 
 [destinations.folder]
 kind = "folder"
@@ -290,7 +308,7 @@ path = "series"
 
 [[rules]]
 name = "everything"
-recipe = "fft"
+recipe = "auto"
 destinations = ["folder"]
 """
 """In force as long as no routes are given."""

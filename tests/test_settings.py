@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from gateway.model.errors import RoutesFault, SettingsFault
-from gateway.model.route import FftRecipe, FolderDestination, PacsDestination
+from gateway.model.route import FolderDestination, PacsDestination
 from gateway.settings import PREFIX, Settings, load_routes, load_settings
 
 CONFIG = Path(__file__).parent.parent / "config"
@@ -208,12 +208,13 @@ def test_a_file_that_is_not_there_or_no_text_is_a_fault(tmp_path: Path) -> None:
     assert faults(tmp_path / "latin.toml") == ["is not UTF-8 text (byte 3)"]
 
 
-def test_without_a_routes_file_everything_gets_fft_and_goes_to_a_folder(tmp_path: Path) -> None:
+def test_without_a_routes_file_everything_gets_auto_and_goes_to_a_folder(tmp_path: Path) -> None:
     routes = load_routes(load_settings(None))
-    assert routes.recipes == {"fft": FftRecipe()}
+    assert all(recipe.method == name for name, recipe in routes.recipes.items())
+    assert {"auto", "fft", "grappa", "sense", "cg-sense", "nufft", "cg-nufft"} <= set(routes.recipes)
     assert routes.destinations == {"folder": FolderDestination(path=tmp_path / "gateway-data" / "series")}
     assert [(rule.name, rule.recipe, rule.destinations) for rule in routes.rules] == [
-        ("everything", "fft", ("folder",))
+        ("everything", "auto", ("folder",))
     ]
 
 

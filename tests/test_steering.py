@@ -113,8 +113,8 @@ def test_scans_that_would_go_elsewhere_are_told(steering: Steering) -> None:
     before, after = steering.routes(0), steering.parse(BRAIN, source="routes.toml")
     scans = [("a", Facts(protocol="T2 brain")), ("b", Facts(protocol="knee"))]
     assert [(turn.scan, turn.before, turn.after) for turn in turns(scans, before, after)] == [
-        ("a", "rule 'everything', recipe 'fft', to folder", "rule 'brains', recipe 'fft', to brains"),
-        ("b", "rule 'everything', recipe 'fft', to folder", "held: no route"),
+        ("a", "rule 'everything', recipe 'auto', to folder", "rule 'brains', recipe 'fft', to brains"),
+        ("b", "rule 'everything', recipe 'auto', to folder", "held: no route"),
     ]
     assert turns(scans, before, before) == []
     assert way_of(after, Facts(protocol="knee")) == "held: no route"
