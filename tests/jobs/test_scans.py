@@ -124,3 +124,15 @@ def test_a_lost_scan_whose_recording_is_found_later_is_as_good_as_any(scans: Sca
     assert scans.finish(one, "key")[0] is ScanState.COMPLETE
     assert scans.settled(one.recording)
     assert len(queries.jobs()) == 1
+
+
+def test_a_replay_of_an_incomplete_scan_is_not_held_again(scans: ScanStore, jobs: JobQueue) -> None:
+    half = dataclasses.replace(seal(1).verdict, state=ScanState.INCOMPLETE, reason="no CLOSE")
+    scans.finish(dataclasses.replace(seal(1), verdict=half), "key")
+    first = jobs.claim("w1")
+    assert first is not None
+    jobs.hold(first.lease, first.incomplete)
+    scans.replay(seal(1).recording, recipe="fft", who="anna")
+    second = jobs.claim("w1")
+    assert second is not None
+    assert (second.recipe_asked, second.incomplete) == ("fft", "")
