@@ -1,0 +1,135 @@
+"""What a worker makes of real scans that are noise, name noise, were cut, or rotted on the disk."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.jobs.clock import utc_now
+from gateway.jobs.lease import Terms
+from gateway.jobs.noise import NoiseStore
+from gateway.jobs.queries import JobView
+from gateway.jobs.reconstructions import ClaimedJob, JobQueue
+from gateway.jobs.worker import Pace, work
+from gateway.model.job import JobState
+from gateway.model.route import FftRecipe, FolderDestination, Routes, Rule
+from gateway.model.scan import ScanState
+from gateway.model.work import WorkEvent
+from gateway.mrd.client import send_session
+from gateway.mrd.files import stream_of
+from gateway.process import Processor
+from tests.test_intake import HOST, Site
+
+DAY_S = 86_400
+NOISE, DEPENDENT = "siemens_xa_noise_scan.h5", "siemens_xa_tse_depends_on_noise.h5"
+GRE = "siemens_gre_acr_oblique.h5"
+
+
+class Clinic(Site):
+    """A site with a worker."""
+
+    def __init__(self, folder: Path, scans: Path) -> None:
+        super().__init__(folder)
+        self.files = scans
+        engine = self.scans._engine  # noqa: SLF001 - the same database
+        self.jobs = JobQueue(engine, utc_now, Terms())
+        rule = Rule(name="everything", recipe="fft", destinations=("folder",))
+        routes = Routes(
+            recipes={"fft": FftRecipe()},
+            destinations={"folder": FolderDestination(path=folder / "series")},
+            rules=(rule,),
+        )
+        self.processor = Processor(
+            jobs=self.jobs,
+            spool=self.spool,
+            outbox=folder / "outbox",
+            routes=lambda _version: routes,
+            noise=NoiseStore(engine, utc_now, lifetime_s=DAY_S),
+            device="cpu",
+        )
+
+    def send_file(self, name: str, *, kept: int | None = None) -> None:
+        """Send a file, or so many of its bytes."""
+        stream = b"".join(stream_of(self.files / name)[1])
+        if kept is None:
+            send_session([stream], HOST, self.listener.port, on_sent=lambda _n: None)
+            return
+        reception = self.receive(HOST)
+        reception.write(memoryview(stream[:kept]))
+        reception.abandon()
+        self.recover()
+
+    def n_bytes(self, name: str) -> int:
+        return sum(map(len, stream_of(self.files / name)[1]))
+
+    def work_once(self) -> JobView:
+        stop = threading.Event()
+        worked: list[ClaimedJob] = []
+
+        def run(job: ClaimedJob) -> None:
+            stop.set()
+            worked.append(job)
+            self.processor(job)
+
+        work(self.jobs, run, owner="w1", stop=stop, pace=Pace(poll_s=0.01))
+        return self.queries.job(worked[0].job)
+
+    def story(self, job: JobView) -> dict[str, str]:
+        return {line.what: line.text for line in self.queries.timeline(job)}
+
+
+@pytest.fixture
+def clinic(tmp_path: Path, shared_data: Path) -> Iterator[Clinic]:
+    clinic = Clinic(tmp_path, shared_data / "mrd")
+    clinic.listener.start()
+    yield clinic
+    clinic.listener.stop(grace_s=0.1)
+
+
+def test_a_noise_scan_makes_no_series_and_serves_the_scan_that_names_it(clinic: Clinic) -> None:
+    clinic.send_file(NOISE)
+    measured = clinic.work_once()
+    assert (measured.state, measured.deliveries) == (JobState.DONE, ())
+    assert clinic.story(measured)["noise kept"].startswith("2 coils, measurement 196218_")
+
+    clinic.send_file(DEPENDENT)
+    served = clinic.work_once()
+    assert clinic.story(served)["noise"].endswith("_101 is at hand")
+    assert "256 carry IS_SURFACECOILCORRECTIONSCAN_DATA" in served.reason, "there is no image in this one"
+
+
+def test_a_scan_whose_noise_is_not_at_hand_says_so(clinic: Clinic) -> None:
+    clinic.send_file(DEPENDENT)
+    served = clinic.work_once()
+    assert clinic.story(served)["noise"].endswith("_101 is not at hand")
+
+
+def test_a_scan_that_was_cut_is_held_and_released_as_far_as_it_came(clinic: Clinic) -> None:
+    clinic.send_file(GRE, kept=clinic.n_bytes(GRE) // 2)
+    held = clinic.work_once()
+    assert (held.state, held.scan.state) == (JobState.HELD, ScanState.INCOMPLETE)
+    assert "release the job" in held.reason
+    clinic.jobs.act(held.id, WorkEvent.RELEASE, who="anna")
+    again = clinic.work_once()
+    assert again.state is JobState.HELD
+    assert "lack" in again.reason, "the recipe names what it lacks"
+    assert again.reason == again.scan.reason
+
+
+def test_a_scan_that_lacks_only_its_close_is_reconstructed_when_it_is_released(clinic: Clinic) -> None:
+    clinic.send_file(GRE, kept=clinic.n_bytes(GRE) - 2)
+    clinic.jobs.act(clinic.work_once().id, WorkEvent.RELEASE, who="anna")
+    assert clinic.work_once().state is JobState.DONE
+
+
+def test_a_recording_that_the_disk_has_changed_is_held(clinic: Clinic) -> None:
+    clinic.send_file(GRE)
+    with clinic.recording().open("r+b") as file:
+        file.seek(100_000)
+        file.write(b"rot")
+    held = clinic.work_once()
+    assert held.state is JobState.HELD
+    assert "not what was written" in held.reason
