@@ -70,7 +70,7 @@ class GrappaRecipe(_Part):
     """Measured lines that a missing one is made from."""
     kernel_samples: Literal[1, 3, 5, 7, 9] = 5
     """Samples of each of these lines."""
-    regularisation: Annotated[float, Field(ge=1e-8, le=1)] = 1e-4
+    regularisation: Annotated[float, Field(ge=1e-6, le=1)] = 1e-4
     """Of the kernel, relative to the mean power of what it is learned from."""
     virtual_coils: Annotated[int, Field(ge=1)] | None = None
     """Compress to so many coils; all without it."""

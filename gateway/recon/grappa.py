@@ -71,7 +71,7 @@ def learn(block: Tensor, kernel: Kernel, *, n_x: int, regularisation: float) -> 
     Raises
     ------
     BadScan
-        There are fewer calibration lines than the kernel is wide.
+        There are fewer calibration lines than the kernel is wide, or coils that do not differ.
     """
     n_coils = block.shape[0]
     kspace = fourier(block, (-1,))
@@ -79,12 +79,21 @@ def learn(block: Tensor, kernel: Kernel, *, n_x: int, regularisation: float) -> 
     kspace = kspace.narrow(-1, n_x // 2 - width // 2, width)
     sources, targets = _examples(kspace, kernel)
     normal = sources.mH @ sources
-    ridge = regularisation * float(normal.diagonal().real.mean())
-    normal.diagonal().add_(ridge)
-    weights = torch.cholesky_solve(sources.mH @ targets, torch.linalg.cholesky(normal))
+    weights = _ridge_regression(normal, sources.mH @ targets, regularisation)
     taps = weights.reshape(len(kernel.sources), n_coils, kernel.n_readout, -1)
     phases = _turns(n_x, kernel.n_readout, device=block.device)
     return torch.einsum("xk,scko->xsco", phases, taps).reshape(n_x, len(kernel.sources) * n_coils, -1)
+
+
+def _ridge_regression(normal: Tensor, right: Tensor, regularisation: float) -> Tensor:
+    """Solve with as little regularisation as rounding allows, and at least what is asked for."""
+    mean = float(normal.diagonal().real.mean())
+    for more in (1.0, 10.0, 100.0):
+        ridge = torch.eye(len(normal), device=normal.device) * (regularisation * more * mean)
+        factor, failed = torch.linalg.cholesky_ex(normal + ridge)
+        if not failed:
+            return torch.cholesky_solve(right, factor)
+    raise BadScan("the calibration lines do not tell how coils differ")
 
 
 def _turns(n_x: int, n_taps: int, *, device: torch.device) -> Tensor:

@@ -21,6 +21,9 @@ from gateway.recon.sensitivities import espirit, low_resolution
 DARKEST = 1e-3
 """A pixel is expected to have at least this share of the mean power: calibration does not see small things."""
 STEPS_3D = 30
+"""Of conjugate gradients, where a system is too large to be factorised."""
+ROUNDING = 1e-6
+"""Noise that single precision makes by itself, relative to the brightest pixel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,12 +100,13 @@ def _seen(block: Tensor, shape: tuple[int, int], n_sets: int) -> Seen:
 
 
 def _problem(scan: Undersampled, one: Slice, seen: Seen, *, weight: float) -> Unfolding:
+    rounding = ROUNDING * float(seen.prior.max())
     return Unfolding(
         data=one.data,
         filled=one.filled,
         maps=seen.maps,
         prior=seen.prior,
-        noise_power=weight * scan.noise_power,
+        noise_power=max(weight * scan.noise_power, rounding),
     )
 
 
