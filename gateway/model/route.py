@@ -106,8 +106,76 @@ class CgSenseRecipe(_Part):
     """Compress to so many coils; all without it."""
 
 
+class L1WaveletRecipe(_Part):
+    """Undersampled Cartesian k-space, also at random: the image is sparse in wavelets (l1-ESPIRiT)."""
+
+    method: Literal["l1-wavelet"] = "l1-wavelet"
+    """Which method it is."""
+    steps: Annotated[int, Field(ge=1, le=1000)] = 50
+    """Iterations, at the most."""
+    tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-3
+    """Relative change of the image at which the iterations stop."""
+    noise_weight: Annotated[float, Field(ge=0)] = 0.4
+    """Penalty of the details, in standard deviations of the measured noise."""
+    map_sets: Literal[1, 2] = 1
+    """Sets of sensitivities; two where the patient is larger than the field of view."""
+
+
+class TvRecipe(_Part):
+    """Undersampled Cartesian k-space, also at random: the image has few edges (total variation)."""
+
+    method: Literal["tv"] = "tv"
+    """Which method it is."""
+    steps: Annotated[int, Field(ge=1, le=1000)] = 100
+    """Iterations, at the most."""
+    tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-3
+    """Relative change of the image at which the iterations stop."""
+    noise_weight: Annotated[float, Field(ge=0)] = 0.4
+    """Penalty of the gradient, in standard deviations of the measured noise."""
+    map_sets: Literal[1, 2] = 1
+    """Sets of sensitivities; two where the patient is larger than the field of view."""
+
+
+class SubspaceRecipe(_Part):
+    """Dynamic series or echo trains, each frame undersampled: frames are mixtures of few images (temporal subspace)."""
+
+    method: Literal["subspace"] = "subspace"
+    """Which method it is."""
+    components: Annotated[int, Field(ge=1, le=64)] = 5
+    """How many images the frames are mixtures of."""
+    steps: Annotated[int, Field(ge=1, le=1000)] = 40
+    """Iterations, at the most."""
+    tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-3
+    """Relative residual at which the iterations stop."""
+    noise_weight: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of the image's energy, in parts of the noise's power over that of the image."""
+
+
+class LowRankSparseRecipe(_Part):
+    """Dynamic series, each frame undersampled: a background that hardly changes and sparse motion (L+S)."""
+
+    method: Literal["low-rank-sparse"] = "low-rank-sparse"
+    """Which method it is."""
+    steps: Annotated[int, Field(ge=1, le=1000)] = 60
+    """Iterations, at the most."""
+    tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-3
+    """Relative change of the series at which the iterations stop."""
+    noise_weight: Annotated[float, Field(ge=0)] = 0.5
+    """Both penalties, in standard deviations of what the measured noise alone would show there."""
+
+
 Recipe = Annotated[
-    AutoRecipe | GrappaRecipe | SenseRecipe | CgSenseRecipe | FftRecipe | NufftRecipe | CgNufftRecipe,
+    AutoRecipe
+    | GrappaRecipe
+    | SenseRecipe
+    | CgSenseRecipe
+    | FftRecipe
+    | NufftRecipe
+    | CgNufftRecipe
+    | L1WaveletRecipe
+    | TvRecipe
+    | SubspaceRecipe
+    | LowRankSparseRecipe,
     Field(discriminator="method"),
 ]
 """Every method with its parameters."""

@@ -20,9 +20,13 @@ from gateway.model.route import (
     CgSenseRecipe,
     FftRecipe,
     GrappaRecipe,
+    L1WaveletRecipe,
+    LowRankSparseRecipe,
     NufftRecipe,
     Recipe,
     SenseRecipe,
+    SubspaceRecipe,
+    TvRecipe,
 )
 from gateway.recon.convention import in_our_convention
 from gateway.recon.kspace import Progress
@@ -30,8 +34,12 @@ from gateway.recon.methods.auto import reconstruct_auto
 from gateway.recon.methods.cg_nufft import reconstruct_cg_nufft
 from gateway.recon.methods.fft import reconstruct_fft
 from gateway.recon.methods.grappa import reconstruct_grappa
+from gateway.recon.methods.l1_wavelet import reconstruct_l1_wavelet
+from gateway.recon.methods.low_rank_sparse import reconstruct_low_rank_sparse
 from gateway.recon.methods.nufft import reconstruct_nufft
 from gateway.recon.methods.sense import reconstruct_cg_sense, reconstruct_sense
+from gateway.recon.methods.subspace import reconstruct_subspace
+from gateway.recon.methods.tv import reconstruct_tv
 from gateway.recon.noise import whiten
 
 METHODS: Mapping[type, Callable[..., tuple[ImageSeries, ...]]] = MappingProxyType(
@@ -42,6 +50,10 @@ METHODS: Mapping[type, Callable[..., tuple[ImageSeries, ...]]] = MappingProxyTyp
         CgSenseRecipe: reconstruct_cg_sense,
         FftRecipe: reconstruct_fft,
         NufftRecipe: reconstruct_nufft,
+        L1WaveletRecipe: reconstruct_l1_wavelet,
+        TvRecipe: reconstruct_tv,
+        SubspaceRecipe: reconstruct_subspace,
+        LowRankSparseRecipe: reconstruct_low_rank_sparse,
         CgNufftRecipe: reconstruct_cg_nufft,
     }
 )

@@ -1,0 +1,95 @@
+"""The inverse problem of a Cartesian scan: normal operator, right side and noise, for solvers with any penalty.
+
+Readouts are transformed once. What is left is one small problem for each position x, coupled by the penalty alone, and
+only axes that can be undersampled are transformed in each step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gateway.recon.fourier import fourier, inverse_fourier
+from gateway.recon.hybrid import to_matrix
+from gateway.recon.operators import Map, coil_summed, fourier_filter, sensitivities
+from gateway.recon.space import Target
+
+AXES = (-2, -1)
+"""Partitions and lines: images are laid out `(frame set x z y)`, so that what is transformed lies together."""
+
+NEGLIGIBLE = 1e-4
+"""Share of the sensitivities' energy at a position x that may be left out of the normal operator."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Least squares ``|A image - samples|^2 / 2``, where ``A`` is sensitivities, Fourier transform and sampling.
+
+    Parameters
+    ----------
+    normal
+        ``A^H A``, of norm 1 at the most.
+    rhs
+        ``A^H samples``. Complex. Shape `(frame set x z y)`.
+    """
+
+    normal: Map
+    rhs: Tensor
+
+
+def cartesian_problem(hybrid: Tensor, filled: Tensor, maps: Tensor) -> Problem:
+    """Pose the problem of some frames of one slice.
+
+    Parameters
+    ----------
+    hybrid
+        Readouts transformed, lines in k-space, zero where nothing was measured. Shape `(frame coil z y x)`.
+    filled
+        Which lines were. Shape `(frame z y)`.
+    maps
+        Sensitivities; the sum of squares over coils and sets is 1 at the most. Shape `(set coil z y x)`.
+    """
+    laid, kspace = (each.movedim(-1, -3).contiguous() for each in (maps, hybrid))
+    weights = filled[:, None].to(kspace.real.dtype)
+    coil_images = inverse_fourier(kspace * weights[:, None], AXES)
+    rhs = sensitivities(laid).adjoint(coil_images)
+    return Problem(normal=coil_summed(fewer_coils(laid), fourier_filter(weights, AXES)), rhs=rhs)
+
+
+def fewer_coils(maps: Tensor) -> Tensor:
+    """Turn coils at each position x so that few of them see all (Zhang 2013, doi:10.1002/mrm.24267).
+
+    The normal operator only knows sums over coils, which a unitary change of coils leaves alone; at one x, all
+    sensitivities along y and z are made of few shapes, so the last of the turned coils see nothing and are left out.
+
+    Parameters
+    ----------
+    maps
+        Shape `(set coil x z y)`.
+    """
+    at_x = maps.permute(2, 1, 0, 3, 4).flatten(2)
+    powers, vectors = torch.linalg.eigh(at_x @ at_x.mH)
+    shares = powers.flip(-1).cumsum(dim=-1) / powers.sum(dim=-1, keepdim=True).clamp_min(1e-30)
+    n_kept = min(maps.shape[1], int((shares < 1 - NEGLIGIBLE).sum(dim=-1).max()) + 1)
+    turned: Tensor = vectors.flip(-1)[..., :n_kept].mH @ at_x
+    n_sets, _, n_x, n_z, n_y = maps.shape
+    return turned.reshape(n_x, n_kept, n_sets, n_z, n_y).permute(2, 1, 0, 3, 4).contiguous()
+
+
+def to_target(images: Tensor, target: Target) -> Tensor:
+    """Bring solved images to the matrix that is wanted; sets are combined by the root of the sum of squares.
+
+    Parameters
+    ----------
+    images
+        Shape `(frame set x z y)`.
+
+    Returns
+    -------
+        Real. Shape `(frame z y x)`.
+    """
+    laid = images.movedim(-3, -1)
+    magnitude: Tensor = torch.linalg.vector_norm(to_matrix(fourier(laid, (-3, -2)), target), dim=1)
+    return magnitude

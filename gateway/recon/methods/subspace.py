@@ -1,0 +1,85 @@
+"""Recipe subspace: frames as mixtures of few images, how they mix known from the centre of k-space.
+
+Liang 2007, doi:10.1109/ISBI.2007.357020; for echo trains Tamir 2017, doi:10.1002/mrm.26102. Frames share what they
+measure, so each may measure little.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gateway.model.errors import BadScan
+from gateway.model.header import ScanHeader
+from gateway.model.image import ImageSeries
+from gateway.model.readout import Acquisition
+from gateway.model.route import SubspaceRecipe
+from gateway.recon.cartesian_problem import Problem
+from gateway.recon.dynamic import Series, slice_by_slice
+from gateway.recon.kspace import Progress
+from gateway.recon.low_rank import temporal_basis
+from gateway.recon.operators import Operator
+from gateway.recon.parallel import series_of, understand
+from gateway.recon.solvers import Stop, conjugate_gradient
+
+
+def reconstruct_subspace(
+    acquisition: Acquisition, header: ScanHeader, recipe: SubspaceRecipe, *, device: torch.device, progress: Progress
+) -> tuple[ImageSeries, ...]:
+    """Reconstruct the magnitude of every frame, all frames of a slice together.
+
+    Raises
+    ------
+    BadScan
+        The scan is not Cartesian, there is too little calibration, or no line was measured in every frame.
+    """
+    progress(0.0, "sorting readouts into k-space")
+    scan = understand(acquisition, header, recipe=recipe.method, regular=False)
+
+    def unfold(series: Series) -> Tensor:
+        mixing = mixtures(temporal_basis(shared_samples(series), recipe.components))
+        return mixing.apply(solve(series.problem, mixing, scan.noise_power, recipe))
+
+    pixels = slice_by_slice(scan, unfold, device=device, progress=progress)
+    how = f"Frames are mixtures of {recipe.components} images, by what the centre of k-space shows over time."
+    return (series_of(pixels, scan, (how,)),)
+
+
+def shared_samples(series: Series) -> Tensor:
+    """Take the lines that every frame has measured. Shape `(frame line coil x)`.
+
+    Raises
+    ------
+    BadScan
+        There are none.
+    """
+    always = series.filled.all(dim=0)
+    if not always.any():
+        raise BadScan("no line was measured in every frame, so nothing shows how the frames change")
+    return series.data.permute(0, 2, 3, 1, 4)[:, always]
+
+
+def mixtures(basis: Tensor) -> Operator:
+    """Mix images `(component ...)` to frames `(frame ...)`.
+
+    Parameters
+    ----------
+    basis
+        Orthonormal columns. Shape `(frame component)`.
+    """
+    return Operator(
+        lambda images: torch.tensordot(basis, images, dims=1),
+        lambda frames: torch.tensordot(basis.mH, frames, dims=1),
+    )
+
+
+def solve(problem: Problem, mixing: Operator, noise_power: float, recipe: SubspaceRecipe) -> Tensor:
+    """Solve for the images that are mixed. Shape `(component set x z y)`."""
+    rhs = mixing.adjoint(problem.rhs)
+    weight = recipe.noise_weight * noise_power / float(rhs.abs().square().mean())
+
+    def normal(images: Tensor) -> Tensor:
+        return (mixing.adjoint(problem.normal(mixing.apply(images[0]))) + weight * images[0])[None]
+
+    stop = Stop(steps=recipe.steps, tolerance=recipe.tolerance)
+    return conjugate_gradient(normal, rhs[None], stop)[0]
