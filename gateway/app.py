@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import uvicorn
+from fastapi import FastAPI
 from sqlalchemy import Engine
 
 from gateway.deliver import Deliverer
@@ -27,6 +28,7 @@ from gateway.jobs.database import open_database, upgrade
 from gateway.jobs.deliveries import DeliveryQueue
 from gateway.jobs.lease import Terms
 from gateway.jobs.noise import NoiseStore
+from gateway.jobs.people import People, Terms as SessionTerms
 from gateway.jobs.queries import Queries
 from gateway.jobs.reconstructions import JobQueue
 from gateway.jobs.retention import Retention
@@ -36,22 +38,23 @@ from gateway.jobs.worker import Pace, owner_name, work
 from gateway.logs import configure_logs
 from gateway.model.errors import GatewayError, WrongCall
 from gateway.model.ids import JobId
+from gateway.model.person import Role
 from gateway.model.route import PacsDestination, Routes
 from gateway.mrd.framing import Limits
 from gateway.mrd.listener import Listener, SessionLimits
 from gateway.recovery import recover
 from gateway.schedule import duties_of, housekeeping, start_schedule
-from gateway.settings import Settings, load_routes, load_settings, routes_folder, routes_source
+from gateway.settings import Settings, Web, load_routes, load_settings, routes_folder, routes_source
 from gateway.spool.recording import SyncPolicy
 from gateway.spool.room import Room
 from gateway.spool.spool import Spool
 from gateway.steering import UNAPPLIED, Steering
 from gateway.supervisor import Child, on_leash, supervise
 from gateway.watch import WatchFolder
-from gateway.web.app import LOOPBACK_NAMES, create_app
+from gateway.web.app import LOOPBACK_NAMES, Manners, create_app
+from gateway.web.control import Control
 
 logger = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Stations:
@@ -65,6 +68,7 @@ class Stations:
     deliveries: DeliveryQueue
     queries: Queries
     audit: AuditTrail
+    people: People
 
     @property
     def routes(self) -> Routes:
@@ -106,6 +110,7 @@ def open_stations(config: Path | None) -> Stations:
         deliveries=DeliveryQueue(engine, utc_now, terms),
         queries=Queries(engine),
         audit=AuditTrail(engine, utc_now),
+        people=People(engine, utc_now, SessionTerms()),
     )
 
 
@@ -184,25 +189,67 @@ def showing(stations: Stations) -> Iterator[str]:
         The address is taken.
     """
     settings = stations.settings.web
+    if not (settings.loopback or settings.allow_unauthenticated or stations.people.any()):
+        raise GatewayError(
+            f"the page cannot be on {settings.host} before anybody has an account: start it on 127.0.0.1 once and use "
+            "the link that it prints, or make one by: gateway users invite NAME --role admin"
+        )
     try:
         door = socket.create_server((settings.host, settings.port), backlog=128)
     except OSError as error:
         where = f"{settings.host}:{settings.port}"
         raise GatewayError(f"cannot serve the page on {where}: {error.strerror}") from error
-    page = create_app(
-        stations.queries,
-        preview=lambda job, number: _preview(stations, job, number),
-        host_names=("*",) if settings.allow_unauthenticated else LOOPBACK_NAMES,
+    certificate = settings.certificate_file
+    server = uvicorn.Server(
+        uvicorn.Config(_page(stations), log_config=None, lifespan="off", ssl_certfile=certificate, ssl_keyfile=None)
     )
-    server = uvicorn.Server(uvicorn.Config(page, log_config=None, lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [door]}, name="page")
     thread.start()
     try:
-        yield f"http://{settings.host}:{settings.port}/"
+        yield page_address(settings)
     finally:
         server.should_exit = True
         thread.join()
         door.close()
+
+
+def page_address(settings: Web) -> str:
+    """Say where the page is."""
+    return f"{'https' if settings.certificate_file else 'http'}://{settings.host}:{settings.port}/"
+
+
+def _page(stations: Stations) -> FastAPI:
+    settings = stations.settings.web
+    here_only = settings.loopback and not settings.allow_unauthenticated
+    return create_app(
+        stations.queries,
+        preview=lambda job, number: _preview(stations, job, number),
+        control=Control(
+            people=stations.people,
+            jobs=stations.jobs,
+            deliveries=stations.deliveries,
+            steering=stations.steering,
+            audit=stations.audit,
+        ),
+        manners=Manners(
+            host_names=LOOPBACK_NAMES if here_only else ("*",),
+            strangers_look=settings.allow_unauthenticated,
+            secure=settings.certificate_file is not None or not settings.loopback,
+        ),
+    )
+
+
+def set_up_link(stations: Stations) -> str | None:
+    """Make the one-time link by which the first administrator comes in; nothing where somebody has an account."""
+    if stations.people.any():
+        return None
+    return invitation_link(stations, "admin", Role.ADMIN)
+
+
+def invitation_link(stations: Stations, name: str, role: Role) -> str:
+    """Make a one-time link by which a person chooses a password."""
+    secret = stations.people.invite(name, role, who=person())
+    return f"{page_address(stations.settings.web)}set-up/{secret}"
 
 
 def _preview(stations: Stations, job: JobId, number: int) -> bytes | None:

@@ -50,7 +50,7 @@ def run(config: Config = None) -> None:
         settings = stations.settings
         err.print(f"listening for scans on {settings.listener.host}:{settings.listener.port}")
         if settings.web.enabled:
-            err.print(f"page at http://{settings.web.host}:{settings.web.port}/")
+            _tell_of_page(stations)
         err.print(f"data in {settings.data.folder}; stop with Ctrl-C")
         stop.wait()
 
@@ -81,8 +81,9 @@ def deliver(config: Config = None, owner: Owner = None, leashed: Leashed = False
 def web(config: Config = None) -> None:
     """Only serve the page."""
     stop = roles.until_told_to_stop()
-    with roles.showing(_stations(config)) as address:
-        err.print(f"page at {address}")
+    stations = _stations(config)
+    with roles.showing(stations):
+        _tell_of_page(stations)
         stop.wait()
 
 
@@ -250,6 +251,13 @@ def version() -> None:
 
 def _stations(config: Path | None) -> roles.Stations:
     return roles.open_stations(config)
+
+
+def _tell_of_page(stations: roles.Stations) -> None:
+    """Say where the page is and, as long as nobody has an account, by which link the first administrator comes in."""
+    err.print(f"page at {roles.page_address(stations.settings.web)}")
+    if link := roles.set_up_link(stations):
+        err.print(f"nobody has an account yet; this link makes the first administrator, once: {link}", soft_wrap=True)
 
 
 def _stop_of(leashed: bool) -> roles.Stop:

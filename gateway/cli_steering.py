@@ -1,4 +1,4 @@
-"""Commands by which administrators steer: routes in versions, and the trail of who did what; no logic lives here."""
+"""Commands by which administrators steer: routes in versions, people, the audit trail; no logic lives here."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from gateway import app as roles, rehearsal, show
+from gateway.model.person import Role
 from gateway.options import Config, Json, Limit, out
 from gateway.routing import schema
 from gateway.routing.advice import advice
@@ -18,6 +19,8 @@ from gateway.settings import load_settings, routes_source
 
 routes = typer.Typer(no_args_is_help=True, help="Rules, recipes and destinations.")
 audit = typer.Typer(no_args_is_help=True, help="Who did what, when: a trail that shows whether it was touched.")
+
+users = typer.Typer(no_args_is_help=True, help="People who may use the page, and what each may do there.")
 
 RoutesText = Annotated[
     Optional[Path],  # noqa: UP045 - typer reads it at run time
@@ -29,6 +32,7 @@ RoutesTried = Annotated[
 ]
 RoutesVersion = Annotated[int, typer.Argument(help="Number of the version; 0 is before anything was applied.", min=0)]
 MaybeVersion = Annotated[Optional[int], typer.Argument(help="Without it, the version in force.", min=0)]  # noqa: UP045
+PersonName = Annotated[str, typer.Argument(help="Name of the person, at most 64 characters.")]
 Comment = Annotated[str, typer.Option(help="Why; it is kept with the version.")]
 
 
@@ -113,6 +117,44 @@ def routes_export(
     """Print the text of a version."""
     steering = roles.open_stations(config).steering
     sys.stdout.write(steering.toml(steering.in_force() if version is None else version))
+
+
+@users.command("invite")
+def users_invite(
+    name: PersonName,
+    role: Annotated[Role, typer.Option(help="What the person may do.")] = Role.VIEWER,
+    config: Config = None,
+) -> None:
+    """Print a one-time link by which a person chooses a password; for somebody known, a new password and role."""
+    out.print(roles.invitation_link(roles.open_stations(config), name, role), soft_wrap=True)
+
+
+@users.command("list")
+def users_list(config: Config = None, as_json: Json = False) -> None:
+    """List everybody who has an account."""
+    found = roles.open_stations(config).people.all()
+    print(show.as_json(found)) if as_json else show.show_people(out, found)  # noqa: T201
+
+
+@users.command("role")
+def users_role(name: PersonName, role: Role, config: Config = None) -> None:
+    """Give a person another role; it ends their sessions."""
+    roles.open_stations(config).people.change(name, role=role, who=roles.person())
+    out.print(f"{name} is {role}")
+
+
+@users.command("disable")
+def users_disable(name: PersonName, config: Config = None) -> None:
+    """Close an account and end its sessions."""
+    roles.open_stations(config).people.change(name, disabled=True, who=roles.person())
+    out.print(f"the account of {name} is closed")
+
+
+@users.command("enable")
+def users_enable(name: PersonName, config: Config = None) -> None:
+    """Open a closed account again."""
+    roles.open_stations(config).people.change(name, disabled=False, who=roles.person())
+    out.print(f"the account of {name} is open")
 
 
 @audit.command("list")

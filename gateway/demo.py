@@ -11,7 +11,7 @@ import tomlkit
 from rich.console import Console
 from rich.progress import Progress
 
-from gateway.app import Stations, everything
+from gateway.app import Stations, everything, page_address, set_up_link
 from gateway.dicom.picture import png_of
 from gateway.dicom.scp import StoreScp
 from gateway.jobs.queries import JobView
@@ -35,7 +35,8 @@ def run_demo(console: Console, folder: Path | None, *, once: bool, stop: threadi
             arrived = _show_the_way(console, stations, folder, stop)
             web = stations.settings.web
             if not once and not stop.is_set():
-                console.print(f"page at http://{web.host}:{web.port}/ - stop with Ctrl-C")
+                console.print(f"page at {page_address(web)} - stop with Ctrl-C")
+                console.print(f"to steer there, choose a password: {set_up_link(stations)}", soft_wrap=True)
                 stop.wait()
     return arrived
 
@@ -47,7 +48,7 @@ def write_configuration(folder: Path, pacs_port: int) -> Path:
     settings = {
         "data": {"folder": "."},
         "listener": {"port": listener},
-        "web": {"port": page},
+        "web": {"port": page, "allow_unauthenticated": True},  # the head is synthetic
         "queue": {"poll_s": LOOK_EVERY_S},
         "routes": {"file": "routes.toml"},
         "log": {"level": "warning"},

@@ -171,30 +171,27 @@ class Queue(_Section):
         return self
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 class Web(_Section):
-    """The page that shows what arrives, what waits and what went out."""
+    """The page that shows what arrives, what waits and what went out, and by which people steer."""
 
     enabled: bool = True
     """Whether there is a page."""
     host: Host = "127.0.0.1"
-    """Address to listen on. Anywhere but on this machine itself, allow_unauthenticated must be true."""
+    """Address to listen on. Anywhere but on this machine itself, somebody must have an account first."""
     port: Port = 8002
     """Port to listen on."""
+    certificate_file: Path | None = None
+    """TLS certificate and key in one file (PEM). Without it a proxy must speak TLS, anywhere but on this machine."""
     allow_unauthenticated: bool = False
-    """Show patients' scans to everybody who can reach the page: it has no login of its own yet."""
+    """Show patients' scans to everybody who can reach the page. Whoever does something has to sign in all the same."""
 
-    @model_validator(mode="after")
-    def _strangers_stay_out(self) -> Self:
-        if not self.allow_unauthenticated and not _is_loopback(self.host):
-            raise ValueError("host is not this machine alone, and the page has no login: see allow_unauthenticated")
-        return self
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
 
 class RoutesFile(_Section):
@@ -396,4 +393,8 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
     watched = settings.recordings.watch_folder
     watch = {"watch_folder": folder / watched.expanduser() if watched else None}
     recordings = settings.recordings.model_copy(update=watch)
-    return settings.model_copy(update={"data": data, "recordings": recordings, "routes": routes})
+    certificate = settings.web.certificate_file
+    web = settings.web.model_copy(
+        update={"certificate_file": folder / certificate.expanduser() if certificate else None}
+    )
+    return settings.model_copy(update={"data": data, "recordings": recordings, "routes": routes, "web": web})

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from gateway.jobs.audit import Sealed
+from gateway.jobs.people import Person
 from gateway.jobs.queries import EventView, JobView, ScanView
 from gateway.jobs.route_versions import RouteVersion
 from gateway.routing.choose import Explanation
@@ -121,9 +122,20 @@ def show_destinations(console: Console, destinations: Mapping[str, Mapping[str, 
     """List destinations by name."""
     table = _table("name", "kind", "where")
     for name, one in destinations.items():
-        where = str(one["path"]) if one["kind"] == "folder" else f"{one['ae_title']}@{one['host']}:{one['port']}"
-        table.add_row(clean(name), str(one["kind"]), clean(where))
+        table.add_row(clean(name), str(one["kind"]), clean(_where(one)))
     console.print(table)
+
+
+def _where(destination: Mapping[str, object]) -> str:
+    """Say where a destination is, and whether what goes there can be read on the way."""
+    match destination["kind"]:
+        case "folder":
+            return str(destination["path"])
+        case "stow":
+            return str(destination["url"])
+        case _:
+            security = "TLS" if destination["tls"] else "in the clear"
+            return f"{destination['ae_title']}@{destination['host']}:{destination['port']} ({security})"
 
 
 def show_advice(console: Console, counted: str, advice: Sequence[str]) -> None:
@@ -171,6 +183,17 @@ def show_difference(console: Console, lines: Sequence[str]) -> None:
     styles = {"+": "green", "-": "red", "@": "cyan"}
     for line in lines:
         console.print(clean(line), style=styles.get(line[:1]), soft_wrap=True, highlight=False)
+
+
+def show_people(console: Console, people: Sequence[Person]) -> None:
+    """List people."""
+    table = _table("name", "role", "since", "account")
+    for one in people:
+        account = (
+            "closed" if one.disabled else f"locked until {_time(one.locked_until)}" if one.locked_until else "open"
+        )
+        table.add_row(clean(one.name), one.role, _time(one.created_at), account)
+    console.print(table)
 
 
 def show_trail(console: Console, lines: Sequence[Sealed]) -> None:

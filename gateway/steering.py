@@ -68,18 +68,25 @@ class Steering:
         """
         return parse_routes(text, source=source, folder=self.folder)
 
-    def apply(self, text: str, *, source: str, who: str, comment: str) -> int:
+    def apply(self, text: str, *, source: str, who: str, comment: str, base: int | None = None) -> int:
         """Put routes in force from the next job on; return the number of the version.
+
+        Parameters
+        ----------
+        base
+            The version that they were made from, where it must still be in force.
 
         Raises
         ------
         RoutesFault
             They say something impossible; nothing has changed.
         WrongCall
-            They are in force already.
+            They are in force already, or something else has come into force since.
         """
         self.parse(text, source=source)
         before = self.in_force()
+        if base not in (None, before):
+            raise WrongCall(f"version {before} has come into force meanwhile; compare, then apply again")
         if before != UNAPPLIED and self.toml(before) == text:
             raise WrongCall(f"{source} is what version {before} says, and that is in force already")
         return self.versions.add(text, who=who, comment=comment)

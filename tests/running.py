@@ -22,6 +22,8 @@ from tests import peers
 
 PATIENCE_S = 60
 LOOK_EVERY_S = 0.05
+OPEN = {"allow_unauthenticated": True}
+"""Tests of the whole way look at the page as strangers; tests/web signs in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +86,7 @@ def gateway(*call: str | Path, cwd: Path | None = None, **environment: str) -> s
 
 def configured(folder: Path, destinations: Mapping[str, Mapping[str, object]], **queue: object) -> Path:
     """Write a configuration with free ports and one rule for everything."""
-    ports = {"listener": {"port": peers.free_port()}, "web": {"port": peers.free_port()}}
+    ports = {"listener": {"port": peers.free_port()}, "web": {"port": peers.free_port(), **OPEN}}
     settings = {**ports, "queue": {"poll_s": 0.05, **queue}, "routes": {"file": "routes.toml"}}
     rule = {"name": "everything", "recipe": "fft", "destinations": list(destinations)}
     routes = {"recipes": {"fft": {"method": "fft"}}, "destinations": dict(destinations), "rules": [rule]}

@@ -17,6 +17,7 @@ from gateway.settings import PREFIX, Settings, load_routes, load_settings
 
 CONFIG = Path(__file__).parent.parent / "config"
 WITHOUT_DEFAULT = {
+    ("web", "certificate_file"),
     *(("database", "url"), ("routes", "file"), ("workers", "max_memory_bytes")),
     *(("recordings", "watch_folder"), ("recordings", "keep_days")),
 }
@@ -112,8 +113,6 @@ port = 99999
 max_sessions = "many"
 [queue]
 lease_s = 10
-[web]
-host = "0.0.0.0"
 [log]
 level = "loud"
 """
@@ -123,8 +122,7 @@ level = "loud"
         "line 5: listener.port: Input should be less than or equal to 65535",
         "line 6: listener.max_sessions: Input should be a valid integer, unable to parse string as an integer",
         "line 7: queue: lease_s must be at least three times heartbeat_s",
-        "line 9: web: host is not this machine alone, and the page has no login: see allow_unauthenticated",
-        "line 12: log.level: Input should be 'debug', 'info', 'warning' or 'error'",
+        "line 10: log.level: Input should be 'debug', 'info', 'warning' or 'error'",
     ]
 
 
@@ -154,8 +152,6 @@ def test_faults_of_the_environment_name_the_variable(monkeypatch: pytest.MonkeyP
         ("[listener]\nport = 0", "greater than or equal to 1"),
         ("[workers]\ncount = 0", "greater than or equal to 1"),
         ('[workers]\ndevice = "gpu"', "workers.device"),
-        ('[web]\nhost = "::"', "has no login"),
-        ('[web]\nhost = "mr.example.org"', "has no login"),
         ('[database]\nurl = "sqlite:///here.db"', "absolute path"),
         ('[database]\nurl = "mysql://host/db"', "postgresql"),
         ("listener = 3", "line 1: listener: must be a table"),

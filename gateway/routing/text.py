@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.model.errors import RoutesFault
-from gateway.model.route import FolderDestination, Routes, RuleFaults
+from gateway.model.route import Routes, RuleFaults
 
 Key: TypeAlias = tuple[str | int, ...]
 """Where a value lies in the tree: ``("rules", 0, "match", "protocol")``."""
@@ -49,12 +49,7 @@ def parse_routes(text: str, *, source: str, folder: Path | None = None) -> Route
 
 
 def _placed(routes: Routes, folder: Path) -> Routes:
-    destinations = {
-        name: one.model_copy(update={"path": folder / one.path.expanduser()})
-        if isinstance(one, FolderDestination)
-        else one
-        for name, one in routes.destinations.items()
-    }
+    destinations = {name: one.resolved(folder) for name, one in routes.destinations.items()}
     return routes.model_copy(update={"destinations": destinations})
 
 
@@ -68,13 +63,21 @@ def faults_of(
 ) -> list[str]:
     """Tell each fault in one sentence, in the order of ``places``. Values are not repeated: they may be secrets."""
     order = {place: number for number, place in enumerate(places.values())}
+    errors = error.errors(include_url=False, include_input=False)
     found = [
         (_place(key, places), sentence)
-        for details in error.errors(include_url=False, include_input=False)
+        for details in errors
+        if not _follows(details, errors)
         for key, sentence in _sentences(details, model, tree)
     ]
     found.sort(key=lambda fault: order.get(fault[0], -1))
     return [f"{place}: {sentence}" if place else sentence for place, sentence in found]
+
+
+def _follows(details: ErrorDetails, errors: Sequence[ErrorDetails]) -> bool:
+    """Whether a list is called too short only because everything in it is wrong, which is told anyway."""
+    loc = details["loc"]
+    return details["type"] == "too_short" and any(one["loc"][: len(loc)] == loc for one in errors if one is not details)
 
 
 def unknown_key(name: str, known: Sequence[str]) -> str:

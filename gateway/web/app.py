@@ -1,24 +1,32 @@
-"""The page as an application: addresses, what each shows, and what is said when something is wrong. It only reads."""
+"""The page as an application: addresses, what each shows, and what is said when something is wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path as Folder
-from typing import Annotated, TypeAlias
+from types import MappingProxyType
+from typing import TypeAlias
 
-from fastapi import APIRouter, FastAPI, HTTPException, Path, Request, Response
+from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
 from gateway.jobs.queries import Queries
-from gateway.model.errors import StorageFault, WrongCall
+from gateway.model.errors import GatewayError, IllegalTransition, StorageFault, WrongCall
 from gateway.model.ids import JobId
+from gateway.web.addresses import Number
+from gateway.web.control import Control
+from gateway.web.deeds import deeds, deeds_for_delivery, deeds_for_job
+from gateway.web.door import SAFE, Door, ForeignForm, MayAudit, MayLook, NotAllowed, NotSignedIn, TooMuch
+from gateway.web.entrance import entrance, setting_up
 from gateway.web.pages import Pages
 from gateway.web.security import PROTECTION, protect
+from gateway.web.steer import reading, writing
 from gateway.web.worklist import needs_a_person, newest
 
 Preview: TypeAlias = Callable[[JobId, int], bytes | None]
@@ -27,14 +35,26 @@ Preview: TypeAlias = Callable[[JobId, int], bytes | None]
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 """What a browser on this machine calls the page; a foreign name that leads here (DNS rebinding) is refused."""
 
-Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
-"""What a database can number; anything else is no address of ours."""
+LINES = 200
+"""Of the audit trail, on its page."""
 
 STATIC = Folder(__file__).parent / "static"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manners:
+    """How the page behaves to those who come."""
+
+    host_names: Sequence[str] = LOOPBACK_NAMES
+    """What browsers may call this host; ``"*"`` where the network, or a proxy before the page, sees to it."""
+    strangers_look: bool = False
+    """Whether people may look who have not signed in."""
+    secure: bool = False
+    """Whether browsers come by TLS only."""
+
+
 def create_app(
-    queries: Queries, *, preview: Preview | None = None, host_names: Sequence[str] = LOOPBACK_NAMES
+    queries: Queries, *, preview: Preview | None = None, control: Control | None = None, manners: Manners | None = None
 ) -> FastAPI:
     """Build the page.
 
@@ -42,15 +62,25 @@ def create_app(
     ----------
     preview
         Without it the page shows no pictures.
-    host_names
-        What browsers may call this host; ``"*"`` where a proxy before the page sees to it.
+    control
+        Without it the page has no accounts: everybody may look, and nobody may do anything.
     """
+    manners = manners or Manners()
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(host_names), www_redirect=False)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(manners.host_names), www_redirect=False)
     app.middleware("http")(protect)
-    pages = Pages()
+    people = control.people if control else None
+    pages = Pages(signs_in=people is not None)
+    door = app.state.door = Door(people=people, strangers_look=manners.strangers_look, secure=manners.secure)
     app.include_router(health(queries))
     app.include_router(work(queries, pages, preview))
+    if control is not None:
+        app.include_router(entrance(control.people, door, pages))
+        app.include_router(setting_up(control.people, door, pages))
+        app.include_router(deeds(control))
+        app.include_router(reading(control.steering, queries, pages))
+        app.include_router(writing(control.steering, queries, pages))
+        app.include_router(trail(control, pages))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     tell_faults(app, pages)
     return app
@@ -80,17 +110,24 @@ def work(queries: Queries, pages: Pages, preview: Preview | None) -> APIRouter:
     router = APIRouter()
 
     @router.get("/")
-    def dashboard() -> HTMLResponse:
-        return pages.show("work.html", entries=newest(queries), waiting=needs_a_person(queries))
+    def dashboard(visitor: MayLook) -> HTMLResponse:
+        return pages.show("work.html", visitor=visitor, entries=newest(queries), waiting=needs_a_person(queries))
 
     @router.get("/jobs/{number}")
-    def job(number: Number) -> HTMLResponse:
+    def job(number: Number, visitor: MayLook) -> HTMLResponse:
         view = queries.job(number)
-        pictures = len(queries.instance_paths(view.id)) if preview else 0
-        return pages.show("job.html", job=view, events=queries.timeline(view), pictures=pictures)
+        return pages.show(
+            "job.html",
+            visitor=visitor,
+            job=view,
+            events=queries.timeline(view),
+            pictures=len(queries.instance_paths(view.id)) if preview else 0,
+            job_deeds=deeds_for_job(view.state),
+            delivery_deeds={one.id: deeds_for_delivery(one.state) for one in view.deliveries},
+        )
 
     @router.get("/jobs/{number}/images/{image}.png")
-    def image(number: Number, image: Number) -> Response:
+    def image(number: Number, image: Number, _visitor: MayLook) -> Response:
         png = preview(JobId(number), image) if preview else None
         if png is None:
             raise HTTPException(HTTPStatus.NOT_FOUND)
@@ -99,11 +136,22 @@ def work(queries: Queries, pages: Pages, preview: Preview | None) -> APIRouter:
     return router
 
 
+def trail(control: Control, pages: Pages) -> APIRouter:
+    """Show the audit trail."""
+    router = APIRouter()
+
+    @router.get("/audit")
+    def audit(visitor: MayAudit) -> HTMLResponse:
+        return pages.show("audit.html", visitor=visitor, lines=control.audit.newest(LINES))
+
+    return router
+
+
 def tell_faults(app: FastAPI, pages: Pages) -> None:
     """Say what is wrong in one sentence, and never where in the code."""
 
     def problem(status: int, sentence: str) -> HTMLResponse:
-        return pages.show("problem.html", status=status, title=HTTPStatus(status).phrase, sentence=sentence)
+        return _problem(pages, status, sentence)
 
     @app.exception_handler(WrongCall)
     @app.exception_handler(RequestValidationError)
@@ -116,13 +164,43 @@ def tell_faults(app: FastAPI, pages: Pages) -> None:
             return no_such_thing(request, fault)
         return problem(fault.status_code, "The page cannot do this.")
 
-    @app.exception_handler(StorageFault)
-    def no_database(_request: Request, _fault: StorageFault) -> HTMLResponse:
-        sentence = "The database does not answer at the moment. Scans that arrive are not lost; this page tries again."
-        return problem(HTTPStatus.SERVICE_UNAVAILABLE, sentence)
+    @app.exception_handler(NotSignedIn)
+    def not_signed_in(request: Request, _fault: NotSignedIn) -> Response:
+        if request.method in SAFE:
+            return RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
+        return problem(HTTPStatus.UNAUTHORIZED, "Sign in first; the session has ended.")
+
+    for kind, (status, sentence) in REFUSALS.items():
+        app.add_exception_handler(kind, _refusal(pages, status, sentence))
+
+    @app.exception_handler(IllegalTransition)
+    def too_late(_request: Request, fault: IllegalTransition) -> HTMLResponse:
+        return problem(HTTPStatus.CONFLICT, f"This is not possible any more: {fault}.")
 
     @app.exception_handler(Exception)
     def broken(_request: Request, _fault: Exception) -> HTMLResponse:
         page = problem(HTTPStatus.INTERNAL_SERVER_ERROR, "This is a fault of the gateway; its log tells more.")
         page.headers.update(PROTECTION)  # this answer is made outside of all middleware
         return page
+
+
+REFUSALS: Mapping[type[GatewayError], tuple[HTTPStatus, str]] = MappingProxyType(
+    {
+        NotAllowed: (HTTPStatus.FORBIDDEN, "Your role does not allow this."),
+        ForeignForm: (HTTPStatus.FORBIDDEN, "This form does not belong to your session; load the page again."),
+        TooMuch: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "This is more than any form of the page holds."),
+        StorageFault: (
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "The database does not answer at the moment. Scans that arrive are not lost; this page tries again.",
+        ),
+    }
+)
+"""What is said to what the page refuses."""
+
+
+def _problem(pages: Pages, status: int, sentence: str) -> HTMLResponse:
+    return pages.show("problem.html", status=status, title=HTTPStatus(status).phrase, sentence=sentence)
+
+
+def _refusal(pages: Pages, status: int, sentence: str) -> Callable[[Request, Exception], HTMLResponse]:
+    return lambda _request, _fault: _problem(pages, status, sentence)

@@ -44,7 +44,7 @@ UNITS = ("B", "kB", "MB", "GB", "TB")
 class Pages:
     """The templates, escaped by default; a name that is missing is a fault and not an empty place."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, signs_in: bool) -> None:
         self._templates = Environment(
             loader=PackageLoader("gateway.web"),
             autoescape=True,
@@ -52,7 +52,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.globals.update(version=__version__, tones=TONES, zone=zone)
+        self._templates.globals.update(version=__version__, tones=TONES, zone=zone, signs_in=signs_in)
         self._templates.filters.update(words=words, local=local, size=size, lasting=lasting, percent=percent)
 
     def show(self, template: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:  # noqa: ANN401 - any view

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from fastapi import Request, Response
 
-POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
+POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
 
 PROTECTION: Mapping[str, str] = MappingProxyType(
     {

@@ -1,0 +1,39 @@
+"""People: what each role may do; what is not listed here, nobody may."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Role(StrEnum):
+    """What a person is here for."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+    AUDITOR = "auditor"
+
+
+class Right(StrEnum):
+    """What a page or a command may ask of whoever calls it."""
+
+    LOOK = "look"
+    """See scans, jobs, images and routes."""
+    ACT = "act"
+    """Retry, hold, release and cancel jobs and deliveries."""
+    STEER = "steer"
+    """Change the routes."""
+    AUDIT = "audit"
+    """Read the audit trail."""
+
+
+RIGHTS: Mapping[Role, frozenset[Right]] = MappingProxyType(
+    {
+        Role.VIEWER: frozenset({Right.LOOK}),
+        Role.OPERATOR: frozenset({Right.LOOK, Right.ACT}),
+        Role.ADMIN: frozenset({Right.LOOK, Right.ACT, Right.STEER}),
+        Role.AUDITOR: frozenset({Right.LOOK, Right.AUDIT}),
+    }
+)
