@@ -23,7 +23,7 @@ from gateway.dicom.picture import png_of
 from gateway.dicom.store import echo
 from gateway.intake import Reception
 from gateway.jobs.audit import AuditTrail
-from gateway.jobs.clock import utc_now
+from gateway.jobs.clock import clock_of, utc_now
 from gateway.jobs.database import open_database, upgrade
 from gateway.jobs.deliveries import DeliveryQueue
 from gateway.jobs.lease import Terms
@@ -90,6 +90,7 @@ def open_stations(config: Path | None) -> Stations:
         _make_folder(folder)
     engine = open_database(settings.database_url.get_secret_value())
     upgrade(engine)
+    clock = clock_of(engine)
     steering = _steering(settings, engine)
     queue = settings.queue
     terms = Terms(
@@ -105,9 +106,9 @@ def open_stations(config: Path | None) -> Stations:
         settings=settings,
         steering=steering,
         spool=Spool(settings.data.spool_folder, policy, room),
-        scans=ScanStore(engine, utc_now),
-        jobs=JobQueue(engine, utc_now, terms),
-        deliveries=DeliveryQueue(engine, utc_now, terms),
+        scans=ScanStore(engine, clock),
+        jobs=JobQueue(engine, clock, terms),
+        deliveries=DeliveryQueue(engine, clock, terms),
         queries=Queries(engine),
         audit=AuditTrail(engine, utc_now),
         people=People(engine, utc_now, SessionTerms()),
