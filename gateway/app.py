@@ -9,7 +9,8 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -36,7 +37,7 @@ from gateway.jobs.route_versions import RouteVersions
 from gateway.jobs.scans import ScanStore
 from gateway.jobs.worker import Pace, owner_name, work
 from gateway.logs import configure_logs
-from gateway.model.errors import GatewayError, WrongCall
+from gateway.model.errors import GatewayError, StorageFault, WrongCall
 from gateway.model.ids import JobId
 from gateway.model.person import Role
 from gateway.model.route import PacsDestination, Routes
@@ -55,6 +56,12 @@ from gateway.web.app import LOOPBACK_NAMES, Manners, create_app
 from gateway.web.control import Control
 
 logger = logging.getLogger(__name__)
+
+DESTINATIONS_AT_ONCE = 4
+"""To so many a deliverer sends at the same time, so that a slow one does not keep the others waiting."""
+
+PROBE_EVERY_S = 30.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stations:
@@ -314,8 +321,23 @@ def run_deliverer(stations: Stations, stop: threading.Event, owner: str | None) 
         deliveries=stations.deliveries, outbox=stations.settings.data.outbox_folder, routes=stations.steering.routes
     )
     logger.info("deliverer ready")
-    pace = pace_of(stations.settings)
-    work(stations.deliveries, deliverer, owner=owner or owner_name("deliverer"), stop=stop, pace=pace)
+    pace, owner = pace_of(stations.settings), owner or owner_name("deliverer")
+    with ThreadPoolExecutor(DESTINATIONS_AT_ONCE + 1, "deliver") as threads:
+        running = [
+            threads.submit(work, stations.deliveries, deliverer, owner=owner, stop=stop, pace=pace)
+            for _ in range(DESTINATIONS_AT_ONCE)
+        ]
+        running.append(threads.submit(_probe, stations, deliverer, stop))
+        for ended in as_completed(running):
+            stop.set()
+            ended.result()
+
+
+def _probe(stations: Stations, deliverer: Deliverer, stop: threading.Event) -> None:
+    """Look after destinations that do not answer, until stopped."""
+    while not stop.wait(PROBE_EVERY_S):
+        with suppress(StorageFault):  # the next time, then
+            deliverer.probe(stations.steering.in_force())
 
 
 def _tell_of_routes(stations: Stations) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gateway.dicom.folder import store_in_folder
-from gateway.dicom.store import store
-from gateway.dicom.stow import store_by_web
+from gateway.dicom.store import echo, store
+from gateway.dicom.stow import look, store_by_web
 from gateway.jobs.deliveries import ClaimedDelivery, DeliveryQueue
-from gateway.model.errors import NoRoute
+from gateway.model.errors import GatewayError, NoRoute, PeerUnreachable
 from gateway.model.route import FolderDestination, PacsDestination, Routes, StowDestination
 from gateway.model.series import Instance
+
+logger = logging.getLogger(__name__)
 
 Sender = Callable[[Sequence[tuple[Instance, Path]], Any, Callable[[Instance, int], None]], None]
 
@@ -34,7 +37,16 @@ class Deliverer:
     """Gets the number of their version."""
 
     def __call__(self, delivery: ClaimedDelivery) -> None:
-        """Run one delivery to its end."""
+        """Run one delivery to its end, and let the breaker know whether anybody was there."""
+        breaker = self.deliveries.breaker
+        try:
+            self._deliver(delivery)
+        except PeerUnreachable:
+            breaker.failed(delivery.destination)
+            raise
+        breaker.reached(delivery.destination)
+
+    def _deliver(self, delivery: ClaimedDelivery) -> None:
         destination = self.routes(delivery.routes_version).destinations.get(delivery.destination)
         if destination is None:
             raise NoRoute(
@@ -44,3 +56,17 @@ class Deliverer:
         send = SENDERS[type(destination)]
         send(files, destination, lambda instance, status: self.deliveries.stored(delivery, instance, status))
         self.deliveries.succeed(delivery)
+
+    def probe(self, routes_version: int) -> None:
+        """Ask the destinations that were left alone whether they are back."""
+        for name in self.deliveries.breaker.open():
+            destination = self.routes(routes_version).destinations.get(name)
+            try:
+                if isinstance(destination, PacsDestination):
+                    echo(destination)
+                elif isinstance(destination, StowDestination):
+                    look(destination)
+            except GatewayError as fault:
+                logger.info("destination still away", extra={"destination": name, "reason": str(fault)})
+            else:
+                self.deliveries.breaker.reached(name)

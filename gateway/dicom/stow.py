@@ -124,6 +124,28 @@ def _post(destination: StowDestination, files: Sequence[bytes]) -> Answer:
         connection.close()
 
 
+def look(destination: StowDestination) -> None:
+    """Ask whether anybody is there.
+
+    Raises
+    ------
+    PeerUnreachable
+        Nobody answers, or it is broken.
+    """
+    connection = _connection(destination)
+    try:
+        with _at_most(connection, destination.timeout_s):
+            path = f"{urlsplit(destination.url).path.rstrip('/')}/studies?limit=1"
+            connection.request("GET", path, headers={"Accept": "application/dicom+json", **_authorization(destination)})
+            status = connection.getresponse().status
+    except (OSError, HTTPException) as fault:
+        raise PeerUnreachable(f"{destination.url} does not answer: {str(fault) or type(fault).__name__}") from fault
+    finally:
+        connection.close()
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise PeerUnreachable(f"{destination.url} answered {_named(status)}")
+
+
 def _parts(files: Sequence[bytes], boundary: str) -> Iterator[bytes]:
     for content in files:
         yield f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n".encode()

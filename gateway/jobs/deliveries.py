@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, Row, insert, select
+from sqlalchemy import Engine, Row, insert, select, text
 
+from gateway.jobs.breaker import Breaker
 from gateway.jobs.clock import Clock
 from gateway.jobs.database import writing
 from gateway.jobs.lease import Lease, Terms, write_fenced
@@ -35,19 +36,22 @@ class ClaimedDelivery:
 
 
 class DeliveryQueue(WorkQueue[DeliveryState]):
-    """Deliveries."""
+    """Deliveries; to each destination one at a time, so that its limit of associations holds; none to a dead one."""
 
     def __init__(self, engine: Engine, clock: Clock, terms: Terms) -> None:
         super().__init__(engine, clock, table=deliveries, transitions=DELIVERY_TRANSITIONS, terms=terms)
+        self.breaker = Breaker()
 
     def prefix(self, row: Row[Any]) -> str:
         """Name the destination on each line."""
         return f"{row.destination}: "
 
     def claim(self, owner: str) -> ClaimedDelivery | None:
-        """Claim the next delivery that is due."""
+        """Claim the next delivery that is due, to a destination that nobody is sending to."""
         with writing(self.engine) as connection:
-            claimed = self.claim_row(connection, owner)
+            if connection.dialect.name == "postgresql":  # SQLite has one writer at a time anyway
+                connection.execute(_ONE_CLAIM_AT_A_TIME)
+            claimed = self.claim_row(connection, owner, [~_BUSY, deliveries.c.destination.not_in(self.breaker.open())])
             if claimed is None:
                 return None
             lease, row = claimed
@@ -80,6 +84,16 @@ class DeliveryQueue(WorkQueue[DeliveryState]):
         with writing(self.engine) as connection:
             reason = f"{claimed.n_instances} instances stored"
             self._end(connection, claimed.lease, WorkEvent.SUCCEED, reason=reason)
+
+
+_ONE_CLAIM_AT_A_TIME = text("LOCK TABLE deliveries IN SHARE ROW EXCLUSIVE MODE")
+
+_other = deliveries.alias()
+_BUSY = (
+    select(_other.c.id)
+    .where(_other.c.destination == deliveries.c.destination, _other.c.state == DeliveryState.SENDING)
+    .exists()
+)
 
 
 def _instance(row: Row[Any]) -> Instance:

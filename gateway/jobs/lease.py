@@ -6,14 +6,14 @@ owner and the attempt it was given, and changes nothing once somebody else has t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, select, update
 
 from gateway.model.errors import LostLease
 
@@ -52,15 +52,20 @@ FREE: Mapping[str, None] = MappingProxyType({"owner": None, "lease_until": None}
 
 
 def claim_row(
-    connection: Connection, table: Table, states: Collection[str], *, values: Mapping[str, Any], now: datetime
+    connection: Connection,
+    table: Table,
+    where: Iterable[ColumnElement[bool]],
+    *,
+    values: Mapping[str, Any],
+    now: datetime,
 ) -> Row[Any] | None:
-    """Claim the next row that is due: highest priority first, then the oldest.
+    """Claim the next row that is due and may be claimed: highest priority first, then the oldest.
 
     ``values`` are the new state, the owner and the end of the lease.
     """
     due = (
         select(table.c.id)
-        .where(table.c.state.in_(states), table.c.run_at <= now)
+        .where(*where, table.c.run_at <= now)
         .order_by(table.c.priority.desc(), table.c.run_at, table.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)

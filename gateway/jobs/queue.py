@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Generic
 
-from sqlalchemy import Connection, Engine, Row, Table, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, Table, select, update
 
 from gateway.jobs.audit import Deed, add_deed
 from gateway.jobs.clock import Clock
@@ -33,11 +34,14 @@ class WorkQueue(Generic[State]):
         (self._working,) = set(self._claimable.values())
         self._random = Random()  # noqa: S311 - jitter, not a secret
 
-    def claim_row(self, connection: Connection, owner: str) -> tuple[Lease, Row[Any]] | None:
-        """Claim the next row that is due."""
+    def claim_row(
+        self, connection: Connection, owner: str, where: Iterable[ColumnElement[bool]] = ()
+    ) -> tuple[Lease, Row[Any]] | None:
+        """Claim the next row that is due, and for which the conditions hold."""
         now = self.clock()
+        waiting = self.table.c.state.in_(list(self._claimable))
         values = {"state": self._working, "owner": owner, "lease_until": self.terms.lease_end(now)}
-        row = claim_row(connection, self.table, list(self._claimable), values=values, now=now)
+        row = claim_row(connection, self.table, [waiting, *where], values=values, now=now)
         if row is None:
             return None
         self._event(connection, row, WorkEvent.CLAIM, who=owner, text=f"attempt {row.attempt}")
