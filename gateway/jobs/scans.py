@@ -122,8 +122,8 @@ class ScanStore:
         with writing(self._engine) as connection:
             values = {"state": ScanState.INCOMPLETE, "reason": reason, "ended_at": self._clock()}
             where = (scans.c.id == recording, scans.c.state == ScanState.RECEIVING)
-            connection.execute(update(scans).where(*where).values(values))
-            self._event(connection, recording, "incomplete", reason)
+            if connection.execute(update(scans).where(*where).values(values)).rowcount:
+                self._event(connection, recording, "incomplete", reason)
 
     def _event(self, connection: Connection, recording: RecordingId, what: str, text: str) -> None:
         add_event(connection, Event(at=self._clock(), scan_id=recording, who=WHO, what=what, text=text))
