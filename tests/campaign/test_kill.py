@@ -125,3 +125,19 @@ def test_a_death_at_every_call_that_makes_something_durable_loses_nothing(
             assert number > deaths, "all of these calls must have been the last of some listener"
             return
     pytest.fail("the listener never survived")
+
+
+@pytest.mark.peer("strace")
+@pytest.mark.parametrize(("call", "error"), [("fsync", "EIO"), ("fdatasync", "EIO"), ("rename", "EROFS")])
+def test_a_disk_that_fails_once_is_believed(tmp_path: Path, call: str, error: str) -> None:
+    put_in_order(tmp_path).dispose()
+    fail = ("/usr/bin/strace", "-f", "-qq", "-e", f"trace={call}", "-e", f"inject={call}:error={error}:when=1")
+    with start(str(tmp_path), before=(*fail, "-o", "/dev/null")) as process:
+        scanner = Scanner([stream(1)], lambda _n: None)
+        scanner.send_all(int(line(process)[0]))
+        os.killpg(process.pid, signal.SIGKILL)
+    assert not scanner.acknowledged
+    assert "NOT STORED" in scanner.texts[0]
+    engine = put_in_order(tmp_path)
+    check(spool(tmp_path), engine, sent=scanner.sent, acknowledged=[])
+    engine.dispose()
