@@ -167,8 +167,8 @@ class People:
         values = {"failures": 0 if locked else failures, "locked_until": until}
         connection.execute(update(people).where(people.c.id == person).values(values))
 
-    def session(self, secret: str) -> Session | None:
-        """Find an open session and keep it open."""
+    def session(self, secret: str, *, renew: bool) -> Session | None:
+        """Find an open session; keep it open where it is a person who asks, and not a page that refreshes itself."""
         now, key = self._clock(), _digest(secret)
         query = select(sessions, people.c.name, people.c.role).join(people, people.c.id == sessions.c.person_id)
         query = query.where(
@@ -181,7 +181,7 @@ class People:
             row = connection.execute(query).one_or_none()
         if row is None:
             return None
-        if now - row.seen_at > timedelta(seconds=self._terms.idle_s / 15):
+        if renew and now - row.seen_at > timedelta(seconds=self._terms.idle_s / 15):
             with writing(self._engine) as connection:
                 connection.execute(update(sessions).where(sessions.c.key == key).values(seen_at=now))
         return Session(name=row.name, role=Role(row.role), csrf=row.csrf)

@@ -16,6 +16,9 @@ from gateway.model.person import RIGHTS, Right
 
 COOKIE, SECURE_COOKIE = "gateway-session", "__Host-gateway-session"
 
+REFRESH = "x-refresh"
+"""Header by which a page says that it refreshes itself, and that nobody has pressed anything."""
+
 LONGEST_FORM = 256 * 1024
 """Bytes of a form; routes of a thousand rules fit."""
 
@@ -108,7 +111,8 @@ class Door:
             Nobody we know, and strangers may not look.
         """
         secret = request.cookies.get(self.cookie, "")
-        session = self.people.session(secret) if self.people and secret else None
+        renew = REFRESH not in request.headers
+        session = self.people.session(secret, renew=renew) if self.people and secret else None
         if session is not None:
             who = f"{session.name}@{origin_of(request)}"
             return Visitor(name=session.name, who=who, rights=RIGHTS[session.role], csrf=session.csrf)

@@ -88,7 +88,7 @@ def reading(steering: Steering, queries: Queries, pages: Pages) -> APIRouter:
     def explain_job(number: Number, visitor: MayLook) -> HTMLResponse:
         job, in_force = queries.job(number), steering.in_force()
         found = explain(steering.routes(in_force), facts_told(job.scan.facts))
-        return pages.show("explain.html", visitor=visitor, job=job, explanation=found, version=in_force)
+        return pages.show("explain.html", visitor=visitor, job=job, explanation=found, in_force=in_force)
 
     return router
 

@@ -123,6 +123,15 @@ def test_a_session_ends_when_nobody_uses_it_and_in_any_case_after_half_a_day(
     assert visit.get("/").status_code == 303
 
 
+def test_a_page_that_refreshes_itself_keeps_no_session_open(guarded: FastAPI, control: Control, scene: Scene) -> None:
+    visit = signed_in(guarded, control.people, Role.VIEWER)
+    for _ in range(2):
+        scene.clock.now += timedelta(minutes=7)
+        assert visit.get("/", headers={"X-Refresh": "1"}).status_code == 200
+    scene.clock.now += timedelta(minutes=2)
+    assert visit.get("/").status_code == 303
+
+
 def test_signing_out_ends_the_session_on_our_side(guarded: FastAPI, control: Control) -> None:
     visit = signed_in(guarded, control.people, Role.VIEWER)
     kept = dict(visit.cookies)

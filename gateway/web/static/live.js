@@ -8,7 +8,7 @@ let seen = new Date();
 function takeOver(next) {
   for (const part of document.querySelectorAll("[data-live]")) {
     const fresh = next.getElementById(part.id);
-    if (!fresh || fresh.innerHTML === part.innerHTML) continue;
+    if (!fresh || fresh.innerHTML === part.innerHTML || part.querySelector("input:focus")) continue; // nobody loses words
     const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
     part.replaceChildren(...fresh.childNodes); // the part itself stays, so that screen readers hear what changed
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
@@ -17,7 +17,8 @@ function takeOver(next) {
 
 async function refresh() {
   try {
-    const answer = await fetch(location.href, { cache: "no-store" });
+    const answer = await fetch(location.href, { cache: "no-store", headers: { "X-Refresh": "1" } });
+    if (answer.redirected) return location.reload(); // the session has ended
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     takeOver(new DOMParser().parseFromString(await answer.text(), "text/html"));
     seen = new Date();
