@@ -1,4 +1,4 @@
-"""Joiner 1: an MRD session becomes a recording in the spool, a scan row and, when it is complete, a job."""
+"""Joiner 1: an MRD session becomes a recording in the spool, a scan row and, where it has readouts, a job."""
 
 from __future__ import annotations
 
