@@ -51,15 +51,16 @@ def _finish(part: Path, *, clock: Clock, limits: Limits) -> None:
 
 
 def _commit(path: Path, spool: Spool, scans: ScanStore) -> None:
-    """Make sure that a sealed recording has its row."""
-    if scans.settled(recording_id(spool.beside(path))):
+    """Make sure that a sealed recording has its row; one that could not get its name has none yet."""
+    recording = spool.beside(path)
+    if not recording.is_file() or scans.settled(recording_id(recording)):
         return
     try:
         seal = read_seal(path)
     except UnreadableFile as fault:
         logger.error("seal left as it is", extra={"reason": str(fault)})  # noqa: TRY400 - expected
     else:
-        scans.finish(seal, spool.key_of(spool.beside(path)))
+        scans.finish(seal, spool.key_of(recording))
 
 
 def _seal_of(part: Path, *, clock: Clock, limits: Limits) -> Seal:

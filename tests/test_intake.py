@@ -142,3 +142,25 @@ def test_a_row_of_which_nothing_is_on_disk_says_so(site: Site) -> None:
     site.recover()
     (scan,) = site.queries.scans()
     assert scan.state is ScanState.INCOMPLETE
+
+
+def test_what_cannot_get_its_name_has_no_job_until_it_can(site: Site) -> None:
+    part = interrupted(site, len(SCAN))
+    obstacle = part.with_name(part.name.replace(PART_SUFFIX, SUFFIX))
+    obstacle.mkdir()
+    assert site.recover() == 1
+    assert site.queries.jobs() == []
+    obstacle.rmdir()
+    assert site.recover() == 1
+    assert [scan.state for scan in site.queries.scans()] == [ScanState.COMPLETE]
+    assert site.recording().read_bytes() == SCAN
+    assert len(site.queries.jobs()) == 1
+
+
+def test_one_damaged_seal_stops_no_start(site: Site) -> None:
+    site.send()
+    site.recording().with_name("0" * 32 + SUFFIX).write_bytes(SCAN)
+    seal_path(site.recording().with_name("0" * 32 + SUFFIX)).write_text("{")
+    interrupted(site, 1500)
+    assert site.recover() == 1
+    assert {scan.state for scan in site.queries.scans()} == {ScanState.COMPLETE, ScanState.INCOMPLETE}
