@@ -19,9 +19,11 @@ import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
+from gateway import doctor
 from gateway.deliver import Deliverer
 from gateway.dicom.picture import png_of
 from gateway.dicom.store import echo
+from gateway.doctor import Finding, Health
 from gateway.intake import Reception
 from gateway.jobs.audit import AuditTrail
 from gateway.jobs.clock import clock_of, utc_now
@@ -432,6 +434,28 @@ def echo_destination(stations: Stations, name: str) -> None:
         known = ", ".join(n for n, one in stations.routes.destinations.items() if isinstance(one, PacsDestination))
         raise WrongCall(f"{name!r} is no PACS in the routes; known are: {known or 'none'}")
     echo(destination)
+
+
+def examine(stations: Stations) -> Iterator[Finding]:
+    """Look the whole site over."""
+    settings = stations.settings
+    yield from doctor.versions()
+    yield from doctor.clock()
+    yield from doctor.gpu(settings.workers.device)
+    for what, folder in (("spool", settings.data.spool_folder), ("outbox", settings.data.outbox_folder)):
+        yield from doctor.disk(what, folder)
+    yield doctor.attempt("database", stations.queries.ping, said="answers", remedy="start it, or check database.url")
+    remedy = "somebody changed the database by hand: find out who, and keep a copy"
+    yield doctor.attempt("audit trail", stations.audit.verify, said="is whole", remedy=remedy)
+    somebody = stations.people.any()
+    yield Finding(
+        what="accounts",
+        health=Health.GOOD if somebody else Health.DOUBTFUL,
+        said="somebody can sign in" if somebody else "nobody can sign in to the page",
+        remedy="" if somebody else "gateway users invite NAME --role admin",
+    )
+    for name, where in stations.routes.destinations.items():
+        yield from doctor.destination(name, where)
 
 
 def upgrade_database(settings: Settings) -> str:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from gateway.doctor import Finding
 from gateway.jobs.audit import Sealed
 from gateway.jobs.people import Person
 from gateway.jobs.queries import EventView, JobView, ScanView
@@ -193,6 +194,16 @@ def show_people(console: Console, people: Sequence[Person]) -> None:
             "closed" if one.disabled else f"locked until {_time(one.locked_until)}" if one.locked_until else "open"
         )
         table.add_row(clean(one.name), one.role, _time(one.created_at), account)
+    console.print(table)
+
+
+def show_findings(console: Console, findings: Sequence[Finding]) -> None:
+    """Tell what the doctor found, and what to do about it."""
+    styles = {"good": "green", "doubtful": "yellow", "bad": "red"}
+    table = _table("what", "", "found", "what to do")
+    for one in findings:
+        mark = f"[{styles[one.health]}]{one.health}[/{styles[one.health]}]"
+        table.add_row(clean(one.what), mark, clean(one.said), clean(one.remedy))
     console.print(table)
 
 

@@ -25,6 +25,7 @@ STUBS = [
         "supervisor",
         "offline",
         "rehearsal",
+        "doctor",
         "show",
         "logs",
         "options",

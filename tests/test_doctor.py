@@ -1,0 +1,61 @@
+"""The doctor: what is well is good, what is broken is named with its remedy, and the exit code tells."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from gateway.doctor import Health, attempt, destination, disk, gpu, versions
+from gateway.model.errors import StorageFault
+from gateway.model.route import FolderDestination
+from tests import peers
+from tests.running import configured, gateway
+
+
+def test_the_software_that_the_tests_run_with_is_good() -> None:
+    assert {one.health for one in versions()} == {Health.GOOD}
+
+
+def test_a_folder_that_is_not_there_is_bad_and_says_who_must_do_what(tmp_path: Path) -> None:
+    (found,) = disk("spool", tmp_path / "none")
+    assert found.health is Health.BAD
+    assert str(tmp_path / "none") in found.remedy
+
+
+def test_a_disk_is_measured_and_left_as_it_was(tmp_path: Path) -> None:
+    speed, room = disk("spool", tmp_path)
+    assert "MB/s" in speed.said
+    assert "GB are free" in room.said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_gpu_is_asked_for_only_where_one_may_be_used() -> None:
+    assert list(gpu("cpu")) == []
+    (found,) = gpu("auto")
+    assert found.health is Health.GOOD
+
+
+def test_a_folder_destination_may_still_have_to_be_made(tmp_path: Path) -> None:
+    (found,) = destination("shelf", FolderDestination(path=tmp_path / "a" / "b"))
+    assert found.health is Health.GOOD
+
+
+def test_what_does_not_work_is_bad_with_its_reason() -> None:
+    def ask() -> None:
+        raise StorageFault("the database did not answer")
+
+    found = attempt("database", ask, said="answers", remedy="start it")
+    assert (found.health, found.said, found.remedy) == (Health.BAD, "the database did not answer", "start it")
+    assert attempt("database", lambda: None, said="answers", remedy="start it").health is Health.GOOD
+
+
+def test_a_site_whose_pacs_is_silent_is_not_ready(tmp_path: Path) -> None:
+    pacs = {"kind": "pacs", "host": peers.LOOPBACK, "port": peers.free_port(), "ae_title": "PACS"}
+    config = configured(tmp_path, {"pacs": pacs, "shelf": {"kind": "folder", "path": "shelf"}})
+    done = gateway("doctor", "--json", "--config", config)
+    found = {one["what"]: one for one in json.loads(done.stdout)}
+    assert done.returncode == 1
+    assert found["destination pacs"]["health"] == "bad"
+    assert "AE titles" in found["destination pacs"]["remedy"]
+    assert found["destination shelf"]["health"] == "good"
+    assert found["accounts"]["remedy"] == "gateway users invite NAME --role admin"
