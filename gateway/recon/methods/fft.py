@@ -11,7 +11,7 @@ from gateway.model.image import ImageSeries
 from gateway.model.readout import Acquisition
 from gateway.model.route import FftRecipe
 from gateway.recon.coils import root_sum_of_squares
-from gateway.recon.fourier import to_image
+from gateway.recon.fourier import resize
 from gateway.recon.kspace import KSpace, Progress, sort_cartesian
 from gateway.recon.lines import need_every_line
 from gateway.recon.series import magnitude_series
@@ -45,12 +45,33 @@ def reconstruct_fft(
 
 
 def magnitude(kspace: KSpace, target: Target) -> Tensor:
-    """Transform coil by coil, so that the images of one are in memory at a time. Shape `(frame z y x)`."""
-    coils = kspace.samples.unbind(dim=1)
-    if target.grid != target.matrix or target.grid != kspace.encoding.encoded.matrix:
-        return root_sum_of_squares(to_image(coil, grid=target.grid, matrix=target.matrix) for coil in coils)
-    # A shift in k-space turns phases only, and one of the image can wait until the coils are one.
-    axes = [axis for axis in (-3, -2, -1) if kspace.samples.shape[axis] > 1]
-    images = (torch.fft.ifftn(coil, dim=axes, norm="ortho") for coil in coils)
-    unshifted = root_sum_of_squares(images)
-    return unshifted.roll([unshifted.shape[axis] // 2 for axis in axes], dims=axes)
+    """Transform frame by frame, so that the coils of one are in memory at a time. Shape `(frame z y x)`."""
+    return torch.stack([_combined(frame, target) for frame in kspace.samples])
+
+
+def _combined(samples: Tensor, target: Target) -> Tensor:
+    """Transform one frame `(coil z y x)`, and leave all shifts to the combined image: in k-space they turn phases only.
+
+    An axis that is cut loses its margin before the next one is transformed.
+    """
+    grid, matrix = target.grid, target.matrix
+    sizes = {-1: (grid.x, matrix.x), -2: (grid.y, matrix.y), -3: (grid.z, matrix.z)}
+    waiting: list[int] = []
+    for axis, (n_grid, n_matrix) in sizes.items():
+        samples = resize(samples, axis, n_grid)
+        if n_matrix < n_grid:
+            samples = _middle(torch.fft.ifft(samples, dim=axis, norm="ortho"), axis, n_matrix)
+        elif n_grid > 1:
+            waiting.append(axis)
+    if waiting:
+        samples = torch.fft.ifftn(samples, dim=waiting, norm="ortho")
+    image = root_sum_of_squares(samples.unbind(dim=0))
+    for axis, (n_grid, n_matrix) in sizes.items():
+        image = resize(image.roll(n_grid // 2, axis) if axis in waiting else image, axis, n_matrix)
+    return image
+
+
+def _middle(image: Tensor, axis: int, n: int) -> Tensor:
+    """Cut the middle out of an axis whose centre is still at index 0, and bring that to ``n // 2``."""
+    before = image.narrow(axis, image.shape[axis] - n // 2, n // 2)
+    return torch.cat([before, image.narrow(axis, 0, n - n // 2)], dim=axis)
