@@ -50,7 +50,7 @@ def _databases() -> Iterator[dict[str, Engine]]:
         if not BINARIES.is_dir():
             yield _filled(engines)
             return
-        with running_postgres() as server:
+        with running_postgres(synced=True) as server:
             engines["postgresql"] = open_database(server.new_database())
             yield _filled(engines)
             engines["postgresql"].dispose()

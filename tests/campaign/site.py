@@ -1,7 +1,7 @@
 """A listener in a process of its own, with a real spool and a real database, and scanners that remember every answer.
 
-``python -m tests.campaign.site FOLDER`` receives until it is killed. With ``--nursery`` it forks such a process for
-each line on its standard input: so much faster than a new interpreter that a hundred deaths fit in a test.
+``python -m tests.campaign.site FOLDER`` receives until it is killed. Without a folder it forks such a process for each
+one that it reads from its standard input: so much faster than a new interpreter that a hundred deaths fit in a test.
 """
 
 from __future__ import annotations
@@ -94,14 +94,12 @@ class Scanner:
 
 def main() -> None:
     """Receive, or fork receivers."""
-    folder = Path(sys.argv[1])
-    if "--nursery" not in sys.argv:
-        receive(folder, lambda port: print(port, flush=True))  # noqa: T201 - whoever started us reads it
-        return
-    for _ in sys.stdin:
+    if len(sys.argv) > 1:
+        receive(Path(sys.argv[1]), lambda port: print(port, flush=True))  # noqa: T201 - whoever started us reads it
+    for folder in sys.stdin:
         child = os.fork()
         if not child:
-            receive(folder, lambda port: print(os.getpid(), port, flush=True))  # noqa: T201
+            receive(Path(folder.strip()), lambda port: print(os.getpid(), port, flush=True))  # noqa: T201
         os.waitpid(child, 0)
         print("gone", flush=True)  # noqa: T201
 

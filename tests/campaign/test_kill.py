@@ -20,7 +20,8 @@ from tests.campaign.checker import check, footprint
 from tests.campaign.site import Scanner, put_in_order, spool
 from tests.mrd.streams import HEADER
 
-ROUNDS = 100
+SITES, ROUNDS = 10, 10
+"""A hundred deaths; all that a site has ever acknowledged is read again after each."""
 SCANNERS, SCANS_EACH = 3, 2
 
 
@@ -55,23 +56,25 @@ def tell(process: subprocess.Popen[str], word: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
-    folder = tmp_path_factory.mktemp("site")
-    put_in_order(folder).dispose()
-    with start(str(folder), "--nursery") as process:
-        yield folder, process
+def nursery() -> Iterator[subprocess.Popen[str]]:
+    with start() as process:
+        yield process
 
 
-def test_a_hundred_deaths_lose_nothing_that_was_acknowledged(nursery: tuple[Path, subprocess.Popen[str]]) -> None:
-    folder, process = nursery
-    random, numbers = Random(1), iter(range(1, 10**6))  # noqa: S311 - moments, not secrets
+@pytest.mark.parametrize("seed", range(SITES))
+def test_a_hundred_deaths_lose_nothing_that_was_acknowledged(
+    nursery: subprocess.Popen[str], tmp_path: Path, seed: int
+) -> None:
+    folder, process = tmp_path, nursery
+    random, numbers = Random(seed), iter(range(1, 10**6))  # noqa: S311 - moments, not secrets
     sent: list[bytes] = []
     acknowledged: list[bytes] = []
     streams_of_a_round = SCANNERS * SCANS_EACH * len(stream(0))
     whole_rounds = 0
     before = footprint()
+    put_in_order(folder).dispose()
     for _ in range(ROUNDS):
-        tell(process, "one more")
+        tell(process, str(folder))
         pid, port = map(int, line(process))
         left = random.randrange(int(1.1 * streams_of_a_round))
         lock = threading.Lock()
@@ -99,8 +102,8 @@ def test_a_hundred_deaths_lose_nothing_that_was_acknowledged(nursery: tuple[Path
         check(spool(folder), engine, sent=sent, acknowledged=acknowledged)
         engine.dispose()
     assert footprint() == before
-    assert 0 < whole_rounds < ROUNDS / 2, "the moments must lie within the scans"
-    assert SCANNERS * SCANS_EACH < len(acknowledged) < len(sent)
+    assert whole_rounds < ROUNDS / 2, "the moments must lie within the scans"
+    assert 0 < len(acknowledged) < len(sent)
 
 
 @pytest.mark.peer("strace")

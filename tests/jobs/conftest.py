@@ -44,7 +44,7 @@ def clock() -> TurnedClock:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     peers.need("pg_wrapper")
-    with running_postgres() as server:
+    with running_postgres(synced=False) as server:
         yield server
 
 

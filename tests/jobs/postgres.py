@@ -18,14 +18,15 @@ from gateway.jobs.database import open_database, upgrade
 from tests.peers import LOOPBACK, free_port
 
 BINARIES = Path("/usr/lib/postgresql")
-START_S = 30
+START_S = 90
 
 
 class Postgres:
     """A server, and databases on it that have the schema already."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, synced: bool) -> None:
         self._folder = folder
+        self._fsync = "on" if synced else "off"
         self._port = free_port()
         self._numbers = itertools.count()
         self._user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
@@ -35,7 +36,7 @@ class Postgres:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        options = f"-p {self._port} -h {LOOPBACK} -k {self._folder}"
+        options = f"-p {self._port} -h {LOOPBACK} -k {self._folder} -c fsync={self._fsync}"
         log = self._folder / "log"
         self._run("pg_ctl", "start", "-w", "-t", str(START_S), "-D", self._folder / "db", "-o", options, "-l", log)
 
@@ -73,11 +74,14 @@ class Postgres:
 
 
 @contextmanager
-def running_postgres() -> Iterator[Postgres]:
-    """Run a server until the block ends; in a folder that its user can reach, which pytest's are not."""
+def running_postgres(*, synced: bool) -> Iterator[Postgres]:
+    """Run a server until the block ends; in a folder that its user can reach, which pytest's are not.
+
+    Without syncs it survives its own death, though not the machine's, and starts again at once.
+    """
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
-        server = Postgres(Path(name))
+        server = Postgres(Path(name), synced=synced)
         server.start()
         try:
             server.make_template()
