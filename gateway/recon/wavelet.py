@@ -91,7 +91,7 @@ class Wavelet:
         """
         planes = self.transform(images)
         coarsest = self._corner(planes, self.levels).clone()
-        size = torch.linalg.vector_norm(planes, dim=0)
+        size = torch.hypot(planes[0], planes[1])
         planes.mul_((1 - threshold / size.clamp_min(torch.finfo(size.dtype).tiny)).clamp_min_(0))
         self._corner(planes, self.levels).copy_(coarsest)
         return self.inverse(planes)
@@ -144,7 +144,8 @@ def _level_matrix(n: int) -> Tensor:
 def _along(values: Tensor, axis: int, matrix: Tensor) -> Tensor:
     """Multiply along one axis."""
     if axis == -1:
-        return values @ matrix.T
+        rows: Tensor = values.reshape(-1, values.shape[-1]) @ matrix.T
+        return rows.reshape(values.shape)
     if axis == -2:  # noqa: PLR2004 - columns
         return matrix @ values
     product: Tensor = torch.tensordot(values, matrix, dims=([axis], [1]))
