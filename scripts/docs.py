@@ -210,10 +210,11 @@ Each SOP class is offered once with each transfer syntax. A compressed one is of
 
 ## Associations
 
-Implementation class UID {class_uid}, version {version}. Up to `max_associations` at a time for one series, and one
-series at a time for a destination; where the peer grants fewer, those. No asynchronous operations, no role selection. Longest
-PDU received: {our_pdu} bytes; sent: what the peer allows, at most {largest_pdu}. No answer is waited for longer than
-`timeout_s`, no write longer than that and {slowest} bytes/s. TLS 1.2 or later, where the destination has a `tls` table.
+Implementation class UID {class_uid}, version {version}.
+Up to `max_associations` at a time for one series, and one series at a time for a destination; where the peer grants
+fewer, those. No asynchronous operations, no role selection. Longest PDU received: {our_pdu} bytes; sent: what the peer
+allows, at most {largest_pdu}. No answer is waited for longer than `timeout_s`, no write longer than that and
+{slowest} bytes/s. TLS 1.2 or later, where the destination has a `tls` table.
 
 ## What a C-STORE status leads to
 
