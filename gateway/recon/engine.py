@@ -88,9 +88,10 @@ def reconstruct(  # noqa: PLR0913 - the whole of what a job knows
         The device does not exist.
     """
     method: Any = METHODS[type(recipe)]
-    white = whiten(in_our_convention(acquisition, header), header, noise)
+    white = whiten(acquisition, header, noise)  # before the sign: the noise was measured with the scanner's
+    readouts = in_our_convention(white.acquisition, header)
     with torch.inference_mode():
-        made = method(white.acquisition, header, recipe, device=choose_device(device), progress=progress)
+        made = method(readouts, header, recipe, device=choose_device(device), progress=progress)
     return tuple(replace(series, notes=(*series.notes, *white.notes)) for series in made)
 
 

@@ -106,8 +106,10 @@ def test_an_earlier_measurement_is_matched_by_the_names_of_coils() -> None:
     assert whiten(scan[1:], header, others).acquisition is scan[1:] or not whiten(scan[1:], header, others).notes
 
 
-def test_the_engine_takes_an_earlier_measurement_and_says_so() -> None:
+@pytest.mark.parametrize("vendor", ["GE", "SIEMENS"])
+def test_the_engine_takes_an_earlier_measurement_and_says_so(vendor: str) -> None:
     scan, header = _scan()
+    header = replace(header, system=replace(header.system, vendor=vendor))
     names = ("loop 1", "loop 2", "loop 3")
     noise = NoiseCovariance(
         measurement_id="n7", coil_names=names, dwell_time_us=5.0, bandwidth_factor=1.0, matrix=TRUTH
