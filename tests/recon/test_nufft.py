@@ -79,7 +79,7 @@ def test_the_toeplitz_operator_is_the_weighted_normal_operator(matrix: tuple[int
 def test_a_finufft_of_the_same_points_agrees() -> None:
     finufft = pytest.importorskip("finufft")
     points, image = points_in((24, 30)), random_complex(24, 30)
-    turns = (2 * math.pi * points / torch.tensor([24, 30])).numpy()
-    theirs = finufft.nufft2d2(turns[:, 0], turns[:, 1], image.numpy().astype("complex128"), eps=1e-12, isign=-1)
+    turns = (2 * math.pi * points / torch.tensor([24, 30])).numpy().T.copy()
+    theirs = finufft.nufft2d2(turns[0], turns[1], image.numpy().astype("complex128"), eps=1e-12, isign=-1)
     ours = Nufft(points, (24, 30)).apply(image)
     assert relative_error(ours, torch.from_numpy(theirs) / math.sqrt(24 * 30)) < 1e-5
