@@ -116,7 +116,7 @@ def reconstruct(
 ) -> None:
     """Reconstruct a scan from a file into DICOM files, without a server."""
     from gateway.offline import work_from_file  # noqa: PLC0415 - torch
-    from gateway.process import Teller, make_series  # noqa: PLC0415
+    from gateway.reconstruction import Teller, make_series  # noqa: PLC0415
     from gateway.settings import load_routes, load_settings  # noqa: PLC0415
 
     routes_in_force = load_routes(load_settings(config))

@@ -10,7 +10,7 @@ from gateway.model.errors import UnreadableFile
 from gateway.model.route import Routes
 from gateway.mrd.files import stream_of
 from gateway.mrd.header import parse_header
-from gateway.process import Work
+from gateway.reconstruction import Work
 from gateway.routing.choose import choose
 from gateway.routing.facts import facts_of
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
-from gateway.dicom.series import SeriesPlan, build_series, write_series
 from gateway.jobs.noise import NoiseStore
 from gateway.jobs.reconstructions import ClaimedJob, JobQueue
 from gateway.model.errors import BadScan, IncompleteScan
@@ -15,12 +13,10 @@ from gateway.model.header import ScanHeader
 from gateway.model.noise import NoiseCovariance
 from gateway.model.readout import Acquisition, Flag, mask
 from gateway.model.route import Routes
-from gateway.model.series import Series
 from gateway.mrd.header import parse_header
 from gateway.mrd.stream import read_session
-from gateway.quality.sanity import check_images
-from gateway.recon.engine import reconstruct
 from gateway.recon.noise import measure_noise
+from gateway.reconstruction import Teller, Work, make_series
 from gateway.routing.choose import Choice, choose
 from gateway.routing.facts import facts_of
 from gateway.spool.spool import Spool
@@ -65,10 +61,11 @@ class Processor:
             note=lambda what, text: self.jobs.note(job.lease, what, text),
         )
         try:
-            made = make_series(work, device=self.device, outbox=self.outbox, tell=tell)
+            made = make_series(work, device=self.device, outbox=self.outbox / str(job.job), tell=tell)
         except IncompleteScan as fault:
             self.jobs.incomplete(job, str(fault))
             raise
+        made = [series.below(str(job.job)) for series in made]  # a folder for each job: none replaces another's bytes
         self.jobs.succeed(job, made, list(choice.destinations), priority=choice.rule.priority)
 
     def _keep_noise(self, job: ClaimedJob, acquisition: Acquisition, header: ScanHeader) -> None:
@@ -96,54 +93,3 @@ def is_only_noise(acquisition: Acquisition) -> bool:
     """Whether a scan has nothing of which an image could be made."""
     noise = mask(Flag.IS_NOISE_MEASUREMENT)
     return bool(acquisition) and all(run.flagged(noise).all() for run in acquisition)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Work:
-    """What is to be reconstructed, and how."""
-
-    acquisition: Acquisition
-    header: ScanHeader
-    choice: Choice
-    sha256: str
-    """Of the session, as bytes on the wire."""
-    received_at: datetime
-    noise: NoiseCovariance | None = None
-    """An earlier measurement that the scan names."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Teller:
-    """Who wants to know how far the work is."""
-
-    progress: Callable[[float, str], None]
-    """Gets a fraction from 0 to 1, and what is going on."""
-    note: Callable[[str, str], None]
-    """Gets what was done, and what came out of it."""
-
-
-def make_series(work: Work, *, device: str, outbox: Path, tell: Teller) -> list[Series]:
-    """Reconstruct, check, and write DICOM: the same with a server and without."""
-    recipe = work.choice.recipe
-    outputs = reconstruct(
-        work.acquisition, work.header, recipe, device=device, progress=tell.progress, noise=work.noise
-    )
-    tell.note("reconstructed", "; ".join(f"{len(one.frames)} images, {one.kind.name.lower()}" for one in outputs))
-    for output in outputs:
-        check_images(output)
-    tell.note("checked", "the images are finite and not empty")
-
-    made = []
-    for index, output in enumerate(outputs):
-        plan = SeriesPlan(
-            recording_sha256=work.sha256,
-            rule=work.choice.rule.name,
-            recipe=work.choice.recipe_name,
-            recipe_fingerprint=work.choice.fingerprint,
-            description=work.choice.series_description(work.header),
-            output_index=index,
-            received_at=work.received_at.astimezone(),
-        )
-        made.append(write_series(build_series(output, work.header, plan), outbox, lambda _n, _of: None))
-        tell.note("series written", f"{len(made[-1].instances)} instances, {made[-1].series_instance_uid}")
-    return made

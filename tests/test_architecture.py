@@ -30,7 +30,7 @@ STUBS = [
         "logs",
         "options",
     ),
-    *("intake", "recovery", "retention", "watch", "process", "deliver", "steering", "settings"),
+    *("intake", "recovery", "retention", "watch", "process", "reconstruction", "deliver", "steering", "settings"),
     *("mrd/parser", "spool/spool", "jobs/store", "routing/choose", "recon/fft", "quality/verdict", "dicom/series"),
     "model/job",
 ]

@@ -105,7 +105,9 @@ def test_offline_makes_the_same_files(site: Gateway, phantom: Path, tmp_path: Pa
     uid = site.settled(job)["job"]["deliveries"][0]["series_instance_uid"]
     done = gateway("reconstruct", phantom, "--out", tmp_path, "--config", site.config)
     assert (done.returncode, f"12 images in {tmp_path / uid}" in done.stdout) == (0, True)
-    online, offline = (sorted(folder.glob("*.dcm")) for folder in (site.data / "outbox" / uid, tmp_path / uid))
+    online, offline = (
+        sorted(folder.glob("*.dcm")) for folder in (site.data / "outbox" / str(job) / uid, tmp_path / uid)
+    )
     assert [path.name for path in online] == [path.name for path in offline]
     for one, other in zip(online, offline, strict=True):
         ours, theirs = dcmread(one), dcmread(other)

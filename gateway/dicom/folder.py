@@ -19,7 +19,7 @@ def store_in_folder(
     destination: FolderDestination,
     on_stored: Callable[[Instance, int], None],
 ) -> None:
-    """Copy instances, each under the name it has in the outbox, and say of each at once that it is there.
+    """Copy instances, each under the series and name it has in the outbox, and say of each at once that it is there.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def store_in_folder(
     for instance, path in instances:
         content = read_checked(instance, path)
         try:
-            _write(destination.path / instance.path, content)
+            _write(destination.path / path.parent.name / path.name, content)
         except OSError as fault:
             raise StorageFault(f"folder {destination.path} cannot be written: {fault.strerror}") from fault
         on_stored(instance, STORED)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,3 +26,7 @@ class Series:
     series_instance_uid: str
     description: str
     instances: tuple[Instance, ...]
+
+    def below(self, folder: str) -> Series:
+        """Name its files from one folder further up."""
+        return replace(self, instances=tuple(replace(one, path=f"{folder}/{one.path}") for one in self.instances))

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from gateway import __version__
 from gateway.model.errors import NoRoute
 from gateway.model.header import ScanHeader
 from gateway.model.route import Destination, Recipe, Routes, Rule
@@ -36,8 +37,8 @@ class Choice:
 
     @property
     def fingerprint(self) -> str:
-        """Digest of the recipe with all its parameters; another one makes other series."""
-        return hashlib.sha256(self.recipe.model_dump_json().encode()).hexdigest()
+        """Digest of the recipe, its parameters and this software's version; another one makes other series."""
+        return hashlib.sha256(f"{__version__} {self.recipe.model_dump_json()}".encode()).hexdigest()
 
     def series_description(self, header: ScanHeader) -> str:
         """Fill in the rule's text."""

@@ -1,0 +1,68 @@
+"""A scan and a route become a checked DICOM series in a folder: the same with a server and without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from gateway.dicom.series import SeriesPlan, build_series, write_series
+from gateway.model.header import ScanHeader
+from gateway.model.noise import NoiseCovariance
+from gateway.model.readout import Acquisition
+from gateway.model.series import Series
+from gateway.quality.sanity import check_images
+from gateway.recon.engine import reconstruct
+from gateway.routing.choose import Choice
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What is to be reconstructed, and how."""
+
+    acquisition: Acquisition
+    header: ScanHeader
+    choice: Choice
+    sha256: str
+    """Of the session, as bytes on the wire."""
+    received_at: datetime
+    noise: NoiseCovariance | None = None
+    """An earlier measurement that the scan names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Teller:
+    """Who wants to know how far the work is."""
+
+    progress: Callable[[float, str], None]
+    """Gets a fraction from 0 to 1, and what is going on."""
+    note: Callable[[str, str], None]
+    """Gets what was done, and what came out of it."""
+
+
+def make_series(work: Work, *, device: str, outbox: Path, tell: Teller) -> list[Series]:
+    """Reconstruct, check, and write DICOM."""
+    recipe = work.choice.recipe
+    outputs = reconstruct(
+        work.acquisition, work.header, recipe, device=device, progress=tell.progress, noise=work.noise
+    )
+    tell.note("reconstructed", "; ".join(f"{len(one.frames)} images, {one.kind.name.lower()}" for one in outputs))
+    for output in outputs:
+        check_images(output)
+    tell.note("checked", "the images are finite and not empty")
+
+    made = []
+    for index, output in enumerate(outputs):
+        plan = SeriesPlan(
+            recording_sha256=work.sha256,
+            rule=work.choice.rule.name,
+            recipe=work.choice.recipe_name,
+            recipe_fingerprint=work.choice.fingerprint,
+            description=work.choice.series_description(work.header),
+            output_index=index,
+            received_at=work.received_at.astimezone(),
+        )
+        made.append(write_series(build_series(output, work.header, plan), outbox, lambda _n, _of: None))
+        tell.note("series written", f"{len(made[-1].instances)} instances, {made[-1].series_instance_uid}")
+    return made
