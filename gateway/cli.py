@@ -10,12 +10,13 @@ from typing import Annotated, Optional
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
 
-from gateway import __version__, app as roles, show
+from gateway import __version__, app as roles, operations, show
 from gateway.cli_steering import audit, routes
 from gateway.model.errors import GatewayError, WrongCall
 from gateway.model.job import JobState
 from gateway.model.work import WorkEvent
 from gateway.options import Config, Json, Limit, err, out
+from gateway.stations import Stations, open_stations
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="The MRI Reconstruction Gateway."
@@ -173,7 +174,7 @@ def _act(event: WorkEvent, meaning: str) -> None:
     """Add a command by which a person changes a job."""
 
     def act(job: JobNumber, config: Config = None, reason: Reason = "") -> None:
-        state = _stations(config).jobs.act(job, event, who=roles.person(), reason=reason)
+        state = _stations(config).jobs.act(job, event, who=operations.person(), reason=reason)
         out.print(f"job {job} is {state}")
 
     jobs.command(event.name.lower(), help=meaning)(act)
@@ -216,7 +217,7 @@ def scans_replay(
     config: Config = None,
 ) -> None:
     """Reconstruct a scan again from its recording, in a new job."""
-    out.print(f"job {roles.replay(_stations(config), scan, recipe=recipe)} is queued")
+    out.print(f"job {operations.replay(_stations(config), scan, recipe=recipe)} is queued")
 
 
 @pacs.command("list")
@@ -231,7 +232,7 @@ def pacs_echo(
     destination: Annotated[str, typer.Argument(help="Its name in the routes.")], config: Config = None
 ) -> None:
     """Ask a PACS whether it is there and knows us (C-ECHO)."""
-    roles.echo_destination(_stations(config), destination)
+    operations.echo_destination(_stations(config), destination)
     out.print(f"{destination} answers")
 
 
@@ -240,13 +241,13 @@ def db_upgrade(config: Config = None) -> None:
     """Bring the database to the schema of this version."""
     from gateway.settings import load_settings  # noqa: PLC0415
 
-    out.print(f"the schema is {roles.upgrade_database(load_settings(config))}")
+    out.print(f"the schema is {operations.upgrade_database(load_settings(config))}")
 
 
 @app.command()
 def doctor(config: Config = None, as_json: Json = False) -> None:
     """Look the site over before it goes live, and say what to do about each finding. Exit code 1 where one is bad."""
-    found = list(roles.examine(_stations(config)))
+    found = list(operations.examine(_stations(config)))
     print(show.as_json(found)) if as_json else show.show_findings(out, found)  # noqa: T201
     raise typer.Exit(1 if any(one.health == "bad" for one in found) else 0)
 
@@ -257,14 +258,14 @@ def version() -> None:
     out.print(__version__)
 
 
-def _stations(config: Path | None) -> roles.Stations:
-    return roles.open_stations(config)
+def _stations(config: Path | None) -> Stations:
+    return open_stations(config)
 
 
-def _tell_of_page(stations: roles.Stations) -> None:
+def _tell_of_page(stations: Stations) -> None:
     """Say where the page is and, as long as nobody has an account, by which link the first administrator comes in."""
     err.print(f"page at {roles.page_address(stations.settings.web)}")
-    if link := roles.set_up_link(stations):
+    if link := operations.set_up_link(stations):
         err.print(f"nobody has an account yet; this link makes the first administrator, once: {link}", soft_wrap=True)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from gateway import app as roles, rehearsal, show
+from gateway import operations, rehearsal, show
 from gateway.model.person import Role
 from gateway.options import Config, Json, Limit, out
 from gateway.routing import schema
@@ -16,6 +16,7 @@ from gateway.routing.advice import advice
 from gateway.routing.choose import explain
 from gateway.routing.text import parse_routes
 from gateway.settings import load_settings, routes_source
+from gateway.stations import open_stations
 
 routes = typer.Typer(no_args_is_help=True, help="Rules, recipes and destinations.")
 audit = typer.Typer(no_args_is_help=True, help="Who did what, when: a trail that shows whether it was touched.")
@@ -60,9 +61,9 @@ def routes_explain(
     config: Config = None,
 ) -> None:
     """Say which rule takes a scan, why the others do not, and what would be done."""
-    stations = roles.open_stations(config)
+    stations = open_stations(config)
     facts = rehearsal.facts_of_scan(stations.queries, scan, source=source, recipe=recipe)
-    show.show_explanation(out, explain(roles.routes_to_try(stations, file), facts))
+    show.show_explanation(out, explain(operations.routes_to_try(stations, file), facts))
 
 
 @routes.command("test")
@@ -72,7 +73,7 @@ def routes_test(
     config: Config = None,
 ) -> None:
     """Hold routes against expectations: this scan must take this rule. Exit code 1 where one is not met."""
-    found = rehearsal.hold_against(folder, roles.routes_to_try(roles.open_stations(config), file))
+    found = rehearsal.hold_against(folder, operations.routes_to_try(open_stations(config), file))
     show.show_expectations(out, found)
     raise typer.Exit(1 if any(found.values()) else 0)
 
@@ -80,20 +81,20 @@ def routes_test(
 @routes.command("apply")
 def routes_apply(file: RoutesText = None, config: Config = None, comment: Comment = "") -> None:
     """Check routes and put them in force from the next job on; jobs that wait keep theirs."""
-    out.print(f"version {roles.apply_routes(roles.open_stations(config), file, comment)} is in force")
+    out.print(f"version {operations.apply_routes(open_stations(config), file, comment)} is in force")
 
 
 @routes.command("rollback")
 def routes_rollback(version: RoutesVersion, config: Config = None, comment: Comment = "") -> None:
     """Put an earlier version in force again, as a new version."""
-    number = roles.open_stations(config).steering.roll_back(version, who=roles.person(), comment=comment)
+    number = open_stations(config).steering.roll_back(version, who=operations.person(), comment=comment)
     out.print(f"version {number} is in force")
 
 
 @routes.command("history")
 def routes_history(config: Config = None, limit: Limit = 50, as_json: Json = False) -> None:
     """List the versions that were applied: when, by whom, and why."""
-    found = roles.open_stations(config).steering.history(limit)
+    found = open_stations(config).steering.history(limit)
     print(show.as_json(found)) if as_json else show.show_versions(out, found)  # noqa: T201
 
 
@@ -104,7 +105,7 @@ def routes_diff(
     config: Config = None,
 ) -> None:
     """Compare two versions line by line."""
-    steering = roles.open_stations(config).steering
+    steering = open_stations(config).steering
     found = steering.difference(before, steering.in_force() if after is None else after)
     show.show_difference(out, found)
 
@@ -115,7 +116,7 @@ def routes_export(
     config: Config = None,
 ) -> None:
     """Print the text of a version."""
-    steering = roles.open_stations(config).steering
+    steering = open_stations(config).steering
     sys.stdout.write(steering.toml(steering.in_force() if version is None else version))
 
 
@@ -126,46 +127,46 @@ def users_invite(
     config: Config = None,
 ) -> None:
     """Print a one-time link by which a person chooses a password; for somebody known, a new password and role."""
-    out.print(roles.invitation_link(roles.open_stations(config), name, role), soft_wrap=True)
+    out.print(operations.invitation_link(open_stations(config), name, role), soft_wrap=True)
 
 
 @users.command("list")
 def users_list(config: Config = None, as_json: Json = False) -> None:
     """List everybody who has an account."""
-    found = roles.open_stations(config).people.all()
+    found = open_stations(config).people.all()
     print(show.as_json(found)) if as_json else show.show_people(out, found)  # noqa: T201
 
 
 @users.command("role")
 def users_role(name: PersonName, role: Role, config: Config = None) -> None:
     """Give a person another role; it ends their sessions."""
-    roles.open_stations(config).people.change(name, role=role, who=roles.person())
+    open_stations(config).people.change(name, role=role, who=operations.person())
     out.print(f"{name} is {role}")
 
 
 @users.command("disable")
 def users_disable(name: PersonName, config: Config = None) -> None:
     """Close an account and end its sessions."""
-    roles.open_stations(config).people.change(name, disabled=True, who=roles.person())
+    open_stations(config).people.change(name, disabled=True, who=operations.person())
     out.print(f"the account of {name} is closed")
 
 
 @users.command("enable")
 def users_enable(name: PersonName, config: Config = None) -> None:
     """Open a closed account again."""
-    roles.open_stations(config).people.change(name, disabled=False, who=roles.person())
+    open_stations(config).people.change(name, disabled=False, who=operations.person())
     out.print(f"the account of {name} is open")
 
 
 @audit.command("list")
 def audit_list(config: Config = None, limit: Limit = 50, as_json: Json = False) -> None:
     """List what people did, newest first."""
-    found = roles.open_stations(config).audit.newest(limit)
+    found = open_stations(config).audit.newest(limit)
     print(show.as_json(found)) if as_json else show.show_trail(out, found)  # noqa: T201
 
 
 @audit.command("verify")
 def audit_verify(config: Config = None) -> None:
     """Check that no line of the audit trail was changed, taken out or put in."""
-    length, digest = roles.open_stations(config).audit.verify()
+    length, digest = open_stations(config).audit.verify()
     out.print(f"{length} lines, all as they were written; the last digest is {digest}", soft_wrap=True)

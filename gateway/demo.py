@@ -11,15 +11,17 @@ import tomlkit
 from rich.console import Console
 from rich.progress import Progress
 
-from gateway.app import Stations, everything, page_address, set_up_link
+from gateway.app import everything, page_address
 from gateway.dicom.picture import png_of
 from gateway.dicom.scp import StoreScp
 from gateway.jobs.queries import JobView
 from gateway.mrd.client import send_session
 from gateway.mrd.header import write_header
 from gateway.mrd.stream import RecordedSession, write_session
+from gateway.operations import set_up_link
 from gateway.recon.phantom import head_phantom
 from gateway.show import show_job
+from gateway.stations import Stations
 
 AE_TITLE = "DEMOPACS"
 LOOPBACK = "127.0.0.1"

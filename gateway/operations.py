@@ -1,0 +1,111 @@
+"""What a person at the command line asks of the stations."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from gateway import doctor
+from gateway.app import page_address
+from gateway.dicom.store import echo
+from gateway.doctor import Finding, Health
+from gateway.jobs.database import open_database, upgrade
+from gateway.model.errors import WrongCall
+from gateway.model.ids import JobId
+from gateway.model.person import Role
+from gateway.model.route import PacsDestination, Routes
+from gateway.settings import Settings, routes_source
+from gateway.stations import Stations
+
+
+def person() -> str:
+    """Name whoever typed the command."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def set_up_link(stations: Stations) -> str | None:
+    """Make the one-time link by which the first administrator comes in; nothing where somebody has an account."""
+    if stations.people.any():
+        return None
+    return invitation_link(stations, "admin", Role.ADMIN)
+
+
+def invitation_link(stations: Stations, name: str, role: Role) -> str:
+    """Make a one-time link by which a person chooses a password."""
+    secret = stations.people.invite(name, role, who=person())
+    return f"{page_address(stations.settings.web)}set-up/{secret}"
+
+
+def replay(stations: Stations, start_of_id: str, *, recipe: str) -> JobId:
+    """Make a new job of a recorded scan.
+
+    Raises
+    ------
+    WrongCall
+        There is no such scan or recipe, or nothing of it to reconstruct.
+    """
+    if recipe and recipe not in stations.routes.recipes:
+        known = ", ".join(sorted(stations.routes.recipes))
+        raise WrongCall(f"there is no recipe {recipe!r} in the routes; known are: {known}")
+    scan = stations.queries.scan(start_of_id)
+    return stations.scans.replay(scan.id, recipe=recipe, who=person())
+
+
+def routes_to_try(stations: Stations, file: Path | None) -> Routes:
+    """Read the routes in a file, or take those in force."""
+    if file is None:
+        return stations.routes
+    source = routes_source(stations.settings, file)
+    return stations.steering.parse(source.text, source=source.name)
+
+
+def apply_routes(stations: Stations, file: Path | None, comment: str) -> int:
+    """Put routes in force: those in ``file``, else those in the file that the settings name."""
+    source = routes_source(stations.settings, file)
+    return stations.steering.apply(source.text, source=source.name, who=person(), comment=comment)
+
+
+def echo_destination(stations: Stations, name: str) -> None:
+    """Ask a PACS whether it is there.
+
+    Raises
+    ------
+    WrongCall
+        There is no such PACS in the routes.
+    SendError
+        It does not answer, or rejects us.
+    """
+    destination = stations.routes.destinations.get(name)
+    if not isinstance(destination, PacsDestination):
+        known = ", ".join(n for n, one in stations.routes.destinations.items() if isinstance(one, PacsDestination))
+        raise WrongCall(f"{name!r} is no PACS in the routes; known are: {known or 'none'}")
+    echo(destination)
+
+
+def examine(stations: Stations) -> Iterator[Finding]:
+    """Look the whole site over."""
+    settings = stations.settings
+    yield from doctor.versions()
+    yield from doctor.clock()
+    yield from doctor.gpu(settings.workers.device)
+    for what, folder in (("spool", settings.data.spool_folder), ("outbox", settings.data.outbox_folder)):
+        yield from doctor.disk(what, folder)
+    yield doctor.attempt("database", stations.queries.ping, said="answers", remedy="start it, or check database.url")
+    remedy = "somebody changed the database by hand: find out who, and keep a copy"
+    yield doctor.attempt("audit trail", stations.audit.verify, said="is whole", remedy=remedy)
+    somebody = stations.people.any()
+    yield Finding(
+        what="accounts",
+        health=Health.GOOD if somebody else Health.DOUBTFUL,
+        said="somebody can sign in" if somebody else "nobody can sign in to the page",
+        remedy="" if somebody else "gateway users invite NAME --role admin",
+    )
+    for name, where in stations.routes.destinations.items():
+        yield from doctor.destination(name, where)
+
+
+def upgrade_database(settings: Settings) -> str:
+    """Bring the schema up to date and return its version."""
+    return upgrade(open_database(settings.database_url.get_secret_value()))

@@ -1,0 +1,144 @@
+"""The settings as stations: everything that roles are made of, opened and brought up to date."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from gateway.jobs.audit import AuditTrail
+from gateway.jobs.clock import clock_of, utc_now
+from gateway.jobs.database import open_database, upgrade
+from gateway.jobs.deliveries import DeliveryQueue
+from gateway.jobs.lease import Terms
+from gateway.jobs.people import People, Terms as SessionTerms
+from gateway.jobs.queries import Queries
+from gateway.jobs.reconstructions import JobQueue
+from gateway.jobs.route_versions import RouteVersions
+from gateway.jobs.scans import ScanStore
+from gateway.jobs.worker import Pace
+from gateway.logs import configure_logs
+from gateway.model.errors import GatewayError
+from gateway.model.route import Routes
+from gateway.mrd.framing import Limits
+from gateway.mrd.listener import SessionLimits
+from gateway.settings import Settings, load_routes, load_settings, routes_folder, routes_source
+from gateway.spool.recording import SyncPolicy
+from gateway.spool.room import Room
+from gateway.spool.spool import Spool
+from gateway.steering import UNAPPLIED, Steering
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stations:
+    """Everything that roles are made of."""
+
+    settings: Settings
+    steering: Steering
+    spool: Spool
+    scans: ScanStore
+    jobs: JobQueue
+    deliveries: DeliveryQueue
+    queries: Queries
+    audit: AuditTrail
+    people: People
+
+    @property
+    def routes(self) -> Routes:
+        """The routes that the next job takes."""
+        return self.steering.routes(self.steering.in_force())
+
+
+def open_stations(config: Path | None) -> Stations:
+    """Read the settings and open what they name; the schema is brought up to date.
+
+    Raises
+    ------
+    GatewayError
+        Settings, routes, folders or database do not allow it.
+    """
+    settings = load_settings(config)
+    configure_logs(settings.log.level, settings.log.format)
+    for folder in (settings.data.folder, settings.data.spool_folder, settings.data.outbox_folder):
+        make_folder(folder)
+    engine = open_database(settings.database_url.get_secret_value())
+    upgrade(engine)
+    clock = clock_of(engine)
+    steering = _steering(settings, engine)
+    queue = settings.queue
+    terms = Terms(
+        lease_s=queue.lease_s,
+        max_crashes=queue.max_crashes,
+        retry_first_s=queue.retry_first_s,
+        retry_longest_s=queue.retry_longest_s,
+        give_up_after_s=queue.give_up_after_s,
+    )
+    policy = SyncPolicy(every_bytes=settings.listener.sync_every_bytes, every_s=settings.listener.sync_every_s)
+    room = Room(warn_percent=settings.recordings.warn_percent, refuse_percent=settings.recordings.refuse_percent)
+    return Stations(
+        settings=settings,
+        steering=steering,
+        spool=Spool(settings.data.spool_folder, policy, room),
+        scans=ScanStore(engine, clock),
+        jobs=JobQueue(engine, clock, terms),
+        deliveries=DeliveryQueue(engine, clock, terms),
+        queries=Queries(engine),
+        audit=AuditTrail(engine, utc_now),
+        people=People(engine, utc_now, SessionTerms()),
+    )
+
+
+def _steering(settings: Settings, engine: Engine) -> Steering:
+    """Open the routes; those that the next job would take have to be good."""
+    steering = Steering(
+        versions=RouteVersions(engine, utc_now),
+        folder=routes_folder(settings),
+        unapplied=lambda: routes_source(settings).text,
+    )
+    number = steering.in_force()
+    if number == UNAPPLIED:
+        load_routes(settings)
+    steering.routes(number)
+    return steering
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that can be written.
+
+    Raises
+    ------
+    GatewayError
+        It cannot.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise GatewayError(f"folder {folder} cannot be written: {error.strerror}") from error
+
+
+def session_limits(settings: Settings) -> SessionLimits:
+    """Translate the listener's settings."""
+    listener = settings.listener
+    return SessionLimits(
+        sessions=listener.max_sessions,
+        sessions_per_address=listener.max_sessions_per_address,
+        first_message_s=listener.first_message_timeout_s,
+        message_s=listener.message_timeout_s,
+        idle_s=listener.idle_timeout_s,
+        session_s=listener.session_timeout_s,
+        messages=Limits(
+            header_bytes=listener.max_header_bytes,
+            text_bytes=listener.max_text_bytes,
+            acquisition_bytes=listener.max_acquisition_bytes,
+            waveform_bytes=listener.max_waveform_bytes,
+        ),
+    )
+
+
+def pace_of(settings: Settings) -> Pace:
+    """Translate the queue's settings."""
+    return Pace(poll_s=settings.queue.poll_s, heartbeat_s=settings.queue.heartbeat_s)
