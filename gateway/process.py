@@ -11,11 +11,11 @@ from gateway.jobs.reconstructions import ClaimedJob, JobQueue
 from gateway.model.errors import BadScan, IncompleteScan
 from gateway.model.header import ScanHeader
 from gateway.model.noise import NoiseCovariance
-from gateway.model.readout import Acquisition, Flag, mask
+from gateway.model.readout import Acquisition
 from gateway.model.route import Routes
 from gateway.mrd.header import parse_header
 from gateway.mrd.stream import read_session
-from gateway.recon.noise import measure_noise
+from gateway.recon.noise import is_only_noise, measure_noise
 from gateway.reconstruction import Teller, Work, make_series
 from gateway.routing.choose import Choice, choose
 from gateway.routing.facts import facts_of
@@ -87,9 +87,3 @@ class Processor:
 
     def _why(self, job: ClaimedJob, choice: Choice) -> str:
         return "; ".join([f"routes version {job.routes_version}", *choice.why])
-
-
-def is_only_noise(acquisition: Acquisition) -> bool:
-    """Whether a scan has nothing of which an image could be made."""
-    noise = mask(Flag.IS_NOISE_MEASUREMENT)
-    return bool(acquisition) and all(run.flagged(noise).all() for run in acquisition)

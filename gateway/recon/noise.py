@@ -29,7 +29,7 @@ def measure_noise(acquisition: Acquisition, header: ScanHeader) -> NoiseCovarian
         They are not finite, or a coil is silent.
     """
     runs = [run.select(run.flagged(mask(Flag.IS_NOISE_MEASUREMENT))) for run in acquisition]
-    runs = [run for run in runs if len(run)]
+    runs = [run for run in runs if run.samples.size]
     if not runs:
         return None
     n_coils = runs[0].samples.shape[1]

@@ -96,9 +96,9 @@ def understand(
     lattice = find_lattice(sorter.lines) if regular else EVERY_LINE
     calibration = find_calibration(acquisition, header, sorter, target)
     blocks = list(calibration.blocks.values())
-    scale = max(float(block.abs().max()) for block in blocks)
+    scale = max((float(block.abs().max()) for block in blocks if block.numel()), default=0.0)
     if scale == 0:
-        raise BadScan("the calibration lines are zero")
+        raise BadScan("there are no calibration lines, or they are zero")
     fewer = n_virtual is not None and n_virtual < sorter.lines.n_coils
     return Undersampled(
         sorter=sorter,

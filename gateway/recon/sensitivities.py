@@ -52,7 +52,10 @@ def espirit(block: Tensor, *, n_y: int, n_x: int, threshold: float = 0.02, n_set
     """
     n_calibration = tuple(min(n, CALIBRATION_POINTS) for n in block.shape[1:])
     block = resize(resize(block, 1, n_calibration[0]), 2, n_calibration[1])
-    grid = tuple(min(n, max(4 * KERNEL, -(-n // COARSE))) for n in (n_y, n_x))
+    finest = tuple(max(min(n, 4 * KERNEL), -(-n // COARSE)) for n in (n_y, n_x))
+    grid = tuple(
+        max(n, 2 * min(KERNEL, m) - 1) for n, m in zip(finest, n_calibration, strict=True)
+    )  # no link is cut off
     operator = _operator(_subspace(block, threshold), grid)
     vectors, values = _leading(operator, n_sets)
     reference = _strongest(block)
