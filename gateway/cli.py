@@ -266,7 +266,7 @@ def _tell_of_page(stations: Stations) -> None:
     """Say where the page is and, as long as nobody has an account, by which link the first administrator comes in."""
     err.print(f"page at {roles.page_address(stations.settings.web)}")
     if link := operations.set_up_link(stations):
-        err.print(f"nobody has an account yet; this link makes the first administrator, once: {link}", soft_wrap=True)
+        err.print(f"nobody has an account yet; this link makes the first administrator, once: {link}")
 
 
 def _stop_of(leashed: bool) -> roles.Stop:
@@ -291,7 +291,7 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except GatewayError as error:
-        err.print(f"[red]gateway:[/red] {show.clean_lines(str(error))}", soft_wrap=True, highlight=False)
+        err.print(f"[red]gateway:[/red] {show.clean_lines(str(error))}", highlight=False)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)

@@ -13,7 +13,7 @@ WIDE = 200
 """Columns of output that goes to a file or another program."""
 
 out = Console(width=None if sys.stdout.isatty() else WIDE)
-err = Console(stderr=True)
+err = Console(stderr=True, soft_wrap=True)
 
 Config = Annotated[
     Optional[Path],  # noqa: UP045 - typer reads it at run time
