@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from gateway.dicom.files import write_whole
 from gateway.dicom.outbox import read_checked
 from gateway.model.errors import StorageFault
 from gateway.model.route import FolderDestination
@@ -31,17 +31,7 @@ def store_in_folder(
     for instance, path in instances:
         content = read_checked(instance, path)
         try:
-            _write(destination.path / path.parent.name / path.name, content)
+            write_whole(destination.path / path.parent.name / path.name, content)
         except OSError as fault:
             raise StorageFault(f"folder {destination.path} cannot be written: {fault.strerror}") from fault
         on_stored(instance, STORED)
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)

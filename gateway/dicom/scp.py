@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +23,7 @@ from pynetdicom.events import Event
 
 from gateway.dicom import values
 from gateway.dicom.association import VERIFICATION
+from gateway.dicom.files import write_whole
 from gateway.dicom.guard import bound_socket
 from gateway.model.ids import IMPLEMENTATION_CLASS_UID
 
@@ -102,7 +102,7 @@ class StoreScp:
         if place is None:
             return NO_MATCH
         try:
-            _write(place, content)
+            write_whole(place, content)
         except OSError as fault:
             logger.warning("object not stored", extra={"error": str(fault)})
             return OUT_OF_RESOURCES
@@ -130,14 +130,3 @@ def shut_down(entity: AE) -> None:
         if not association.is_established:
             association.join(LONGEST_REJECTION_S)
     entity.shutdown()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file that is whole whenever it is seen."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
