@@ -8,39 +8,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gateway.model.header import ScanHeader
-from gateway.model.image import ImageSeries
-from gateway.model.readout import Acquisition
 from gateway.model.route import TvRecipe
-from gateway.recon.cartesian_problem import Problem, cartesian_problem, to_target
-from gateway.recon.kspace import Progress
-from gateway.recon.methods.sense import Seen, see
+from gateway.recon.cartesian_problem import Problem
+from gateway.recon.methods.penalised import penalised
 from gateway.recon.operators import differences
-from gateway.recon.parallel import Slice, frame_by_frame, series_of, understand
 from gateway.recon.solvers import Analysis, Stop, primal_dual
-
-
-def reconstruct_tv(
-    acquisition: Acquisition, header: ScanHeader, recipe: TvRecipe, *, device: torch.device, progress: Progress
-) -> tuple[ImageSeries, ...]:
-    """Reconstruct the magnitude of every frame.
-
-    Raises
-    ------
-    BadScan
-        The scan is not Cartesian, or there is too little calibration.
-    """
-    progress(0.0, "sorting readouts into k-space")
-    scan = understand(acquisition, header, recipe=recipe.method, regular=False)
-    penalty = recipe.noise_weight * scan.noise_power**0.5
-
-    def unfold(one: Slice, seen: Seen) -> Tensor:
-        problem = cartesian_problem(one.data[None], one.filled[None], seen.maps)
-        return to_target(solve(problem, penalty, recipe), scan.target)[0]
-
-    pixels = frame_by_frame(scan, lambda one: see(one, recipe.map_sets), unfold, device=device, progress=progress)
-    how = f"SENSE by ESPIRiT maps with total variation, penalty {recipe.noise_weight:g} times the noise."
-    return (series_of(pixels, scan, (how,)),)
 
 
 def solve(problem: Problem, penalty: float, recipe: TvRecipe) -> Tensor:
@@ -48,6 +20,10 @@ def solve(problem: Problem, penalty: float, recipe: TvRecipe) -> Tensor:
     stop = Stop(steps=recipe.steps, tolerance=recipe.tolerance)
     variation = total_variation(problem.rhs, penalty)
     return primal_dual(problem.normal, problem.rhs, variation, stop, lipschitz=1.0)
+
+
+reconstruct_tv = penalised(solve, "total variation")
+"""The method, as the engine calls it."""
 
 
 def total_variation(images: Tensor, penalty: float) -> Analysis:
