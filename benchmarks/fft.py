@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from benchmarks.registry import Peers, benchmark
 from gateway.model.readout import Acquisition, Readouts
-from gateway.model.route import FftRecipe
+from gateway.model.recipes import FftRecipe
 from gateway.recon.engine import reconstruct
 from gateway.recon.phantom import PhantomScan, head_phantom
 

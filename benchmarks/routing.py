@@ -7,8 +7,10 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from benchmarks.registry import Peers, benchmark
+from gateway.model.destinations import FolderDestination
 from gateway.model.match import Match, Range
-from gateway.model.route import FftRecipe, FolderDestination, Routes, Rule
+from gateway.model.recipes import FftRecipe
+from gateway.model.route import Routes, Rule
 from gateway.routing.choose import choose
 from gateway.routing.facts import Facts
 

@@ -16,8 +16,8 @@ from benchmarks.building import header_and_plan, volume
 from benchmarks.registry import Peers, benchmark
 from gateway.dicom.series import build_series, write_series
 from gateway.dicom.store import echo, store
+from gateway.model.destinations import PacsDestination
 from gateway.model.errors import PeerUnreachable
-from gateway.model.route import PacsDestination
 from gateway.model.series import Instance
 
 LOOPBACK = "127.0.0.1"

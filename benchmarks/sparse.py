@@ -20,7 +20,7 @@ import numpy.typing as npt
 import torch
 
 from benchmarks.registry import Peers, benchmark
-from gateway.model.route import L1WaveletRecipe
+from gateway.model.recipes import L1WaveletRecipe
 from gateway.model.zyx import Zyx
 from gateway.recon.cartesian_problem import cartesian_problem
 from gateway.recon.methods.l1_wavelet import solve

@@ -12,8 +12,9 @@ from gateway.dicom.folder import store_in_folder
 from gateway.dicom.store import echo, store
 from gateway.dicom.stow import look, store_by_web
 from gateway.jobs.deliveries import ClaimedDelivery, DeliveryQueue
+from gateway.model.destinations import FolderDestination, PacsDestination, StowDestination
 from gateway.model.errors import GatewayError, NoRoute, PeerUnreachable
-from gateway.model.route import FolderDestination, PacsDestination, Routes, StowDestination
+from gateway.model.route import Routes
 from gateway.model.series import Instance
 
 logger = logging.getLogger(__name__)

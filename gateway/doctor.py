@@ -16,8 +16,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from gateway.dicom.store import echo
+from gateway.model.destinations import Destination, FolderDestination, PacsDestination
 from gateway.model.errors import GatewayError
-from gateway.model.route import Destination, FolderDestination, PacsDestination
 
 OLDEST: Mapping[str, tuple[int, ...]] = {"pydicom": (3, 0, 2), "pynetdicom": (3, 0, 4), "torch": (2, 10)}
 """Older ones lose answers, hang on silent peers, or load what they should not."""

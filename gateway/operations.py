@@ -12,10 +12,11 @@ from gateway.app import page_address
 from gateway.dicom.store import echo
 from gateway.doctor import Finding, Health
 from gateway.jobs.database import open_database, upgrade
+from gateway.model.destinations import PacsDestination
 from gateway.model.errors import WrongCall
 from gateway.model.ids import JobId
 from gateway.model.person import Role
-from gateway.model.route import PacsDestination, Routes
+from gateway.model.route import Routes
 from gateway.settings import Settings, routes_source
 from gateway.stations import Stations
 

@@ -27,8 +27,10 @@ from gateway.jobs.reconstructions import JobQueue
 from gateway.jobs.scans import ScanStore
 from gateway.jobs.worker import Pace, work
 from gateway.model.delivery import DeliveryState
+from gateway.model.destinations import Destination, FolderDestination, StowDestination
 from gateway.model.errors import PeerUnreachable
-from gateway.model.route import Destination, FftRecipe, FolderDestination, Routes, Rule, StowDestination
+from gateway.model.recipes import FftRecipe
+from gateway.model.route import Routes, Rule
 from tests.dicom import scans
 from tests.dicom.outbox import pacs
 from tests.dicom.scripted import scripted_pacs

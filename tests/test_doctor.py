@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from gateway.doctor import Health, attempt, destination, disk, gpu, versions
+from gateway.model.destinations import FolderDestination
 from gateway.model.errors import StorageFault
-from gateway.model.route import FolderDestination
 from tests import peers
 from tests.running import configured, gateway
 

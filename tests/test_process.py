@@ -14,8 +14,10 @@ from gateway.jobs.noise import NoiseStore
 from gateway.jobs.queries import JobView
 from gateway.jobs.reconstructions import ClaimedJob, JobQueue
 from gateway.jobs.worker import Pace, work
+from gateway.model.destinations import FolderDestination
 from gateway.model.job import JobState
-from gateway.model.route import FftRecipe, FolderDestination, Routes, Rule
+from gateway.model.recipes import FftRecipe
+from gateway.model.route import Routes, Rule
 from gateway.model.scan import ScanState
 from gateway.model.work import WorkEvent
 from gateway.mrd.client import send_session

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from gateway.model.destinations import FolderDestination, PacsDestination
 from gateway.model.errors import RoutesFault, SettingsFault
-from gateway.model.route import FolderDestination, PacsDestination
 from gateway.settings import PREFIX, Settings, load_routes, load_settings
 
 CONFIG = Path(__file__).parent.parent / "config"

@@ -9,8 +9,8 @@ import pytest
 from gateway.jobs.clock import utc_now
 from gateway.jobs.database import open_database, upgrade
 from gateway.jobs.route_versions import RouteVersions
+from gateway.model.destinations import FolderDestination
 from gateway.model.errors import NoRoute, RoutesFault, WrongCall
-from gateway.model.route import FolderDestination
 from gateway.routing.facts import Facts
 from gateway.settings import DEFAULT_ROUTES
 from gateway.steering import Steering, turns, way_of

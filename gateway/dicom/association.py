@@ -18,8 +18,8 @@ from gateway.dicom.command import DATASET, NO_DATASET, RESPONSE, Command, decode
 from gateway.dicom.pdu import HEAD_BYTES, Offer, PduType
 from gateway.dicom.tls import client_context
 from gateway.dicom.wire import Wire, connect
+from gateway.model.destinations import PacsDestination
 from gateway.model.errors import PeerRefused, PeerUnreachable
-from gateway.model.route import PacsDestination
 
 VERIFICATION = "1.2.840.10008.1.1"
 """SOP class of C-ECHO."""

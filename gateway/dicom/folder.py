@@ -7,8 +7,8 @@ from pathlib import Path
 
 from gateway.dicom.files import write_whole
 from gateway.dicom.outbox import read_checked
+from gateway.model.destinations import FolderDestination
 from gateway.model.errors import StorageFault
-from gateway.model.route import FolderDestination
 from gateway.model.series import Instance
 
 STORED = 0x0000

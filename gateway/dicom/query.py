@@ -12,8 +12,8 @@ from gateway.dicom.association import PENDING, open_association
 from gateway.dicom.command import Command, Field
 from gateway.dicom.pdu import Offer
 from gateway.dicom.syntaxes import UNCOMPRESSED, decode_dataset, encode_dataset
+from gateway.model.destinations import PacsDestination
 from gateway.model.errors import PeerRefused, PeerUnreachable
-from gateway.model.route import PacsDestination
 
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 

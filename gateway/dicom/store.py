@@ -17,8 +17,8 @@ from gateway.dicom.pdu import Offer
 from gateway.dicom.query import has_instance
 from gateway.dicom.status import Outcome, meaning_of
 from gateway.dicom.syntaxes import UNCOMPRESSED, encode_as, offered
+from gateway.model.destinations import PacsDestination
 from gateway.model.errors import PeerRefused, PeerUnreachable, SendError, Unconfirmed
-from gateway.model.route import PacsDestination
 from gateway.model.series import Instance
 
 logger = logging.getLogger(__name__)

@@ -19,8 +19,8 @@ from gateway.dicom.status import Outcome, meaning_of
 from gateway.dicom.store import OnStored
 from gateway.dicom.tls import client_context
 from gateway.dicom.wire import SLOWEST_BYTES_PER_S
+from gateway.model.destinations import StowDestination
 from gateway.model.errors import PeerRefused, PeerUnreachable, SendError, SettingsFault
-from gateway.model.route import StowDestination
 from gateway.model.series import Instance
 
 LARGEST_ANSWER_BYTES = 1 << 24

@@ -16,7 +16,7 @@ from pydicom.filewriter import write_dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
 from gateway.dicom.outbox import dataset_of
-from gateway.model.route import Compression
+from gateway.model.destinations import Compression
 
 UNCOMPRESSED = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
 """The first is what lies in the outbox; the second every peer must take (PS3.5 10.1)."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ssl
 
+from gateway.model.destinations import Tls
 from gateway.model.errors import SettingsFault
-from gateway.model.route import Tls
 
 
 def client_context(tls: Tls) -> ssl.SSLContext:

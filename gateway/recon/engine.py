@@ -14,7 +14,7 @@ from gateway.model.header import ScanHeader
 from gateway.model.image import ImageSeries
 from gateway.model.noise import NoiseCovariance
 from gateway.model.readout import Acquisition
-from gateway.model.route import (
+from gateway.model.recipes import (
     AutoRecipe,
     CgNufftRecipe,
     CgSenseRecipe,

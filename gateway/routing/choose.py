@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway import __version__
+from gateway.model.destinations import Destination
 from gateway.model.errors import NoRoute
 from gateway.model.header import ScanHeader
-from gateway.model.route import Destination, Recipe, Routes, Rule
+from gateway.model.recipes import Recipe
+from gateway.model.route import Routes, Rule
 from gateway.routing.facts import Facts
 
 NO_WISH = frozenset({"", "default"})

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.dicom.series import build_series, write_series
+from gateway.model.destinations import PacsDestination
 from gateway.model.image import ImageSeries
-from gateway.model.route import PacsDestination
 from gateway.model.series import Instance
 from tests.dicom import scans
 from tests.peers import LOOPBACK

@@ -19,8 +19,8 @@ import pytest
 from pydicom import dcmread
 
 from gateway.dicom.stow import store_by_web
+from gateway.model.destinations import StowDestination
 from gateway.model.errors import DamagedFile, GatewayError, PeerRefused, PeerUnreachable, SettingsFault
-from gateway.model.route import StowDestination
 from tests.dicom import scans
 from tests.dicom.outbox import Written, written
 from tests.dicom.test_store import Diary

@@ -13,8 +13,8 @@ from pydicom import dcmread
 
 from gateway.dicom.store import echo, store
 from gateway.dicom.tls import client_context
+from gateway.model.destinations import Tls
 from gateway.model.errors import PeerRefused, PeerUnreachable, SendError, SettingsFault
-from gateway.model.route import Tls
 from tests.dicom.certificates import Identity, authority, server_context, signed
 from tests.dicom.outbox import pacs, written
 from tests.dicom.scripted import scripted_pacs

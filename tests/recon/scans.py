@@ -12,7 +12,7 @@ import numpy.typing as npt
 from gateway.model.header import Encoding, Limit, ScanHeader
 from gateway.model.image import ImageSeries
 from gateway.model.readout import Acquisition, Flag, Readouts
-from gateway.model.route import FftRecipe
+from gateway.model.recipes import FftRecipe
 from gateway.model.zyx import Zyx
 from gateway.recon.engine import reconstruct
 from gateway.recon.phantom import PhantomScan, head_phantom

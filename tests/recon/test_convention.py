@@ -9,7 +9,7 @@ import pytest
 
 from gateway.model.header import ScanHeader
 from gateway.model.readout import Acquisition, Readouts
-from gateway.model.route import FftRecipe
+from gateway.model.recipes import FftRecipe
 from gateway.model.zyx import Zyx
 from gateway.mrd.files import read_scan
 from gateway.mrd.header import parse_header

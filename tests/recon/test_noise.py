@@ -15,7 +15,7 @@ from gateway.model.errors import BadScan
 from gateway.model.header import ScanHeader
 from gateway.model.noise import NoiseCovariance
 from gateway.model.readout import Flag, Readouts
-from gateway.model.route import FftRecipe
+from gateway.model.recipes import FftRecipe
 from gateway.model.zyx import Zyx
 from gateway.mrd.files import read_scan
 from gateway.mrd.header import parse_header

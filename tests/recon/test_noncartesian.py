@@ -14,7 +14,7 @@ from torch import Tensor
 from gateway.model.header import ScanHeader
 from gateway.model.image import ImageSeries
 from gateway.model.readout import Readouts
-from gateway.model.route import CgNufftRecipe, NufftRecipe, Recipe
+from gateway.model.recipes import CgNufftRecipe, NufftRecipe, Recipe
 from gateway.model.zyx import Zyx
 from gateway.mrd.files import read_scan
 from gateway.mrd.header import parse_header

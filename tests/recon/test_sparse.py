@@ -13,7 +13,7 @@ import pytest
 from gateway.model.errors import BadScan
 from gateway.model.header import Limit, ScanHeader
 from gateway.model.readout import Readouts
-from gateway.model.route import FftRecipe, L1WaveletRecipe, LowRankSparseRecipe, Recipe, SubspaceRecipe, TvRecipe
+from gateway.model.recipes import FftRecipe, L1WaveletRecipe, LowRankSparseRecipe, Recipe, SubspaceRecipe, TvRecipe
 from gateway.model.zyx import Zyx
 from gateway.recon.engine import reconstruct
 from gateway.recon.phantom import PhantomScan, head_phantom

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.model.errors import BadScan, IncompleteScan
 from gateway.model.readout import Flag, Readouts
-from gateway.model.route import AutoRecipe, CgSenseRecipe, GrappaRecipe, Recipe, SenseRecipe
+from gateway.model.recipes import AutoRecipe, CgSenseRecipe, GrappaRecipe, Recipe, SenseRecipe
 from gateway.mrd.files import read_scan
 from gateway.mrd.header import parse_header
 from gateway.recon.phantom import head_phantom

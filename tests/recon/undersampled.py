@@ -11,7 +11,7 @@ import numpy.typing as npt
 from gateway.model.header import ScanHeader
 from gateway.model.image import ImageSeries
 from gateway.model.readout import Acquisition
-from gateway.model.route import Recipe
+from gateway.model.recipes import Recipe
 from gateway.model.zyx import Zyx
 from gateway.recon.engine import reconstruct
 from gateway.recon.phantom import PhantomScan, head_phantom

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
+from gateway.model.destinations import FolderDestination
 from gateway.model.errors import NoRoute
 from gateway.model.header import Encoding, Measurement, ScanHeader, Sequence, Space, Study, System
 from gateway.model.match import Match, Range
-from gateway.model.route import FftRecipe, FolderDestination, Routes, Rule
+from gateway.model.recipes import FftRecipe
+from gateway.model.route import Routes, Rule
 from gateway.model.zyx import Zyx
 from gateway.routing.choose import choose, explain
 from gateway.routing.facts import NUMBERS, Facts, facts_of, facts_told

@@ -10,9 +10,10 @@ import pytest
 import tomlkit
 from hypothesis import assume, given, strategies as st
 
+from gateway.model.destinations import PacsDestination
 from gateway.model.errors import RoutesFault
 from gateway.model.match import Match
-from gateway.model.route import PacsDestination, Routes
+from gateway.model.route import Routes
 from gateway.routing.advice import advice
 from gateway.routing.text import key_places, parse_routes
 

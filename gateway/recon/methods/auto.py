@@ -13,7 +13,7 @@ from gateway.model.errors import BadScan
 from gateway.model.header import ScanHeader
 from gateway.model.image import ImageSeries
 from gateway.model.readout import Acquisition
-from gateway.model.route import AutoRecipe, CgNufftRecipe, FftRecipe, GrappaRecipe, Recipe, SenseRecipe
+from gateway.model.recipes import AutoRecipe, CgNufftRecipe, FftRecipe, GrappaRecipe, Recipe, SenseRecipe
 from gateway.recon.fourier import fourier
 from gateway.recon.hybrid import to_hybrid
 from gateway.recon.kspace import Progress, sort_cartesian

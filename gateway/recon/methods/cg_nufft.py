@@ -13,7 +13,7 @@ from torch import Tensor
 from gateway.model.header import ScanHeader
 from gateway.model.image import ImageSeries
 from gateway.model.readout import Acquisition
-from gateway.model.route import CgNufftRecipe
+from gateway.model.recipes import CgNufftRecipe
 from gateway.recon.kspace import Progress
 from gateway.recon.methods.nufft import Gridding, fitted, gridding_of
 from gateway.recon.nufft import toeplitz

@@ -9,7 +9,7 @@ from torch import Tensor
 from gateway.model.header import ScanHeader
 from gateway.model.image import ImageSeries
 from gateway.model.readout import Acquisition
-from gateway.model.route import FftRecipe
+from gateway.model.recipes import FftRecipe
 from gateway.recon.coils import root_sum_of_squares
 from gateway.recon.fourier import resize
 from gateway.recon.kspace import KSpace, Progress, sort_cartesian

@@ -9,7 +9,7 @@ from gateway.model.errors import BadScan
 from gateway.model.header import ScanHeader
 from gateway.model.image import ImageSeries
 from gateway.model.readout import Acquisition
-from gateway.model.route import GrappaRecipe
+from gateway.model.recipes import GrappaRecipe
 from gateway.recon import grappa
 from gateway.recon.coils import root_sum_of_squares
 from gateway.recon.hybrid import to_matrix

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from gateway.model.route import L1WaveletRecipe
+from gateway.model.recipes import L1WaveletRecipe
 from gateway.recon.cartesian_problem import Problem
 from gateway.recon.methods.penalised import penalised
 from gateway.recon.solvers import Stop, fista

@@ -13,7 +13,7 @@ from torch import Tensor
 from gateway.model.header import ScanHeader
 from gateway.model.image import ImageSeries
 from gateway.model.readout import Acquisition
-from gateway.model.route import LowRankSparseRecipe
+from gateway.model.recipes import LowRankSparseRecipe
 from gateway.recon.cartesian_problem import Problem
 from gateway.recon.dynamic import slice_by_slice
 from gateway.recon.kspace import Progress

@@ -14,7 +14,7 @@ from torch import Tensor
 from gateway.model.header import ScanHeader
 from gateway.model.image import ImageSeries
 from gateway.model.readout import Acquisition
-from gateway.model.route import NufftRecipe
+from gateway.model.recipes import NufftRecipe
 from gateway.recon.coils import root_sum_of_squares
 from gateway.recon.density import density_weights
 from gateway.recon.fourier import resize

@@ -11,7 +11,7 @@ from torch import Tensor
 from gateway.model.header import ScanHeader
 from gateway.model.image import ImageSeries
 from gateway.model.readout import Acquisition
-from gateway.model.route import L1WaveletRecipe, TvRecipe
+from gateway.model.recipes import L1WaveletRecipe, TvRecipe
 from gateway.recon.cartesian_problem import Problem, cartesian_problem, to_target
 from gateway.recon.kspace import Progress
 from gateway.recon.methods.sense import Seen, see

@@ -10,7 +10,7 @@ from torch import Tensor
 from gateway.model.header import ScanHeader
 from gateway.model.image import ImageSeries
 from gateway.model.readout import Acquisition
-from gateway.model.route import CgSenseRecipe, SenseRecipe
+from gateway.model.recipes import CgSenseRecipe, SenseRecipe
 from gateway.recon.fourier import fourier
 from gateway.recon.hybrid import to_matrix
 from gateway.recon.kspace import Progress

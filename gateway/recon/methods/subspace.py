@@ -13,7 +13,7 @@ from gateway.model.errors import BadScan
 from gateway.model.header import ScanHeader
 from gateway.model.image import ImageSeries
 from gateway.model.readout import Acquisition
-from gateway.model.route import SubspaceRecipe
+from gateway.model.recipes import SubspaceRecipe
 from gateway.recon.cartesian_problem import Problem
 from gateway.recon.dynamic import Series, slice_by_slice
 from gateway.recon.kspace import Progress

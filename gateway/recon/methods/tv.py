@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gateway.model.route import TvRecipe
+from gateway.model.recipes import TvRecipe
 from gateway.recon.cartesian_problem import Problem
 from gateway.recon.methods.penalised import penalised
 from gateway.recon.operators import differences

@@ -1,0 +1,111 @@
+"""Where series go: folder, PACS, archive (``[destinations.NAME]`` in ``routes.toml``)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from gateway.model.table import Table
+
+AeTitle = Annotated[
+    str, Field(min_length=1, max_length=16, pattern=r"^[^\\\x00-\x1f\x7f]*[^ \\\x00-\x1f\x7f][^\\\x00-\x1f\x7f]*$")
+]
+Port = Annotated[int, Field(ge=1, le=65_535)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Compression(StrEnum):
+    """Lossless ways to send pixels."""
+
+    NONE = "none"
+    RLE = "rle"
+
+
+class FolderDestination(Table):
+    """A folder on this machine: one sub-folder for each series."""
+
+    kind: Literal["folder"] = "folder"
+    """Which kind of destination it is."""
+    path: Path
+    """Relative to the folder of this file."""
+
+    def resolved(self, folder: Path) -> Self:
+        """Let relative paths start at a folder."""
+        return self.model_copy(update={"path": folder / self.path.expanduser()})
+
+
+class Tls(Table):
+    """Encryption by TLS 1.2 or later; who the other one is must be proven, its name included."""
+
+    ca_file: Path | None = None
+    """Certificates (PEM) of whom we trust; without it, those that the system trusts."""
+    certificate_file: Path | None = None
+    """Our own certificate (PEM), where the other one wants to know who we are."""
+    key_file: Path | None = None
+    """Its key (PEM, without a password); without it, the key is in the same file."""
+
+    @model_validator(mode="after")
+    def _a_key_has_a_certificate(self) -> Self:
+        if self.key_file is not None and self.certificate_file is None:
+            raise ValueError("key_file needs a certificate_file")
+        return self
+
+    def resolved(self, folder: Path) -> Self:
+        """Let relative paths start at a folder."""
+        given = {name: getattr(self, name) for name in type(self).model_fields}
+        return self.model_copy(update={name: folder / path.expanduser() for name, path in given.items() if path})
+
+
+class PacsDestination(Table):
+    """A PACS that takes a series by C-STORE."""
+
+    kind: Literal["pacs"] = "pacs"
+    """Which kind of destination it is."""
+    host: str = Field(min_length=1)
+    """Name or address of the PACS."""
+    port: Port = 104
+    """Its DICOM port."""
+    ae_title: AeTitle
+    """What the PACS calls itself."""
+    calling_ae_title: AeTitle = "MRGW"
+    """What it calls us."""
+    timeout_s: Seconds = 30
+    """How long any single answer may take."""
+    max_associations: Annotated[int, Field(ge=1, le=16)] = 2
+    """How many associations one series may use at the same time."""
+    compression: Compression = Compression.NONE
+    """Lossless transfer syntax that is offered first; a PACS that does not take it gets the series uncompressed."""
+    tls: Tls | None = None
+    """Without it, everything is sent in the clear: for a network of your own only."""
+
+    def resolved(self, folder: Path) -> Self:
+        """Let relative paths start at a folder."""
+        return self.model_copy(update={"tls": self.tls.resolved(folder)}) if self.tls else self
+
+
+class StowDestination(Table):
+    """An archive that takes a series by STOW-RS (DICOMweb)."""
+
+    kind: Literal["stow"] = "stow"
+    """Which kind of destination it is."""
+    url: Annotated[str, Field(pattern=r"^https?://[^/?#@]+(/[^?#]*)?$")]
+    """Root of its DICOMweb service, without ``/studies``: ``https://archive.example.org/dicom-web``."""
+    token_file: Path | None = None
+    """File with the bearer token that it wants to see; relative to the folder of this file."""
+    timeout_s: Seconds = 30
+    """How long it may take to answer a request."""
+    instances_per_request: Annotated[int, Field(ge=1, le=500)] = 25
+    """How many instances one request carries at most."""
+    tls: Tls = Tls()
+    """Whom an address that begins with https has to be proven by."""
+
+    def resolved(self, folder: Path) -> Self:
+        """Let relative paths start at a folder."""
+        token = {"token_file": folder / self.token_file.expanduser()} if self.token_file else {}
+        return self.model_copy(update={"tls": self.tls.resolved(folder), **token})
+
+
+Destination = Annotated[FolderDestination | PacsDestination | StowDestination, Field(discriminator="kind")]

@@ -1,0 +1,202 @@
+"""The sections of ``gateway.toml``: every key with its unit, its default and its laws."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from gateway.model.destinations import Port
+
+HOUR_S = 3_600
+KIB = 1_024
+MIB = 1_024 * KIB
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Bytes = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Percent = Annotated[float, Field(gt=0, le=100)]
+Host = Annotated[str, Field(min_length=1)]
+
+
+class Section(BaseModel):
+    """A section of ``gateway.toml``; a key it does not know is a fault."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Data(Section):
+    """Where the gateway keeps what it must not lose."""
+
+    folder: Path = Path("gateway-data")
+    """Recordings, the outbox and the database lie below it; relative to the folder of this file."""
+
+    @property
+    def spool_folder(self) -> Path:
+        """Recordings, as they came from the scanner."""
+        return self.folder / "spool"
+
+    @property
+    def outbox_folder(self) -> Path:
+        """DICOM series that wait for their destinations."""
+        return self.folder / "outbox"
+
+
+class Database(Section):
+    """Where the state of every scan, job and delivery is kept."""
+
+    url: SecretStr | None = None
+    """SQLAlchemy URL of a SQLite or PostgreSQL database; without it, gateway.db in the data folder."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_one_we_serve(cls, url: SecretStr | None) -> SecretStr | None:
+        text = url.get_secret_value() if url else "sqlite:////"
+        if not text.startswith(("sqlite:////", "postgresql+psycopg://")):
+            raise ValueError(
+                "must begin with postgresql+psycopg:// or, with the absolute path of the file, sqlite:////"
+            )
+        return url
+
+
+class Listener(Section):
+    """The door for scanners: MRD over TCP, which knows no password. Keep it on the scanners' network."""
+
+    host: Host = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 or :: for all of the machine's."""
+    port: Port = 9002
+    """Port to listen on."""
+    max_sessions: Count = 16
+    """Scans that may come in at the same time."""
+    max_sessions_per_address: Count = 8
+    """Of these, from one address."""
+    first_message_timeout_s: Seconds = 10
+    """From the connection to the end of the first message."""
+    message_timeout_s: Seconds = 30
+    """Between two bytes of one message."""
+    idle_timeout_s: Seconds = 900
+    """Between two messages; scanners pause."""
+    session_timeout_s: Seconds = 4 * HOUR_S
+    """For a whole scan."""
+    max_header_bytes: Bytes = MIB
+    """Of the MRD header (XML)."""
+    max_text_bytes: Bytes = 64 * KIB
+    """Of a text message or a configuration text."""
+    max_acquisition_bytes: Bytes = 64 * MIB
+    """Of the samples and the trajectory of one readout."""
+    max_waveform_bytes: Bytes = 16 * MIB
+    """Of one waveform."""
+    sync_every_bytes: Bytes = 64 * MIB
+    """A recording is forced to the disk after this much; bounds the wait before the scanner hears that it is stored."""
+    sync_every_s: Seconds = 1
+    """And at least this often."""
+
+    @model_validator(mode="after")
+    def _limits_agree(self) -> Self:
+        if self.max_sessions_per_address > self.max_sessions:
+            raise ValueError("max_sessions_per_address must not be more than max_sessions")
+        if max(self.first_message_timeout_s, self.message_timeout_s, self.idle_timeout_s) > self.session_timeout_s:
+            raise ValueError("session_timeout_s must not be less than the other timeouts")
+        return self
+
+
+class Recordings(Section):
+    """What came from the scanners, and the disk that holds it."""
+
+    warn_percent: Percent = 80
+    """The log warns when the disk is so full."""
+    refuse_percent: Percent = 95
+    """From here on no scan is taken; the scanner is told why."""
+    keep_days: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """A recording is deleted so long after its series have arrived everywhere; without it, never. Nothing else is."""
+    watch_folder: Path | None = None
+    """ISMRMRD files (.h5) that are put there come in as if a scanner had sent them; relative to this file's folder."""
+
+    @model_validator(mode="after")
+    def _warns_before_it_refuses(self) -> Self:
+        if self.warn_percent > self.refuse_percent:
+            raise ValueError("warn_percent must not be more than refuse_percent")
+        return self
+
+
+class Workers(Section):
+    """The processes that reconstruct."""
+
+    count: Annotated[int, Field(ge=1, le=64)] = 1
+    """Jobs that run at the same time; on a GPU usually one."""
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$")] = "auto"
+    """auto (a GPU if there is one), cpu, cuda, or cuda:1 for the second GPU."""
+    max_job_s: Seconds = 4 * HOUR_S
+    """A job that takes longer ends with its worker, which counts as a crash."""
+    max_memory_bytes: Bytes | None = None
+    """So does one that takes more memory, under `gateway run`; without it, the machine is the limit."""
+    noise_lifetime_s: Seconds = 168 * HOUR_S
+    """How long the covariance of a noise scan serves later scans that name it."""
+
+
+class Queue(Section):
+    """How durable work behaves."""
+
+    lease_s: Seconds = 60
+    """A worker that was silent for so long is taken for dead, and its job goes to another."""
+    heartbeat_s: Seconds = 20
+    """How often a worker says that it lives."""
+    poll_s: Seconds = 0.2
+    """How often an idle worker looks for work."""
+    max_crashes: Count = 3
+    """A job whose worker died this often is put aside."""
+    retry_first_s: Seconds = 15
+    """Wait before the second attempt; it doubles from one attempt to the next."""
+    retry_longest_s: Seconds = 900
+    """The longest wait between two attempts."""
+    give_up_after_s: Seconds = 72 * HOUR_S
+    """Attempts end this long after the first; then a person decides."""
+
+    @model_validator(mode="after")
+    def _times_agree(self) -> Self:
+        if self.lease_s < 3 * self.heartbeat_s:
+            raise ValueError("lease_s must be at least three times heartbeat_s")
+        if not self.retry_first_s <= self.retry_longest_s <= self.give_up_after_s:
+            raise ValueError("retry_first_s, retry_longest_s and give_up_after_s must grow in this order")
+        return self
+
+
+class Web(Section):
+    """The page that shows what arrives, what waits and what went out, and by which people steer."""
+
+    enabled: bool = True
+    """Whether there is a page."""
+    host: Host = "127.0.0.1"
+    """Address to listen on. Anywhere but on this machine itself, somebody must have an account first."""
+    port: Port = 8002
+    """Port to listen on."""
+    certificate_file: Path | None = None
+    """TLS certificate and key in one file (PEM). Without it a proxy must speak TLS, anywhere but on this machine."""
+    allow_unauthenticated: bool = False
+    """Show patients' scans to everybody who can reach the page. Whoever does something has to sign in all the same."""
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+
+class RoutesFile(Section):
+    """Where the routes are."""
+
+    file: Path | None = None
+    """routes.toml, relative to the folder of this file; without it, every scan gets auto and goes to a folder."""
+
+
+class Log(Section):
+    """What the gateway tells about its work, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least important that is told."""
+    format: Literal["text", "json"] = "text"
+    """text for people, json for machines: one object on each line."""
