@@ -47,13 +47,13 @@ def make_series(work: Work, *, device: str, outbox: Path, tell: Teller) -> list[
     outputs = reconstruct(
         work.acquisition, work.header, recipe, device=device, progress=tell.progress, noise=work.noise
     )
-    tell.note("reconstructed", "; ".join(f"{len(one.frames)} images, {one.kind.name.lower()}" for one in outputs))
+    tell.note("reconstructed", "; ".join(f"{len(one.frames)} images, {one.kind}" for one in outputs))
     for output in outputs:
         check_images(output)
     tell.note("checked", "the images are finite and not empty")
 
     made = []
-    for index, output in enumerate(outputs):
+    for index, output in enumerate(part for one in outputs for part in one.parts()):
         plan = SeriesPlan(
             recording_sha256=work.sha256,
             rule=work.choice.rule.name,

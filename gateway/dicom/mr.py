@@ -45,6 +45,11 @@ IMAGE_TYPES: Mapping[ImageKind, tuple[str, ...]] = MappingProxyType(
     {
         ImageKind.MAGNITUDE: ("ORIGINAL", "PRIMARY", "OTHER", "M"),
         ImageKind.PHASE: ("ORIGINAL", "PRIMARY", "PHASE MAP", "P"),
+        ImageKind.REAL: ("ORIGINAL", "PRIMARY", "OTHER", "R"),
+        ImageKind.IMAGINARY: ("ORIGINAL", "PRIMARY", "OTHER", "I"),
+        ImageKind.SNR: ("DERIVED", "PRIMARY", "OTHER", "SNR MAP"),
+        ImageKind.NOISE: ("DERIVED", "PRIMARY", "OTHER", "NOISE MAP"),
+        ImageKind.G_FACTOR: ("DERIVED", "PRIMARY", "OTHER", "G FACTOR MAP"),
     }
 )
 """Images made from raw data are originals; value 3 is one of the classic IOD's terms, value 4 the part of the image."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
 from gateway.model.errors import ImageRefused
-from gateway.model.image import ImageKind
+from gateway.model.image import MAY_BE_EVEN, ImageKind, Pixels
 
 MAGNITUDE_BITS = 12
 """Twelve bits stored in sixteen: what every viewer takes."""
@@ -26,7 +28,7 @@ class StoredPixels:
     Parameters
     ----------
     values
-        uint16 for magnitude, int16 for phase. Shape `(frame y x)`.
+        uint16 for what is never negative, int16 for phase and parts of complex images. Shape `(frame y x)`.
     bits_stored
         Highest bit that can be set, plus one.
     window_center, window_width
@@ -44,13 +46,13 @@ class StoredPixels:
         return bool(self.values.dtype == np.int16)
 
 
-def store_pixels(pixels: npt.NDArray[np.float32], kind: ImageKind) -> StoredPixels:
+def store_pixels(pixels: Pixels, kind: ImageKind) -> StoredPixels:
     """Scale a whole series, so that values compare between its images; nothing is clipped.
 
     Parameters
     ----------
     pixels
-        Magnitude in arbitrary units, or phase in radians. Shape `(frame y x)`.
+        Real, as `ImageKind` says. Shape `(frame y x)`.
 
     Raises
     ------
@@ -61,13 +63,16 @@ def store_pixels(pixels: npt.NDArray[np.float32], kind: ImageKind) -> StoredPixe
         raise ImageRefused("the series has no pixels")
     if not np.isfinite(pixels).all():
         raise ImageRefused(f"{np.count_nonzero(~np.isfinite(pixels))} of {pixels.size} pixels are not finite")
-    if pixels.min() == pixels.max():
+    if pixels.min() == pixels.max() and not (kind in MAY_BE_EVEN and pixels.max() > 0):
         raise ImageRefused(f"all {pixels.size} pixels have the same value, {pixels.flat[0]}")
-    stored = _magnitude(pixels) if kind is ImageKind.MAGNITUDE else _phase(pixels)
+    if np.iscomplexobj(pixels):
+        raise ImageRefused("DICOM has no complex pixels: their parts are stored")
+    real = pixels.astype(np.float32, copy=False)
+    stored = SCALINGS.get(kind, _magnitude)(real)
     low, high = _percentiles(stored)
     return StoredPixels(
         values=stored,
-        bits_stored=MAGNITUDE_BITS if kind is ImageKind.MAGNITUDE else 16,
+        bits_stored=16 if kind in SCALINGS else MAGNITUDE_BITS,
         window_center=round(float(low + high + 1) / 2, 1),
         window_width=round(float(high - low + 1), 1),
     )
@@ -95,3 +100,14 @@ def _phase(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
     if np.abs(stored).max() > np.iinfo(np.int16).max:
         raise ImageRefused(f"a phase of {np.abs(pixels).max()} rad does not fit 16 bits in mrad")
     return stored.astype(np.int16)
+
+
+def _signed(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
+    relative = pixels.astype(np.float64) / float(np.abs(pixels).max())
+    return np.rint(relative * np.iinfo(np.int16).max).astype(np.int16)
+
+
+SCALINGS: Mapping[ImageKind, Callable[[npt.NDArray[np.float32]], npt.NDArray[np.int16]]] = MappingProxyType(
+    {ImageKind.PHASE: _phase, ImageKind.REAL: _signed, ImageKind.IMAGINARY: _signed}
+)
+"""What has a sign; all else is stored as a magnitude is."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +14,33 @@ from gateway.model.zyx import Zyx
 Vector: TypeAlias = tuple[float, float, float]
 """In the patient: x to the left, y to the back, z to the head (LPS), in mm or without unit."""
 
+Pixels: TypeAlias = npt.NDArray[Any]
+"""float32; complex64 where the kind is complex."""
+
 
 class ImageKind(StrEnum):
-    """Which part of the complex image the pixels are; the value is DICOM's Image Type value 4."""
+    """What the pixels of a series are; recipes call it by its value (``output = ["magnitude", "snr"]``)."""
 
-    MAGNITUDE = "M"
-    PHASE = "P"
+    MAGNITUDE = "magnitude"
+    """Arbitrary units."""
+    PHASE = "phase"
+    """Radians."""
+    REAL = "real"
+    """Signed, in the units of the magnitude."""
+    IMAGINARY = "imaginary"
+    """Signed, in the units of the magnitude."""
+    COMPLEX = "complex"
+    """complex64; `ImageSeries.parts` splits it for those who only know real pixels, such as DICOM."""
+    SNR = "snr"
+    """Magnitude over the standard deviation of its noise (Kellman 2005, doi:10.1002/mrm.20713)."""
+    NOISE = "noise"
+    """Standard deviation of the noise of the magnitude where there is signal, in the units of the magnitude."""
+    G_FACTOR = "g-factor"
+    """Noise over that of a scan of every line, beyond the root of how many fewer were measured (Pruessmann 1999)."""
+
+
+MAY_BE_EVEN = frozenset({ImageKind.NOISE, ImageKind.G_FACTOR})
+"""Maps that are rightly the same everywhere, as in a scan of every line; of an image that is a fault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +72,14 @@ class ImageSeries:
     Parameters
     ----------
     pixels
-        float32; magnitude in arbitrary units, phase in radians. Shape `(frame y x)`.
+        float32, complex64 where ``kind`` is complex; the kind says in which unit. Shape `(frame y x)`.
     frames
         One for each image, in the order of ``pixels``.
     spacing_mm
         Distance of pixel centres in y and x; in z the slice thickness.
     """
 
-    pixels: npt.NDArray[np.float32]
+    pixels: Pixels
     frames: tuple[Frame, ...]
     spacing_mm: Zyx[float]
     kind: ImageKind = ImageKind.MAGNITUDE
@@ -72,3 +93,12 @@ class ImageSeries:
     """Samples of a readout over the oversampled field of view."""
     notes: tuple[str, ...] = field(default=())
     """What the reader of the series should know, one sentence each."""
+
+    def parts(self) -> tuple[ImageSeries, ...]:
+        """Split complex pixels into real and imaginary part; any other series is its own only part."""
+        if self.kind is not ImageKind.COMPLEX:
+            return (self,)
+        return (
+            replace(self, pixels=np.ascontiguousarray(self.pixels.real), kind=ImageKind.REAL),
+            replace(self, pixels=np.ascontiguousarray(self.pixels.imag), kind=ImageKind.IMAGINARY),
+        )

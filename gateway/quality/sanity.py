@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gateway.model.errors import ImageRefused
-from gateway.model.image import ImageSeries
+from gateway.model.image import MAY_BE_EVEN, ImageSeries
 
 
 def check_images(images: ImageSeries) -> None:
@@ -21,5 +21,5 @@ def check_images(images: ImageSeries) -> None:
     for number, pixels in enumerate(images.pixels, 1):
         if not np.isfinite(pixels).all():
             raise ImageRefused(f"image {number} of {len(images.pixels)} has values that are not finite")
-        if pixels.min() == pixels.max():
+        if images.kind not in MAY_BE_EVEN and pixels.min() == pixels.max():
             raise ImageRefused(f"image {number} of {len(images.pixels)} is the same everywhere")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from gateway.dicom.pixels import store_pixels
 from gateway.model.errors import ImageRefused
 from gateway.model.image import ImageKind
+from tests.dicom import scans
 
 MAGNITUDE, PHASE = ImageKind.MAGNITUDE, ImageKind.PHASE
 
@@ -84,3 +87,23 @@ def test_a_negative_magnitude_is_refused() -> None:
 def test_a_phase_beyond_sixteen_bits_is_refused() -> None:
     with pytest.raises(ImageRefused, match="rad"):
         store_pixels(noise() * np.float32(40), PHASE)
+
+
+def test_parts_of_complex_images_keep_their_sign_and_their_ratio() -> None:
+    stored = store_pixels(np.array([[[-2.0, 1.0, 0.5]]], np.float32), ImageKind.REAL)
+    assert stored.signed
+    np.testing.assert_allclose(stored.values / stored.values[0, 0, 1], [[[-2.0, 1.0, 0.5]]], rtol=1e-4)
+
+
+def test_complex_pixels_are_stored_by_their_parts_or_not_at_all() -> None:
+    images = scans.images()
+    whole = replace(images, pixels=images.pixels * np.complex64(1 + 2j), kind=ImageKind.COMPLEX)
+    with pytest.raises(ImageRefused, match="no complex pixels"):
+        store_pixels(whole.pixels, whole.kind)
+    real, imaginary = whole.parts()
+    assert (real.kind, imaginary.kind) == (ImageKind.REAL, ImageKind.IMAGINARY)
+    np.testing.assert_array_equal(real.pixels + 1j * imaginary.pixels, whole.pixels)
+
+
+def test_a_map_of_the_noise_may_be_the_same_everywhere() -> None:
+    assert (store_pixels(np.full((1, 4, 4), 0.3, np.float32), ImageKind.NOISE).values > 0).all()
