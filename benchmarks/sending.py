@@ -74,7 +74,7 @@ def _wait_for(port: int) -> None:
 
 
 def _pacs(port: int, n_associations: int) -> PacsDestination:
-    return PacsDestination(host=LOOPBACK, port=port, ae_title="PACS", max_associations=n_associations)
+    return PacsDestination(host=LOOPBACK, port=port, ae_title="PACS", plain=True, max_associations=n_associations)
 
 
 def _send(files: list[tuple[Instance, Path]], n_associations: int) -> None:

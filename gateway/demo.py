@@ -55,7 +55,7 @@ def write_configuration(folder: Path, pacs_port: int) -> Path:
         "routes": {"file": "routes.toml"},
         "log": {"level": "warning"},
     }
-    address = {"kind": "pacs", "host": LOOPBACK, "port": pacs_port, "ae_title": AE_TITLE}
+    address = {"kind": "pacs", "host": LOOPBACK, "port": pacs_port, "ae_title": AE_TITLE, "plain": True}
     routes = {
         "recipes": {"fft": {"method": "fft"}},
         "destinations": {"pacs": address},

@@ -133,10 +133,10 @@ def _where(destination: Mapping[str, object]) -> str:
         case "folder":
             return str(destination["path"])
         case "stow":
-            return str(destination["url"])
+            where = str(destination["url"])
         case _:
-            security = "TLS" if destination["tls"] else "in the clear"
-            return f"{destination['ae_title']}@{destination['host']}:{destination['port']} ({security})"
+            where = f"{destination['ae_title']}@{destination['host']}:{destination['port']}"
+    return f"{where} ({'in the clear' if destination['plain'] else 'TLS'})"
 
 
 def show_advice(console: Console, counted: str, advice: Sequence[str]) -> None:

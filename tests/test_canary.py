@@ -29,7 +29,7 @@ def _of_a_patient(header: ScanHeader) -> ScanHeader:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway that tells everything, after a scan that went well and three that did not."""
     folder = tmp_path_factory.mktemp("canary")
-    silent = {"kind": "pacs", "host": peers.LOOPBACK, "port": peers.free_port(), "ae_title": "NOBODY"}
+    silent = {"kind": "pacs", "host": peers.LOOPBACK, "port": peers.free_port(), "ae_title": "NOBODY", "plain": True}
     config = configured(folder, {"silent": silent, "shelf": {"kind": "folder", "path": "series"}})
     with config.open("a") as file:
         file.write('\n[log]\nlevel = "debug"\nformat = "json"\n')

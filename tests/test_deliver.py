@@ -152,7 +152,7 @@ def test_a_destination_that_nobody_names_any_more_is_forgotten(site: Site) -> No
     for _ in range(FAILURES_TO_OPEN):
         site.deliveries.breaker.failed("gone")
         site.deliveries.breaker.failed("web")
-    web = StowDestination(url=f"http://{LOOPBACK}:{free_port()}")
+    web = StowDestination(url=f"http://{LOOPBACK}:{free_port()}", plain=True)
     site.deliverer(web=web).probe(1)
     assert site.deliveries.breaker.open() == {"web"}
 
@@ -205,7 +205,8 @@ def test_a_deliverer_that_is_killed_at_any_point_leaves_one_whole_series(seed: i
     deaths = [int(n) for n in np.random.default_rng(seed).integers(1, 6, size=2)]
     killer = Killer(iter(deaths))
     with scripted_pacs(killer) as (port, _):
-        address = {"kind": "pacs", "host": LOOPBACK, "port": port, "ae_title": "PACS", "max_associations": 2}
+        address = {"kind": "pacs", "host": LOOPBACK, "port": port, "ae_title": "PACS", "plain": True}
+        address["max_associations"] = 2
         config = configured(tmp_path, {"a": address}, lease_s=3, heartbeat_s=1)
         site = Site(tmp_path / "gateway-data")
         site.finish("a")

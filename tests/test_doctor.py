@@ -50,7 +50,7 @@ def test_what_does_not_work_is_bad_with_its_reason() -> None:
 
 
 def test_a_site_whose_pacs_is_silent_is_not_ready(tmp_path: Path) -> None:
-    pacs = {"kind": "pacs", "host": peers.LOOPBACK, "port": peers.free_port(), "ae_title": "PACS"}
+    pacs = {"kind": "pacs", "host": peers.LOOPBACK, "port": peers.free_port(), "ae_title": "PACS", "plain": True}
     config = configured(tmp_path, {"pacs": pacs, "shelf": {"kind": "folder", "path": "shelf"}})
     done = gateway("doctor", "--json", "--config", config)
     found = {one["what"]: one for one in json.loads(done.stdout)}

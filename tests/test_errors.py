@@ -114,7 +114,7 @@ def test_a_job_that_is_not_there(tmp_path: Path) -> None:
 
 
 def pacs_at(port: int, ae_title: str = "PACS") -> dict[str, object]:
-    return {"kind": "pacs", "host": peers.LOOPBACK, "port": port, "ae_title": ae_title, "timeout_s": 5}
+    return {"kind": "pacs", "host": peers.LOOPBACK, "port": port, "ae_title": ae_title, "plain": True, "timeout_s": 5}
 
 
 def test_no_pacs_listens_and_then_one_does(small_scan: Path, tmp_path: Path, free_port: int) -> None:

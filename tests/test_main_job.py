@@ -25,7 +25,8 @@ GRE = "siemens_gre_acr_oblique.h5"
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, orthanc: peers.Orthanc) -> Iterator[Gateway]:
-    pacs = {"kind": "pacs", "host": orthanc.host, "port": orthanc.dicom_port, "ae_title": orthanc.ae_title}
+    address = {"host": orthanc.host, "port": orthanc.dicom_port}
+    pacs = {"kind": "pacs", **address, "ae_title": orthanc.ae_title, "plain": True}
     config = configured(tmp_path_factory.mktemp("site"), {"pacs": pacs, "folder": {"kind": "folder", "path": "series"}})
     with running(config) as site:
         yield site

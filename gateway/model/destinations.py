@@ -59,6 +59,20 @@ class Tls(Table):
         return self.model_copy(update={name: folder / path.expanduser() for name, path in given.items() if path})
 
 
+def _one_protection(encrypted: object, *, plain: bool, how: str) -> None:
+    """Let nothing travel in the clear that nobody has said may.
+
+    Raises
+    ------
+    ValueError
+        Neither is said, or both are.
+    """
+    if not encrypted and not plain:
+        raise ValueError(f"would send patients' data in the clear: {how}, or say plain = true")
+    if encrypted and plain:
+        raise ValueError("plain = true contradicts TLS: leave one of them out")
+
+
 class PacsDestination(Table):
     """A PACS that takes a series by C-STORE."""
 
@@ -78,8 +92,15 @@ class PacsDestination(Table):
     """How many associations one series may use at the same time."""
     compression: Compression = Compression.NONE
     """Lossless transfer syntax that is offered first; a PACS that does not take it gets the series uncompressed."""
+    plain: bool = False
+    """Send everything in the clear, readable on the way: on a network of your own only. Either this or a tls table."""
     tls: Tls | None = None
-    """Without it, everything is sent in the clear: for a network of your own only."""
+    """Without it nothing is sent, unless plain is true."""
+
+    @model_validator(mode="after")
+    def _says_how_it_is_protected(self) -> Self:
+        _one_protection(self.tls, plain=self.plain, how="give it a [destinations.NAME.tls] table")
+        return self
 
     def resolved(self, folder: Path) -> Self:
         """Let relative paths start at a folder."""
@@ -99,8 +120,15 @@ class StowDestination(Table):
     """How long it may take to answer a request."""
     instances_per_request: Annotated[int, Field(ge=1, le=500)] = 25
     """How many instances one request carries at most."""
+    plain: bool = False
+    """Send everything in the clear, for an address that begins with http: on a network of your own only."""
     tls: Tls = Tls()
     """Whom an address that begins with https has to be proven by."""
+
+    @model_validator(mode="after")
+    def _says_how_it_is_protected(self) -> Self:
+        _one_protection(self.url.startswith("https:"), plain=self.plain, how="let its url begin with https")
+        return self
 
     def resolved(self, folder: Path) -> Self:
         """Let relative paths start at a folder."""

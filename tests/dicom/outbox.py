@@ -24,5 +24,5 @@ def written(folder: Path, images: ImageSeries | None = None) -> Written:
 
 def pacs(port: int, ae_title: str = "PACS", **options: Any) -> PacsDestination:  # noqa: ANN401 - any option
     """A PACS on the loopback; one association, so that the order is known."""
-    given = {"timeout_s": 5, "max_associations": 1} | options
+    given = {"timeout_s": 5, "max_associations": 1, "plain": "tls" not in options} | options
     return PacsDestination(host=LOOPBACK, port=port, ae_title=ae_title, **given)

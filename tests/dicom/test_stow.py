@@ -61,7 +61,7 @@ def archive(script: Script) -> Iterator[StowDestination]:
 
 
 def at(port: int, **options: Any) -> StowDestination:  # noqa: ANN401 - any option
-    return StowDestination(url=f"http://{LOOPBACK}:{port}/dicom-web", timeout_s=5, **options)
+    return StowDestination(url=f"http://{LOOPBACK}:{port}/dicom-web", plain=True, timeout_s=5, **options)
 
 
 def told(stored: dict[str, int | None], failed: dict[str, int] | None = None) -> bytes:
@@ -209,7 +209,7 @@ def test_an_archive_that_drips_its_answer_ends_in_time(tmp_path: Path) -> None:
 
 @pytest.mark.peer("Orthanc", "libOrthancDicomWeb.so")
 def test_orthanc_keeps_what_came_by_web(orthanc: Orthanc, series: Written) -> None:
-    destination = StowDestination(url=f"{orthanc.http_url}/dicom-web")
+    destination = StowDestination(url=f"{orthanc.http_url}/dicom-web", plain=True)
     diary = Diary()
     store_by_web(series, destination, diary)
     store_by_web(series, destination, Diary())

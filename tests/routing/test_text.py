@@ -25,6 +25,7 @@ method = "fft"
 kind = "pacs"
 host = "pacs.example.org"
 ae_title = "PACS"
+plain = true
 
 [[rules]]
 name = "brain"
@@ -75,7 +76,7 @@ def faults(text: str) -> list[str]:
 
 def test_routes_are_what_the_text_says() -> None:
     routes = parse_routes(GOOD, source="routes.toml")
-    assert routes.destinations == {"pacs": PacsDestination(host="pacs.example.org", ae_title="PACS")}
+    assert routes.destinations == {"pacs": PacsDestination(host="pacs.example.org", ae_title="PACS", plain=True)}
     assert [(rule.name, rule.match) for rule in routes.rules] == [("brain", Match(protocol="*brain*"))]
 
 
@@ -96,19 +97,19 @@ def test_all_faults_come_at_once_in_the_order_of_the_lines() -> None:
 def test_names_that_nobody_defined_are_told_with_the_line_of_their_rule() -> None:
     text = GOOD.replace('recipe = "fft"', 'recipe = "sense"').replace('["pacs"]', '["pcas"]')
     assert faults(text) == [
-        "line 10: rule 'brain' names recipe 'sense', which is not defined",
-        "line 10: rule 'brain' names destination 'pcas', which is not defined",
+        "line 11: rule 'brain' names recipe 'sense', which is not defined",
+        "line 11: rule 'brain' names destination 'pcas', which is not defined",
     ]
 
 
 def test_two_rules_of_one_name_are_refused_at_the_second() -> None:
     again = '\n[[rules]]\nname = "brain"\nrecipe = "fft"\ndestinations = ["pacs"]\n'
-    assert faults(GOOD + again)[0].startswith("line 16: rule 'brain' is there twice")
+    assert faults(GOOD + again)[0].startswith("line 17: rule 'brain' is there twice")
 
 
 def test_a_recipe_whose_name_cannot_come_over_the_wire_is_refused() -> None:
     (fault,) = faults(GOOD + '\n[recipes."two words"]\nmethod = "fft"\n')
-    assert fault.startswith("line 16: recipes.two words: String should match pattern")
+    assert fault.startswith("line 17: recipes.two words: String should match pattern")
 
 
 @pytest.mark.parametrize(
@@ -227,15 +228,35 @@ def test_rules_that_share_only_some_scans_may_stand_together(above: str, below: 
     ],
 )
 def test_a_range_that_holds_nothing_is_told(match: str, fault: str) -> None:
-    assert f"line 12: {fault}" in faults(rules(match))
+    assert f"line 13: {fault}" in faults(rules(match))
 
 
-def test_parts_that_nothing_uses_are_told_with_their_lines() -> None:
+CLEAR = "line 9: destinations.pacs.plain: patients' data go there in the clear"
+
+
+def test_parts_that_nothing_uses_and_what_goes_in_the_clear_are_told_with_their_lines() -> None:
     text = GOOD.replace(
         "[[rules]]", '[recipes.spare]\nmethod = "fft"\n[destinations.shelf]\nkind = "folder"\npath = "x"\n\n[[rules]]'
     )
     assert advice(text, parse_routes(text, source="routes.toml")) == [
-        "line 10: recipes.spare: no rule names it; a scan gets it only where the scanner asks for it by this name",
-        "line 12: destinations.shelf: no rule sends anything there",
+        "line 11: recipes.spare: no rule names it; a scan gets it only where the scanner asks for it by this name",
+        "line 13: destinations.shelf: no rule sends anything there",
+        CLEAR,
     ]
-    assert advice(GOOD, parse_routes(GOOD, source="routes.toml")) == []
+    safe = GOOD.replace("plain = true", "tls = {}")
+    assert advice(safe, parse_routes(safe, source="routes.toml")) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        (
+            "",
+            "line 5: destinations.pacs: would send patients' data in the clear: give it a [destinations.NAME.tls] "
+            "table, or say plain = true",
+        ),
+        ("plain = true\ntls = {}", "line 5: destinations.pacs: plain = true contradicts TLS: leave one of them out"),
+    ],
+)
+def test_what_goes_in_the_clear_has_to_be_said(said: str, fault: str) -> None:
+    assert faults(GOOD.replace("plain = true", said)) == [fault]
