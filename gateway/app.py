@@ -20,10 +20,13 @@ from fastapi import FastAPI
 from gateway.deliver import Deliverer
 from gateway.dicom.picture import png_of
 from gateway.intake import Reception
+from gateway.jobs.arrivals import Arrivals
 from gateway.jobs.clock import utc_now
+from gateway.jobs.joblog import JobLog
 from gateway.jobs.noise import NoiseStore
 from gateway.jobs.retention import Retention
 from gateway.jobs.worker import owner_name, work
+from gateway.logs import line_of
 from gateway.model.errors import GatewayError, StorageFault
 from gateway.model.ids import JobId
 from gateway.mrd.listener import Listener
@@ -51,6 +54,7 @@ Stop: TypeAlias = threading.Event
 def listening(stations: Stations) -> Iterator[Listener]:
     """Listen for scans as long as the block lasts; what a dead listener has left is put in order before."""
     limits = session_limits(stations.settings)
+    arrivals = Arrivals(scans=stations.scans)
     with stations.spool.owned():
         recover(stations.spool, stations.scans, clock=utc_now, limits=limits.messages)
         listener = Listener(
@@ -58,15 +62,22 @@ def listening(stations: Stations) -> Iterator[Listener]:
             stations.settings.listener.port,
             limits=limits,
             open_recorder=lambda peer: Reception(
-                spool=stations.spool, scans=stations.scans, clock=utc_now, peer=peer, started_at=utc_now()
+                spool=stations.spool,
+                scans=stations.scans,
+                clock=utc_now,
+                peer=peer,
+                started_at=utc_now(),
+                arrivals=arrivals,
             ),
         )
         listener.start()
         logger.info("listening for scans", extra={"host": stations.settings.listener.host, "port": listener.port})
-        try:
-            yield listener
-        finally:
-            listener.stop()
+        where = f"{stations.settings.listener.host}:{listener.port}"
+        with arrivals.told(), stations.presences.at_work(owner_name("listener"), "listener", where):
+            try:
+                yield listener
+            finally:
+                listener.stop()
 
 
 @contextmanager
@@ -162,6 +173,7 @@ def until_leash_ends() -> Stop:
 def run_worker(stations: Stations, stop: threading.Event, owner: str | None) -> None:
     """Reconstruct until stopped."""
     from gateway.process import Processor  # noqa: PLC0415 - torch is for this role alone
+    from gateway.recon.engine import name_device  # noqa: PLC0415
 
     processor = Processor(
         jobs=stations.jobs,
@@ -173,7 +185,9 @@ def run_worker(stations: Stations, stop: threading.Event, owner: str | None) -> 
     )
     logger.info("worker ready")
     pace = replace(pace_of(stations.settings), attempt_s=stations.settings.workers.max_job_s)
-    work(stations.jobs, processor, owner=owner or owner_name("worker"), stop=stop, pace=pace)
+    owner = owner or owner_name("worker")
+    with _seen(stations, owner, "worker", name_device(stations.settings.workers.device)):
+        work(stations.jobs, processor, owner=owner, stop=stop, pace=pace)
 
 
 def run_deliverer(stations: Stations, stop: threading.Event, owner: str | None) -> None:
@@ -183,7 +197,11 @@ def run_deliverer(stations: Stations, stop: threading.Event, owner: str | None) 
     )
     logger.info("deliverer ready")
     pace, owner = pace_of(stations.settings), owner or owner_name("deliverer")
-    with ThreadPoolExecutor(DESTINATIONS_AT_ONCE + 1, "deliver") as threads:
+    at_once = f"{DESTINATIONS_AT_ONCE} destinations at a time"
+    with (
+        _seen(stations, owner, "deliverer", at_once),
+        ThreadPoolExecutor(DESTINATIONS_AT_ONCE + 1, "deliver") as threads,
+    ):
         running = [
             threads.submit(work, stations.deliveries, deliverer, owner=owner, stop=stop, pace=pace)
             for _ in range(DESTINATIONS_AT_ONCE)
@@ -192,6 +210,14 @@ def run_deliverer(stations: Stations, stop: threading.Event, owner: str | None) 
         for ended in as_completed(running):
             stop.set()
             ended.result()
+
+
+@contextmanager
+def _seen(stations: Stations, owner: str, role: str, place: str) -> Iterator[None]:
+    """Let people see that a role is at work, and what it logs of each job, as long as the block lasts."""
+    log = JobLog(stations.jobs.engine, line_of)
+    with log.kept(), stations.presences.at_work(owner, role, place):
+        yield
 
 
 def _probe(stations: Stations, deliverer: Deliverer, stop: threading.Event) -> None:
@@ -221,10 +247,11 @@ def everything(config: Path | None, stop: threading.Event) -> Iterator[Stations]
             running.enter_context(showing(stations))
         scheduler = start_schedule({**duties_of(stations.jobs, stations.deliveries), **_housekeeping(stations)})
         running.callback(scheduler.shutdown)
-        worker = _child("work", config, stations.jobs.reap)
+        worker = _child("work", config, _reaper(stations, stations.jobs.reap))
         worker = replace(worker, max_memory_bytes=stations.settings.workers.max_memory_bytes)
+        deliverer = _child("deliver", config, _reaper(stations, stations.deliveries.reap))
         workers = [worker] * stations.settings.workers.count
-        running.enter_context(supervise([*workers, _child("deliver", config, stations.deliveries.reap)], stop))
+        running.enter_context(supervise([*workers, deliverer], stop))
         yield stations
 
 
@@ -242,3 +269,13 @@ def _housekeeping(stations: Stations) -> Mapping[str, tuple[float, Callable[[], 
 def _child(role: str, config: Path | None, reap: Callable[[str], int]) -> Child:
     command = [sys.executable, "-m", "gateway", role, "--leashed"]
     return Child(role=role, command=[*command, *(["--config", str(config)] if config else [])], reap=reap)
+
+
+def _reaper(stations: Stations, reap: Callable[[str], int]) -> Callable[[str], int]:
+    """Take back what a dead process had claimed, and take it off the list of those at work."""
+
+    def take_back(owner: str) -> int:
+        stations.presences.gone(owner)
+        return reap(owner)
+
+    return take_back

@@ -42,8 +42,8 @@ class Deliverer:
         breaker = self.deliveries.breaker
         try:
             self._deliver(delivery)
-        except PeerUnreachable:
-            breaker.failed(delivery.destination)
+        except PeerUnreachable as fault:
+            breaker.failed(delivery.destination, str(fault))
             raise
         breaker.reached(delivery.destination)
 

@@ -8,6 +8,7 @@ import uuid
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from gateway.jobs.arrivals import Arrivals
 from gateway.jobs.clock import Clock
 from gateway.jobs.scans import ScanStore
 from gateway.model.errors import StorageFault
@@ -28,14 +29,24 @@ class Reception:
     clock: Clock
     peer: str
     started_at: datetime
+    arrivals: Arrivals | None = None
+    """Where it is counted while it is open."""
     recording: RecordingId = field(default_factory=lambda: RecordingId(uuid.uuid4().hex))
+    n_acquisitions: int = 0
     _writer: RecordingWriter | None = None
     _beginning: threading.Thread | None = None
+
+    @property
+    def n_bytes(self) -> int:
+        """How much has come."""
+        return self._writer.n_bytes if self._writer else 0
 
     def begin(self) -> None:
         """Show the scan as arriving, beside receiving it: a database that is busy must not hold a scanner up."""
         self._beginning = threading.Thread(target=self._show, name=f"begin-{self.recording}", daemon=True)
         self._beginning.start()
+        if self.arrivals is not None:
+            self.arrivals.opened(self)
 
     def _show(self) -> None:
         try:
@@ -47,6 +58,10 @@ class Reception:
         """Keep bytes; the file is made with the first of them, so that a port probe makes none."""
         self._writer = self._writer or self.spool.create(self.recording, self.started_at.date())
         self._writer.write(chunk)
+
+    def count(self, n_acquisitions: int) -> None:
+        """Note how many readouts have come."""
+        self.n_acquisitions = n_acquisitions
 
     def finish(self, verdict: Verdict) -> str:
         """Make the session durable - file, seal, name, row, in this order - and say so."""
@@ -79,6 +94,8 @@ class Reception:
 
     def abandon(self) -> None:
         """Close the file and leave it as it is."""
+        if self.arrivals is not None:
+            self.arrivals.closed(self.recording)
         if self._writer is not None:
             self._writer.abandon()
 

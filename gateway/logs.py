@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import traceback
 from datetime import UTC, datetime
 from typing import Any
 
@@ -59,3 +60,13 @@ class JsonLines(logging.Formatter):
         if record.exc_info is not None:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line)
+
+
+def line_of(record: logging.LogRecord) -> str:
+    """Write one record for the page: of an exception its kind and its frames, not its words, which may be anybody's."""
+    facts = "".join(f" {name}={value}" for name, value in _facts(record).items())
+    line = f"{record.getMessage()}{facts}"
+    if record.exc_info is None or record.exc_info[0] is None:
+        return line
+    frames = "".join(traceback.format_tb(record.exc_info[2]))
+    return f"{line}\n{frames}{record.exc_info[0].__name__}"

@@ -12,7 +12,9 @@ from gateway.jobs.clock import clock_of, utc_now
 from gateway.jobs.database import open_database, upgrade
 from gateway.jobs.deliveries import DeliveryQueue
 from gateway.jobs.lease import Terms
+from gateway.jobs.overview import Overview
 from gateway.jobs.people import People, Terms as SessionTerms
+from gateway.jobs.presence import Presences
 from gateway.jobs.queries import Queries
 from gateway.jobs.reconstructions import JobQueue
 from gateway.jobs.route_versions import RouteVersions
@@ -41,6 +43,8 @@ class Stations:
     jobs: JobQueue
     deliveries: DeliveryQueue
     queries: Queries
+    overview: Overview
+    presences: Presences
     audit: AuditTrail
     people: People
 
@@ -84,6 +88,8 @@ def open_stations(config: Path | None) -> Stations:
         jobs=JobQueue(engine, clock, terms),
         deliveries=DeliveryQueue(engine, clock, terms),
         queries=Queries(engine),
+        overview=Overview(engine, clock),
+        presences=Presences(engine, clock),
         audit=AuditTrail(engine, utc_now),
         people=People(engine, utc_now, SessionTerms()),
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Row, insert, select, text
 
+from gateway.jobs.absence import Absences
 from gateway.jobs.breaker import Breaker
 from gateway.jobs.clock import Clock
 from gateway.jobs.database import writing
@@ -40,7 +41,7 @@ class DeliveryQueue(WorkQueue[DeliveryState]):
 
     def __init__(self, engine: Engine, clock: Clock, terms: Terms) -> None:
         super().__init__(engine, clock, table=deliveries, transitions=DELIVERY_TRANSITIONS, terms=terms)
-        self.breaker = Breaker()
+        self.breaker = Breaker(Absences(engine, clock).note)
 
     def prefix(self, row: Row[Any]) -> str:
         """Name the destination on each line."""

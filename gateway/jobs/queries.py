@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Engine, Row, Select, func, select
 
 from gateway.jobs.database import reading
+from gateway.jobs.joblog import LogLine, log_of
 from gateway.jobs.tables import deliveries, delivery_items, events, instances, jobs, scans, series
 from gateway.model.delivery import DeliveryState
 from gateway.model.errors import WrongCall
@@ -21,6 +22,11 @@ from gateway.model.scan import ScanState
 DEFAULT_LIMIT = 50
 AFTER_ALL_DIGITS = "g"
 """Ids are hexadecimal; a range finds the beginning of one by the index, which LIKE does not on every database."""
+
+
+STUCK_JOBS = (JobState.HELD, JobState.FAILED, JobState.QUARANTINED)
+STUCK_DELIVERIES = (DeliveryState.HELD, DeliveryState.FAILED)
+"""What goes on only when a person has decided."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +41,8 @@ class ScanView:
     sha256: str | None
     n_bytes: int
     n_acquisitions: int
+    bytes_per_s: float
+    """How fast it last came, while it is arriving."""
     facts: Mapping[str, str]
     """What the header says of scanner and protocol, never of the patient; empty until a worker has read it."""
     started_at: datetime
@@ -162,6 +170,51 @@ class Queries:
         if not found:
             raise WrongCall(f"there is no job {job}")
         return found[0]
+
+    def stuck(self, limit: int = DEFAULT_LIMIT, *, before: int | None = None) -> list[JobView]:
+        """List the jobs that wait for a person, or of which a delivery does; newest first, however old.
+
+        Parameters
+        ----------
+        before
+            Only jobs of lower numbers.
+        """
+        found = self._stuck_numbers(limit, lambda number: [number < before] if before else [], newest=True)
+        return self._jobs(_jobs_with_scans().where(jobs.c.id.in_(found)).order_by(jobs.c.id.desc()))
+
+    def stuck_beside(self, job: int) -> tuple[JobId | None, JobId | None]:
+        """Find the next newer and the next older job that waits for a person."""
+        newer = self._stuck_numbers(1, lambda number: [number > job], newest=False)
+        older = self._stuck_numbers(1, lambda number: [number < job], newest=True)
+        return (JobId(newer[0]) if newer else None, JobId(older[0]) if older else None)
+
+    def last_steps(self, numbers: Sequence[int]) -> dict[int, datetime]:
+        """Say when something last happened to each of these jobs."""
+        query = select(events.c.job_id, func.max(events.c.id).label("last")).where(events.c.job_id.in_(numbers))
+        last = query.group_by(events.c.job_id).subquery()
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(events.c.job_id, events.c.at).join(last, last.c.last == events.c.id))
+            return {row.job_id: row.at for row in rows}
+
+    def log(self, job: int) -> list[LogLine]:
+        """Read what was logged while a job was worked on."""
+        return log_of(self._engine, job)
+
+    def _stuck_numbers(
+        self, limit: int, where: Callable[[Column[Any]], list[ColumnElement[bool]]], *, newest: bool
+    ) -> list[int]:
+        """Find numbers of stuck jobs at one end; one query for each state, so that each is a walk along an index."""
+        found: set[int] = set()
+        with reading(self._engine) as connection:
+            for table, number, states in (
+                (jobs, jobs.c.id, STUCK_JOBS),
+                (deliveries, deliveries.c.job_id, STUCK_DELIVERIES),
+            ):
+                for state in states:
+                    query = select(number).distinct().where(table.c.state == state, *where(number))
+                    query = query.order_by(number.desc() if newest else number).limit(limit)
+                    found |= set(connection.execute(query).scalars())
+        return sorted(found, reverse=newest)[:limit]
 
     def timeline(self, job: JobView) -> list[EventView]:
         """Tell the story of a job, from the first byte of its scan on."""

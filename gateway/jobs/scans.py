@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, insert, select, update
@@ -21,6 +23,16 @@ LIVE_PRIORITY, REPLAY_PRIORITY = 10, 0
 """A scan on the table goes before anything that was asked for later."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """How far a scan is that arrives."""
+
+    recording: RecordingId
+    n_bytes: int
+    n_acquisitions: int
+    bytes_per_s: float
+
+
 class ScanStore:
     """What the listener writes."""
 
@@ -34,6 +46,16 @@ class ScanStore:
             row = {"id": recording, "state": ScanState.RECEIVING, "peer": peer, "started_at": started_at}
             connection.execute(insert(scans).values(row))
             self._event(connection, recording, "receiving", f"from {peer}")
+
+    def arriving(self, arrivals: Sequence[Arrival]) -> None:
+        """Note how far scans are; no event, and nothing where a scan does not arrive any more."""
+        if not arrivals:
+            return
+        with writing(self._engine) as connection:
+            for one in arrivals:
+                row = update(scans).where(scans.c.id == one.recording, scans.c.state == ScanState.RECEIVING)
+                counted = {"n_bytes": one.n_bytes, "n_acquisitions": one.n_acquisitions}
+                connection.execute(row.values(bytes_per_s=one.bytes_per_s, **counted))
 
     def finish(self, seal: Seal, key: str) -> tuple[ScanState, RecordingId | None, JobId | None]:
         """Commit a sealed recording and, where there is something new to reconstruct, its job; safe to repeat.

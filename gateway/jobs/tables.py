@@ -80,6 +80,7 @@ scans = Table(
     Column("n_bytes", BigInteger, nullable=False, default=0),
     Column("n_acquisitions", Integer, nullable=False, default=0),
     Column("n_waveforms", Integer, nullable=False, default=0),
+    Column("bytes_per_s", Float, nullable=False, default=0.0, server_default="0"),
     Column("recipe_asked", String(1024), nullable=False, default=""),
     Column("duplicate_of", String(32)),
     Column("facts", JSON, nullable=False, default=dict),
@@ -108,6 +109,7 @@ jobs = Table(
     Index(None, "scan_id"),
     Index(None, "state", "priority", "run_at", "id"),
     Index(None, "state", "id"),
+    Index(None, "state", "finished_at"),
 )
 
 series = Table(
@@ -150,6 +152,8 @@ deliveries = Table(
     Index(None, "series_id"),
     Index(None, "job_id"),
     Index(None, "state", "priority", "run_at", "id"),
+    Index(None, "state", "job_id"),
+    Index(None, "destination", "state", "finished_at"),
 )
 
 delivery_items = Table(
@@ -239,4 +243,34 @@ events = Table(
     Column("text", Text, nullable=False, default=""),
     Index(None, "scan_id"),
     Index(None, "job_id"),
+)
+
+presences = Table(
+    "presences",
+    metadata,
+    Column("owner", String(128), primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("place", String(255), nullable=False),
+    Column("since", Utc, nullable=False),
+    Column("seen_at", Utc, nullable=False),
+)
+
+absences = Table(
+    "absences",
+    metadata,
+    Column("destination", String(255), primary_key=True),
+    Column("since", Utc, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+log_lines = Table(
+    "log_lines",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("job_id", Id, nullable=False),
+    Column("at", Utc, nullable=False),
+    Column("level", String(16), nullable=False),
+    Column("text", Text, nullable=False),
+    Index(None, "job_id", "id"),
+    Index(None, "at"),
 )

@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from gateway.jobs.joblog import at_job
 from gateway.jobs.lease import Lease
 from gateway.model.errors import GatewayError, LostLease, StorageFault
+from gateway.model.ids import JobId
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +27,10 @@ class Claimed(Protocol):
     @property
     def lease(self) -> Lease:
         """The right to it."""
+
+    @property
+    def job(self) -> JobId:
+        """The job that it is, or belongs to."""
 
 
 Work = TypeVar("Work", bound=Claimed)
@@ -84,14 +90,15 @@ def work(queue: Queue[Work], run: Callable[[Work], None], *, owner: str, stop: t
 
 def _attempt(queue: Queue[Work], run: Callable[[Work], None], claimed: Work, pace: Pace) -> None:
     """Run one attempt under a heartbeat and record how it ended."""
-    try:
-        with _Heartbeat(queue, claimed.lease, pace.heartbeat_s), _deadline(pace.attempt_s):
-            outcome = _outcome(queue, run, claimed)
-        outcome()
-    except LostLease as lost:
-        logger.warning("work was taken from us", extra={"reason": str(lost)})
-    except StorageFault as fault:
-        logger.exception("the outcome could not be recorded; the lease will end", extra={"reason": str(fault)})
+    with at_job(claimed.job):
+        try:
+            with _Heartbeat(queue, claimed.lease, pace.heartbeat_s), _deadline(pace.attempt_s):
+                outcome = _outcome(queue, run, claimed)
+            outcome()
+        except LostLease as lost:
+            logger.warning("work was taken from us", extra={"reason": str(lost)})
+        except StorageFault as fault:
+            logger.exception("the outcome could not be recorded; the lease will end", extra={"reason": str(fault)})
 
 
 def _outcome(queue: Queue[Work], run: Callable[[Work], None], claimed: Work) -> Callable[[], None]:

@@ -40,6 +40,9 @@ class Recorder(Protocol):
     def write(self, chunk: memoryview) -> None:
         """Keep the next bytes."""
 
+    def count(self, n_acquisitions: int) -> None:
+        """Note how many readouts have come."""
+
     def finish(self, verdict: Verdict) -> str:
         """Make the session durable and return the sentence for the client; only then is it acknowledged."""
 
@@ -192,6 +195,7 @@ def _receive(connection: socket.socket, session: Session, recorder: Recorder, li
         if session.scan_begun and not begun:
             recorder.begin()
             begun = True
+        recorder.count(session.n_acquisitions)
         if reply:
             connection.sendall(reply)
     return ""

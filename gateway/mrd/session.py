@@ -35,6 +35,11 @@ class Session:
         return self._parser.offset
 
     @property
+    def n_acquisitions(self) -> int:
+        """Readouts that have come whole."""
+        return self._parser.counts[MessageId.ACQUISITION]
+
+    @property
     def scan_begun(self) -> bool:
         """Whether this is a scan and not a health check."""
         return self._header_seen

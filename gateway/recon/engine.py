@@ -109,3 +109,18 @@ def choose_device(name: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise GatewayError(f"device {name} does not exist: {torch.cuda.device_count()} GPUs are visible")
     return device
+
+
+def name_device(name: str) -> str:
+    """Say what a setting's device is, for people: ``NVIDIA H100 80GB HBM3 (cuda:0)``, ``CPU, 8 threads``.
+
+    Raises
+    ------
+    GatewayError
+        There is no such GPU.
+    """
+    device = choose_device(name)
+    if device.type == "cuda":
+        number = device.index or 0
+        return f"{torch.cuda.get_device_name(number)} (cuda:{number})"
+    return f"CPU, {torch.get_num_threads()} threads"

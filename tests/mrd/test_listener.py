@@ -28,6 +28,7 @@ class Memory:
     def __init__(self) -> None:
         self.content = bytearray()
         self.begun = False
+        self.n_acquisitions = 0
         self.verdict: Verdict | None = None
         self.discarded = False
         self.lost = ""
@@ -38,6 +39,9 @@ class Memory:
 
     def write(self, chunk: memoryview) -> None:
         self.content += chunk
+
+    def count(self, n_acquisitions: int) -> None:
+        self.n_acquisitions = n_acquisitions
 
     def finish(self, verdict: Verdict) -> str:
         self.verdict = verdict
