@@ -114,6 +114,8 @@ class Encoding:
     calibration_mode: str | None = None
     multiband_factor: int | None = None
     echo_train_length: int | None = None
+    trajectory_parameters: Mapping[str, float] = field(default_factory=dict)
+    """Numbers of ``trajectoryDescription`` by their names; for EPI, times in us."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

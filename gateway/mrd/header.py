@@ -17,7 +17,7 @@ from defusedxml.ElementTree import fromstring
 from gateway.model import header as h
 from gateway.model.errors import BadHeader
 from gateway.model.zyx import Zyx
-from gateway.mrd.header_paths import ENCODING_LIMITS, FIELDS, ROOT, XMLNS
+from gateway.mrd.header_paths import ENCODING_LIMITS, FIELDS, ROOT, TRAJECTORY_DESCRIPTION, XMLNS, number
 
 MAX_DEPTH = 32
 MAX_MATRIX = 65_535
@@ -136,7 +136,17 @@ class _Reader:
             multiband_factor=self.value(element, "multiband/multiband_factor", int)
             or self.value(element, "parallelImaging/multiband/multiband_factor", int),
             echo_train_length=self.value(element, "echoTrainLength", int),
+            trajectory_parameters=self.trajectory_parameters(element),
         )
+
+    def trajectory_parameters(self, encoding: Element) -> dict[str, float]:
+        found = {}
+        for kind in ("userParameterLong", "userParameterDouble"):
+            for element in encoding.findall(f"{TRAJECTORY_DESCRIPTION}/{kind}"):
+                value = self.value(element, "value", number)
+                if value is not None and (name := element.findtext("name")):
+                    found[name] = value
+        return found
 
     def space(self, encoding: Element, name: str, index: int) -> h.Space:
         where = f"encoding {index}, {name}"
@@ -182,9 +192,9 @@ def write_header(header: h.ScanHeader) -> bytes:
         dependency = _add(_at(root, "measurementInformation"), "measurementDependency")
         _put(dependency, "dependencyType", kind)
         _put(dependency, "measurementID", measurement_id)
-    for number, name in header.system.coil_names.items():
+    for coil, name in header.system.coil_names.items():
         label = _add(_at(root, "acquisitionSystemInformation"), "coilLabel")
-        _put(label, "coilNumber", number)
+        _put(label, "coilNumber", coil)
         _put(label, "coilName", name)
     for encoding in header.encodings:
         _write_encoding(_add(root, "encoding"), encoding)
@@ -208,6 +218,11 @@ def _write_encoding(element: Element, encoding: h.Encoding) -> None:
         for part in ("minimum", "maximum", "center"):
             _put(element, f"encodingLimits/{name}/{part}", getattr(limit, part))
     _put(element, "trajectory", encoding.trajectory)
+    for number_name, value in encoding.trajectory_parameters.items():
+        _put(element, f"{TRAJECTORY_DESCRIPTION}/identifier", encoding.trajectory)
+        parameter = _add(_at(element, TRAJECTORY_DESCRIPTION), "userParameterDouble")
+        _put(parameter, "name", number_name)
+        _put(parameter, "value", value)
     if encoding.acceleration != Zyx(z=1.0, y=1.0, x=1.0) or encoding.calibration_mode is not None:
         _put(element, "parallelImaging/accelerationFactor/kspace_encoding_step_1", round(encoding.acceleration.y))
         _put(element, "parallelImaging/accelerationFactor/kspace_encoding_step_2", round(encoding.acceleration.z))

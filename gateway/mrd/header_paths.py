@@ -9,6 +9,8 @@ from typing import Any
 
 XMLNS = "http://www.ismrm.org/ISMRMRD"
 ROOT = "ismrmrdHeader"
+TRAJECTORY_DESCRIPTION = "trajectoryDescription"
+"""Below an encoding."""
 
 
 def number(text: str) -> float:

@@ -29,6 +29,7 @@ from gateway.model.recipes import (
     TvRecipe,
 )
 from gateway.recon.convention import in_our_convention
+from gateway.recon.epi.straighten import straighten
 from gateway.recon.kspace import Progress
 from gateway.recon.methods.auto import reconstruct_auto
 from gateway.recon.methods.cg_nufft import reconstruct_cg_nufft
@@ -91,8 +92,9 @@ def reconstruct(  # noqa: PLR0913 - the whole of what a job knows
     white = whiten(acquisition, header, noise)  # before the sign: the noise was measured with the scanner's
     readouts = in_our_convention(white.acquisition, header)
     with torch.inference_mode():
-        made = method(readouts, header, recipe, device=choose_device(device), progress=progress)
-    return tuple(replace(series, notes=(*series.notes, *white.notes)) for series in made)
+        straight = straighten(readouts, header)
+        made = method(straight.acquisition, straight.header, recipe, device=choose_device(device), progress=progress)
+    return tuple(replace(series, notes=(*series.notes, *straight.notes, *white.notes)) for series in made)
 
 
 def choose_device(name: str) -> torch.device:

@@ -49,6 +49,7 @@ def test_what_we_write_we_read_and_the_reference_reads() -> None:
                 acceleration=Zyx(z=1.0, y=2.0, x=1.0),
                 calibration_mode="embedded",
                 echo_train_length=7,
+                trajectory_parameters={"rampUpTime": 120.0, "dwellTime": 2.5},
             ),
         ),
         subject=h.Subject(patient_name="Müller^Jürg & <Söhne>", patient_id="007", weight_kg=71.5, sex="F"),

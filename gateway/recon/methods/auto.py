@@ -82,8 +82,6 @@ def pick_recipe(acquisition: Acquisition, header: ScanHeader) -> Pick:
         The trajectory is one that no method knows, or lines of the pattern are missing.
     """
     trajectory = imaging_encoding(header).trajectory.lower()
-    if trajectory == "epi":
-        raise BadScan("no method corrects the readouts of an EPI scan yet")
     if trajectory not in CARTESIAN:
         return Pick(recipe=CgNufftRecipe(), why=f"the trajectory is {trajectory}")
     lines = sort_cartesian(acquisition, header, recipe="auto").lines
