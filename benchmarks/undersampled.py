@@ -21,11 +21,14 @@ from benchmarks.bart import Bart, installed
 from benchmarks.registry import Peers, benchmark
 from gateway.model.zyx import Zyx
 from gateway.recon import grappa
+from gateway.recon.cartesian_problem import cartesian_problem
 from gateway.recon.fourier import fourier, inverse_fourier, resize
 from gateway.recon.lattice import Lattice
 from gateway.recon.phantom import PhantomScan, slice_kspace
 from gateway.recon.sense import Unfolding, solve_by_steps, solve_exactly
-from gateway.recon.sensitivities import espirit, low_resolution
+from gateway.recon.sensitivities import espirit
+from gateway.recon.smooth import low_resolution
+from gateway.recon.solvers import Stop
 
 N, STEP, CALIBRATION = 320, 4, 24
 NOISE = 0.003
@@ -77,7 +80,7 @@ def _agree(name: str, ours: float, theirs: float) -> None:
 def _problem(scan: Work, *, bright: bool) -> Unfolding:
     """Set the same problem for all; ``bright`` expects of each pixel what the calibration shows."""
     block = scan.kspace[:, scan.calibration]
-    power = low_resolution(block, n_y=N, n_x=N).abs().square().sum(dim=0)
+    power = low_resolution(block, (N, N)).abs().square().sum(dim=0)
     mean = power.mean()
     return Unfolding(
         data=inverse_fourier(scan.kspace * scan.filled[:, None], (-1,))[:, None],
@@ -86,6 +89,13 @@ def _problem(scan: Work, *, bright: bool) -> Unfolding:
         prior=(power + 1e-3 * mean if bright else mean.expand_as(power))[None, None],
         noise_power=2 * NOISE**2,
     )
+
+
+def _by_steps(problem: Unfolding) -> Tensor:
+    """Solve by conjugate gradients. Shape `(y x)`."""
+    least_squares = cartesian_problem(problem.data[None], problem.filled[None], problem.maps)
+    prior, stop = problem.prior.movedim(-1, -3), Stop(steps=30)
+    return solve_by_steps(least_squares, prior, problem.noise_power, stop)[0, 0, :, 0].T
 
 
 @benchmark
@@ -117,7 +127,7 @@ def unfolding() -> Iterator[Peers]:
     scan = work()
     exact, alike = _problem(scan, bright=True), _problem(scan, bright=False)
     peers: dict[str, Callable[[], object]] = {
-        "gateway cg-sense, 30 steps": lambda: solve_by_steps(alike, steps=30, tolerance=0.0),
+        "gateway cg-sense, 30 steps": lambda: _by_steps(alike),
         "gateway sense, exact": lambda: solve_exactly(exact),
     }
     print(f"exact: NRMSE {_error(solve_exactly(exact)[0, 0], scan.truth):.4f}")
@@ -128,7 +138,7 @@ def unfolding() -> Iterator[Peers]:
             bart.run("ecalib", "-m1", "-c0", "-r24", "k", "maps")
             peers["bart pics, 30 steps"] = lambda: bart.run("pics", "-l2", "-r0.001", "-i30", "k", "maps", "image")
             peers["bart pics, 30 steps"]()
-            ours = _error(solve_by_steps(alike, steps=30, tolerance=0.0)[0, 0], scan.truth)
+            ours = _error(_by_steps(alike), scan.truth)
             _agree("30 steps", ours, _error(bart.read("image"), scan.truth))
         yield peers
 

@@ -2,28 +2,98 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from types import MappingProxyType
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from gateway.model.image import ImageKind
 from gateway.model.table import Table
 
+WITH_PHASE = frozenset({ImageKind.PHASE, ImageKind.REAL, ImageKind.IMAGINARY, ImageKind.COMPLEX})
+"""What the root of a sum of squares has not."""
+ESTIMATORS = MappingProxyType({"espirit": "ESPIRiT", "walsh": "Walsh", "inati": "Inati"})
+"""Estimators of sensitivities, as people write them."""
 
-class FftRecipe(Table):
+
+class Imaging(Table):
+    """What every recipe says of its images."""
+
+    output: Annotated[tuple[ImageKind, ...], Field(min_length=1)] = (ImageKind.MAGNITUDE,)
+    """The series that are made. ``snr`` is the magnitude in units of its noise; ``noise`` and ``g-factor`` are maps."""
+    replicas: Annotated[int, Field(ge=2, le=1000)] | None = None
+    """Measure the noise by so many pseudo-replicas; without it in closed form, or by 50 where a method has none."""
+
+    @model_validator(mode="after")
+    def _every_kind_once(self) -> Self:
+        if len(set(self.output)) < len(self.output):
+            raise ValueError("output names a kind of image twice")
+        return self
+
+
+class Combining(Imaging):
+    """A recipe that makes an image of every coil first."""
+
+    coils: Literal["auto", "espirit", "walsh", "inati", "rss"] = "auto"
+    """How coil images are combined: by sensitivities, from calibration or the image's own centre of k-space, or by the
+    root of the sum of squares (``rss``), which has no phase; ``auto`` takes ``rss`` for magnitudes, else ``inati``."""
+
+    @property
+    def combines_by(self) -> str | None:
+        """The estimator of sensitivities; None for the root of the sum of squares."""
+        if self.coils != "auto":
+            return None if self.coils == "rss" else self.coils
+        return None if WITH_PHASE.isdisjoint(self.output) else "inati"
+
+    @property
+    def combination(self) -> str:
+        """Say how coils are combined."""
+        if self.combines_by is None:
+            return "Coils combined by root sum of squares."
+        return f"Coils combined by {ESTIMATORS[self.combines_by]} sensitivities."
+
+    @model_validator(mode="after")
+    def _phase_needs_sensitivities(self) -> Self:
+        if self.coils == "rss" and not WITH_PHASE.isdisjoint(self.output):
+            raise ValueError("the root of the sum of squares has no phase: choose other coils, or only magnitudes")
+        return self
+
+
+class Unfolding(Imaging):
+    """A recipe that makes one image of all coils by their sensitivities."""
+
+    coils: Literal["auto", "espirit", "walsh", "inati"] = "auto"
+    """How sensitivities are estimated from calibration; ``auto`` is ``espirit``."""
+    map_sets: Literal[1, 2] = 1
+    """Sets of sensitivities (ESPIRiT); two where the patient is larger than the field of view."""
+
+    @property
+    def estimator(self) -> str:
+        """Name how sensitivities are estimated, as people write it."""
+        return ESTIMATORS["espirit" if self.coils == "auto" else self.coils]
+
+    @model_validator(mode="after")
+    def _two_sets_are_eigenvectors(self) -> Self:
+        if self.map_sets > 1 and self.coils not in ("auto", "espirit"):
+            raise ValueError(f"coils = {self.coils} gives one set of sensitivities; two need espirit")
+        return self
+
+
+class FftRecipe(Combining):
     """Fully sampled Cartesian k-space: inverse Fourier transform, coils combined by the root of the sum of squares."""
 
     method: Literal["fft"] = "fft"
     """Which method it is."""
 
 
-class NufftRecipe(Table):
+class NufftRecipe(Combining):
     """Any trajectory: density-compensated adjoint transform, coils combined by the root of the sum of squares."""
 
     method: Literal["nufft"] = "nufft"
     """Which method it is."""
 
 
-class CgNufftRecipe(Table):
+class CgNufftRecipe(Unfolding):
     """Any trajectory: iterative SENSE by conjugate gradients, sensitivities from the centre of k-space."""
 
     method: Literal["cg-nufft"] = "cg-nufft"
@@ -32,20 +102,18 @@ class CgNufftRecipe(Table):
     """Iterations, at the most."""
     tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-3
     """Relative residual at which the iterations stop."""
-    regularisation: Annotated[float, Field(ge=0)] = 0.01
-    """Weight of the image's energy, where a fully sampled k-space has weight 1."""
-    calibration_diameter: Annotated[float, Field(ge=4)] = 24
-    """How much of the centre of k-space the sensitivities are taken from, in cycles per field of view."""
+    noise_weight: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of the image's energy, in parts of the noise's power over that of the image."""
 
 
-class AutoRecipe(Table):
+class AutoRecipe(Imaging):
     """Picks the method by what was measured, and says which and why."""
 
     method: Literal["auto"] = "auto"
     """Which method it is."""
 
 
-class GrappaRecipe(Table):
+class GrappaRecipe(Combining):
     """Undersampled Cartesian k-space: missing lines from their neighbours, coils by the root of the sum of squares."""
 
     method: Literal["grappa"] = "grappa"
@@ -60,20 +128,18 @@ class GrappaRecipe(Table):
     """Compress to so many coils; all without it."""
 
 
-class SenseRecipe(Table):
+class SenseRecipe(Unfolding):
     """Undersampled Cartesian k-space: unfolded exactly, expecting the brightness that the calibration shows."""
 
     method: Literal["sense"] = "sense"
     """Which method it is."""
-    map_sets: Literal[1, 2] = 1
-    """Sets of sensitivities; two where the patient is larger than the field of view."""
     noise_weight: Annotated[float, Field(gt=0)] = 1.0
     """More than 1 trusts the data less than their noise asks for, less than 1 more."""
     virtual_coils: Annotated[int, Field(ge=1)] | None = None
     """Compress to so many coils; all without it."""
 
 
-class CgSenseRecipe(Table):
+class CgSenseRecipe(Unfolding):
     """Undersampled Cartesian k-space: unfolded by conjugate gradients."""
 
     method: Literal["cg-sense"] = "cg-sense"
@@ -82,15 +148,13 @@ class CgSenseRecipe(Table):
     """Iterations, at the most."""
     tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-3
     """Relative residual at which the iterations stop."""
-    map_sets: Literal[1, 2] = 1
-    """Sets of sensitivities; two where the patient is larger than the field of view."""
     noise_weight: Annotated[float, Field(gt=0)] = 1.0
     """More than 1 trusts the data less than their noise asks for, less than 1 more."""
     virtual_coils: Annotated[int, Field(ge=1)] | None = None
     """Compress to so many coils; all without it."""
 
 
-class L1WaveletRecipe(Table):
+class L1WaveletRecipe(Unfolding):
     """Undersampled Cartesian k-space, also at random: the image is sparse in wavelets (l1-ESPIRiT)."""
 
     method: Literal["l1-wavelet"] = "l1-wavelet"
@@ -101,11 +165,9 @@ class L1WaveletRecipe(Table):
     """Relative change of the image at which the iterations stop."""
     noise_weight: Annotated[float, Field(ge=0)] = 0.4
     """Penalty of the details, in standard deviations of the measured noise."""
-    map_sets: Literal[1, 2] = 1
-    """Sets of sensitivities; two where the patient is larger than the field of view."""
 
 
-class TvRecipe(Table):
+class TvRecipe(Unfolding):
     """Undersampled Cartesian k-space, also at random: the image has few edges (total variation)."""
 
     method: Literal["tv"] = "tv"
@@ -116,11 +178,9 @@ class TvRecipe(Table):
     """Relative change of the image at which the iterations stop."""
     noise_weight: Annotated[float, Field(ge=0)] = 0.4
     """Penalty of the gradient, in standard deviations of the measured noise."""
-    map_sets: Literal[1, 2] = 1
-    """Sets of sensitivities; two where the patient is larger than the field of view."""
 
 
-class SubspaceRecipe(Table):
+class SubspaceRecipe(Unfolding):
     """Dynamic series or echo trains, each frame undersampled: frames are mixtures of few images (temporal subspace)."""
 
     method: Literal["subspace"] = "subspace"
@@ -135,7 +195,7 @@ class SubspaceRecipe(Table):
     """Weight of the image's energy, in parts of the noise's power over that of the image."""
 
 
-class LowRankSparseRecipe(Table):
+class LowRankSparseRecipe(Unfolding):
     """Dynamic series, each frame undersampled: a background that hardly changes and sparse motion (L+S)."""
 
     method: Literal["low-rank-sparse"] = "low-rank-sparse"

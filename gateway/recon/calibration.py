@@ -13,12 +13,15 @@ from torch import Tensor
 from gateway.model.errors import BadScan
 from gateway.model.header import ScanHeader
 from gateway.model.readout import Acquisition, Flag, Readouts, mask
+from gateway.recon.fourier import resize
 from gateway.recon.kspace import KSpace, Sorter, sort_cartesian
 from gateway.recon.space import Target
 
 CALIBRATION = mask(Flag.IS_PARALLEL_CALIBRATION, Flag.IS_PARALLEL_CALIBRATION_AND_IMAGING)
 FEWEST_LINES = 8
 """Less than this tells nothing about coils."""
+MIDDLE_LINES = 24
+"""Enough to tell how coils see an image of which every line was measured."""
 
 _FRAME_COUNTERS = ("repetition", "set", "phase", "contrast", "average")
 
@@ -119,6 +122,19 @@ def gapless(kspace: KSpace) -> Tensor:
     z_first, z_last = _span(filled[:, n_y // 2], n_z // 2)
     y_first, y_last = _span(np.asarray(filled[z_first : z_last + 1].all(axis=0)), n_y // 2)
     return kspace.samples[0, :, z_first : z_last + 1, y_first : y_last + 1]
+
+
+def middle(samples: Tensor) -> Tensor:
+    """Cut the middle out of k-space that has every line: as many as a scanner would measure to calibrate coils.
+
+    Parameters
+    ----------
+    samples
+        Shape `(coil z y x)`.
+    """
+    for axis in (-3, -2):
+        samples = resize(samples, axis, min(samples.shape[axis], MIDDLE_LINES))
+    return samples
 
 
 def _span(filled: npt.NDArray[np.bool_], centre: int) -> tuple[int, int]:

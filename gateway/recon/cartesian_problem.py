@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gateway.recon.fourier import fourier, inverse_fourier
+from gateway.recon.coil_maps import joined_sets
+from gateway.recon.fourier import fourier, inverse_fourier, resize
 from gateway.recon.hybrid import to_matrix
 from gateway.recon.operators import Map, coil_summed, fourier_filter, sensitivities
+from gateway.recon.smooth import enlarged
 from gateway.recon.space import Target
 
 AXES = (-2, -1)
@@ -78,18 +80,35 @@ def fewer_coils(maps: Tensor) -> Tensor:
     return turned.reshape(n_x, n_kept, n_sets, n_z, n_y).permute(2, 1, 0, 3, 4).contiguous()
 
 
-def to_target(images: Tensor, target: Target) -> Tensor:
-    """Bring solved images to the matrix that is wanted; sets are combined by the root of the sum of squares.
+def to_target(images: Tensor, maps: Tensor, target: Target) -> Tensor:
+    """Bring solved images to the matrix that is wanted, and join their sets.
 
     Parameters
     ----------
     images
         Shape `(frame set x z y)`.
+    maps
+        By which they were solved. Shape `(set coil z y x)`.
 
     Returns
     -------
-        Real. Shape `(frame z y x)`.
+        Complex: the magnitude of what the coils show of all sets, in the phase of the larger. Shape `(frame z y x)`.
     """
-    laid = images.movedim(-3, -1)
-    magnitude: Tensor = torch.linalg.vector_norm(to_matrix(fourier(laid, (-3, -2)), target), dim=1)
-    return magnitude
+    return joined_sets(resampled(images.movedim(-3, -1), target), resampled(maps, target) if len(maps) > 1 else maps)
+
+
+def resampled(images: Tensor, target: Target) -> Tensor:
+    """Bring images of the lines that were encoded to the matrix that is wanted. Shape `(... z y x)`."""
+    same = images.shape[-3:-1] == target.grid.as_tuple()[:2] and target.grid == target.matrix
+    return images if same else to_matrix(fourier(images, (-3, -2)), target)
+
+
+def resampled_map(values: Tensor, target: Target) -> Tensor:
+    """Bring a map of noise to the matrix: as many samples now make more pixels, or fewer. Shape `(... z y x)`."""
+    for axis, grid, matrix in ((-3, target.grid.z, target.matrix.z), (-2, target.grid.y, target.matrix.y)):
+        n = values.shape[axis]
+        values = enlarged(
+            values.to(torch.complex64), [grid if each == axis else values.shape[each] for each in (-3, -2, -1)]
+        ).real
+        values = resize(values.clamp_min(0) * min(1.0, n / grid) ** 0.5, axis, matrix)
+    return values

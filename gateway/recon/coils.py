@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from gateway.recon.smooth import normalised
+
 
 def root_sum_of_squares(coil_images: Iterable[Tensor]) -> Tensor:
     """Combine coil images by the root of the sum of their squares (Roemer 1990, doi:10.1002/mrm.1910160203).
@@ -27,3 +29,24 @@ def root_sum_of_squares(coil_images: Iterable[Tensor]) -> Tensor:
         real, imaginary = torch.view_as_real(image).unbind(dim=-1)
         power.addcmul_(real, real).addcmul_(imaginary, imaginary)
     return power.sqrt()
+
+
+def combine(images: Tensor, maps: Tensor | None) -> Tensor:
+    """Combine coil images by sensitivities of norm 1; without any by the root of the sum of squares.
+
+    Parameters
+    ----------
+    images
+        Complex. Shape `(coil ...)`.
+    maps
+        Shape `(coil ...)`.
+    """
+    return root_sum_of_squares(images.unbind(dim=0)) if maps is None else (maps.conj() * images).sum(dim=0)
+
+
+def combining(images: Tensor, maps: Tensor | None) -> Tensor:
+    """Give the weights, of norm 1, by which coil images are combined; their conjugates are what coils are times.
+
+    A root of the sum of squares weighs coils by what they show (Kellman 2005, doi:10.1002/mrm.20713).
+    """
+    return normalised(images) if maps is None else maps

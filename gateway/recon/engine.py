@@ -42,6 +42,7 @@ from gateway.recon.methods.sense import reconstruct_cg_sense, reconstruct_sense
 from gateway.recon.methods.subspace import reconstruct_subspace
 from gateway.recon.methods.tv import reconstruct_tv
 from gateway.recon.noise import whiten
+from gateway.recon.scan import Scan
 
 METHODS: Mapping[type, Callable[..., tuple[ImageSeries, ...]]] = MappingProxyType(
     {
@@ -58,7 +59,7 @@ METHODS: Mapping[type, Callable[..., tuple[ImageSeries, ...]]] = MappingProxyTyp
         CgNufftRecipe: reconstruct_cg_nufft,
     }
 )
-"""By recipe; each takes acquisition, header, recipe, device and progress."""
+"""By recipe; each takes a scan, its recipe, device and progress."""
 
 
 def reconstruct(  # noqa: PLR0913 - the whole of what a job knows
@@ -93,7 +94,8 @@ def reconstruct(  # noqa: PLR0913 - the whole of what a job knows
     readouts = in_our_convention(white.acquisition, header)
     with torch.inference_mode():
         straight = straighten(readouts, header)
-        made = method(straight.acquisition, straight.header, recipe, device=choose_device(device), progress=progress)
+        scan = Scan(acquisition=straight.acquisition, header=straight.header, noise_power=white.noise_power)
+        made = method(scan, recipe, device=choose_device(device), progress=progress)
     return tuple(replace(series, notes=(*series.notes, *straight.notes, *white.notes)) for series in made)
 
 

@@ -112,6 +112,11 @@ class Whitened:
     acquisition: Acquisition
     notes: tuple[str, ...] = ()
 
+    @property
+    def noise_power(self) -> float | None:
+        """Variance of the noise of one complex sample: 1 where it was made so, else unknown."""
+        return 1.0 if self.notes else None
+
 
 def whiten(acquisition: Acquisition, header: ScanHeader, noise: NoiseCovariance | None) -> Whitened:
     """Make the noise of the coils white: by the scan's own noise readouts, else by an earlier measurement.

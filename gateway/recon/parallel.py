@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from gateway.model.errors import BadScan
-from gateway.model.header import ScanHeader
 from gateway.model.image import ImageSeries
-from gateway.model.readout import Acquisition
 from gateway.recon.calibration import Calibration, compression, find_calibration
 from gateway.recon.hybrid import to_hybrid
-from gateway.recon.kspace import KSpace, Progress, Sorter, sort_cartesian
+from gateway.recon.kspace import Sorter, sort_cartesian
 from gateway.recon.lattice import EVERY_LINE, Lattice, find_lattice
-from gateway.recon.noise import estimate_noise, measure_noise, power_scale
-from gateway.recon.series import magnitude_series
+from gateway.recon.pictures import Album
+from gateway.recon.replicas import white_noise
+from gateway.recon.sample_noise import noise_power_of, spread_of
+from gateway.recon.scan import Scan
+from gateway.recon.series import cartesian_series
 from gateway.recon.space import Target, target_of
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +43,10 @@ class Undersampled:
     noise_power: float
     coils: Tensor | None
 
+    def slice_of(self, number: int) -> int:
+        """Give the slice of a frame."""
+        return int(self.sorter.lines.indices[number, -1])
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What the reader of the series should know of it."""
@@ -58,27 +57,29 @@ class Undersampled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Slice:
-    """One frame in hybrid space.
+class Group:
+    """Frames of one slice in hybrid space.
 
     Parameters
     ----------
     data
-        Zero where nothing was measured. Shape `(coil z y x)`.
+        Zero where nothing was measured. Shape `(frame coil z y x)`.
     filled
-        Which lines were measured, calibration lines that belong to the image included. Shape `(z y)`.
+        Which lines were measured, calibration lines that belong to the image included. Shape `(frame z y)`.
+    spread
+        Standard deviation of the noise of a sample, where 1 is that of the scan; zero where none was measured.
+        K-space; shape `(frame 1 z y x)`. Empty where nobody asks for noise.
     block
         Calibration, without gaps. Shape `(coil z y x)`.
     """
 
     data: Tensor
     filled: Tensor
+    spread: Tensor
     block: Tensor
 
 
-def understand(
-    acquisition: Acquisition, header: ScanHeader, *, recipe: str, n_virtual: int | None = None, regular: bool = True
-) -> Undersampled:
+def understand(scan: Scan, *, recipe: str, n_virtual: int | None = None, regular: bool = True) -> Undersampled:
     """Find out how a scan was undersampled, and with what it is calibrated.
 
     Parameters
@@ -91,10 +92,10 @@ def understand(
     BadScan
         It is not Cartesian, lines are missing from its pattern, or there is too little calibration.
     """
-    sorter = sort_cartesian(acquisition, header, recipe=recipe)
+    sorter = sort_cartesian(scan.acquisition, scan.header, recipe=recipe)
     target = target_of(sorter.lines.encoding)
     lattice = find_lattice(sorter.lines) if regular else EVERY_LINE
-    calibration = find_calibration(acquisition, header, sorter, target)
+    calibration = find_calibration(scan.acquisition, scan.header, sorter, target)
     blocks = list(calibration.blocks.values())
     scale = max((float(block.abs().max()) for block in blocks if block.numel()), default=0.0)
     if scale == 0:
@@ -106,72 +107,50 @@ def understand(
         lattice=lattice,
         calibration=calibration,
         scale=scale,
-        noise_power=_noise_power(acquisition, header, sorter) / scale**2,
+        noise_power=noise_power_of(scan, sorter) / scale**2,
         coils=compression(blocks, n_virtual) if fewer and n_virtual else None,
     )
 
 
-def _noise_power(acquisition: Acquisition, header: ScanHeader, sorter: Sorter) -> float:
-    """Take the noise readouts, else the outermost samples of the middle frame."""
-    noise = measure_noise(acquisition, header)
-    if noise is not None and len(noise.matrix) == sorter.lines.n_coils:
-        dwell_time_us = float(sorter.lines.heads["sample_time_us"][0])
-        return float(np.diagonal(noise.matrix).real.mean()) * power_scale(noise, dwell_time_us=dwell_time_us)
-    kspace = sorter.frames(middle := sorter.lines.n_frames // 2, middle + 1)
-    measured = kspace.samples[0].permute(1, 2, 0, 3)[kspace.filled[0]]
-    edges = measured[:2].flatten(), measured[-2:].flatten()
-    found = torch.cat([edge[edge != 0] for edge in edges])
-    return max(estimate_noise(found) ** 2, float(found.abs().square().mean()) * 1e-12)
+def group_of(scan: Undersampled, numbers: list[int], device: torch.device, *, noise: bool) -> Group:
+    """Bring frames of one slice to hybrid space, with its calibration; with ``noise``, say how noisy each sample is."""
+    samples, filled = (torch.stack(each) for each in zip(*(_frame(scan, n, device) for n in numbers), strict=True))
+    named = zip(numbers, samples, strict=True) if noise else ()
+    spread = [spread_of(scan.sorter.lines, number, frame) for number, frame in named]
+    block = scan.calibration.blocks[scan.slice_of(numbers[0])].to(device) / scan.scale
+    samples = samples / scan.scale
+    if scan.coils is not None:
+        coils = scan.coils.to(device)
+        samples = torch.einsum("vc,fczyx->fvzyx", coils, samples)
+        block = torch.tensordot(coils, block, dims=1)
+    return Group(
+        data=to_hybrid(samples, scan.target),
+        filled=filled,
+        spread=torch.stack(spread) if spread else samples.new_empty(0).real,
+        block=to_hybrid(block, scan.target),
+    )
 
 
-def frame_by_frame(
-    scan: Undersampled,
-    learn: Callable[[Slice], T],
-    unfold: Callable[[Slice, T], Tensor],
-    *,
-    device: torch.device,
-    progress: Progress,
-) -> npt.NDArray[np.float32]:
-    """Learn from the calibration of each slice once, and unfold every frame with it. Shape `(frame z y x)`.
-
-    Parameters
-    ----------
-    unfold
-        To the magnitude of the recon matrix. Shape `(z y x)`.
-    """
-    lines, learned = scan.sorter.lines, dict[int, T]()
-    pixels = np.empty((lines.n_frames, *scan.target.matrix.as_tuple()), dtype=np.float32)
-    done = 0
-    for kspace in scan.sorter.batches():
-        for one in range(len(kspace.heads)):
-            number = int(kspace.heads["idx"]["slice"][one])
-            frame = slice_of(scan, kspace, one, device)
-            if number not in learned:
-                learned[number] = learn(frame)
-            pixels[done] = unfold(frame, learned[number]).mul_(scan.scale).cpu().numpy()
-            done += 1
-            progress(done / lines.n_frames, f"reconstructed {done} of {lines.n_frames} frames")
-    return pixels
-
-
-def slice_of(scan: Undersampled, kspace: KSpace, one: int, device: torch.device) -> Slice:
-    """Bring one frame of a batch to hybrid space, with the calibration of its slice."""
-    number = int(kspace.heads["idx"]["slice"][one])
-    samples, filled = kspace.samples[one].to(device), kspace.filled[one].to(device)
-    block = scan.calibration.blocks[number].to(device) / scan.scale
-    extra = scan.calibration.embedded.get(number)
+def _frame(scan: Undersampled, number: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Sort one frame, its calibration lines included where they belong to it."""
+    kspace = scan.sorter.frames(number, number + 1).to(device)
+    samples, filled = kspace.samples[0], kspace.filled[0]
+    extra = scan.calibration.embedded.get(scan.slice_of(number))
     if extra is not None and scan.sorter.lines.n_frames == len(scan.calibration.blocks):
         also = extra.filled[0].to(device) & ~filled
         samples = torch.where(also[..., None], extra.samples[0].to(device), samples)
         filled = filled | also
-    samples = samples / scan.scale
-    if scan.coils is not None:
-        coils = scan.coils.to(device)
-        samples, block = (torch.tensordot(coils, each, dims=1) for each in (samples, block))
-    return Slice(data=to_hybrid(samples, scan.target), filled=filled, block=to_hybrid(block, scan.target))
+    return samples, filled
 
 
-def series_of(pixels: npt.NDArray[np.float32], scan: Undersampled, notes: tuple[str, ...]) -> ImageSeries:
+def noisier(scan: Undersampled, group: Group, random: torch.Generator) -> Group:
+    """Add noise of the samples' own power, independent of theirs."""
+    _, n_coils, n_z, n_y, _ = group.data.shape
+    like = group.data.new_empty((len(group.data), n_coils, n_z, n_y, group.spread.shape[-1]))
+    noise = white_noise(like, scan.noise_power, random) * group.spread
+    return replace(group, data=group.data + to_hybrid(noise, scan.target))
+
+
+def series_of(album: Album, scan: Undersampled, notes: tuple[str, ...]) -> tuple[ImageSeries, ...]:
     """Join images with their places, and say how they were made."""
-    series = magnitude_series(pixels, scan.sorter, scan.target, (*notes, *scan.notes))
-    return replace(series, n_coils=scan.sorter.lines.n_coils)
+    return cartesian_series(album, scan.sorter, scan.target, (*notes, *scan.notes))

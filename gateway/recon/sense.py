@@ -8,11 +8,13 @@ to be about as bright as calibration shows it (Lin 2004, doi:10.1002/mrm.10718),
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from gateway.recon.cartesian_problem import Problem
 from gateway.recon.fourier import fourier, inverse_fourier
 from gateway.recon.solvers import Stop, conjugate_gradient
 
@@ -49,31 +51,72 @@ class Unfolding:
         images = inverse_fourier(self.data, (-3, -2))
         return self.prior.sqrt() * (self.maps.conj() * images).sum(dim=1)
 
-    def normal(self, values: Tensor) -> Tensor:
-        """Apply the normal operator, in units in which every pixel is expected to be 1. Shape `(set z y x)`."""
-        weighted = self.prior.sqrt() * values
-        kspace = fourier((self.maps * weighted.unsqueeze(1)).sum(dim=0), (-3, -2))
-        kspace *= self.filled.unsqueeze(-1)
-        back = (self.maps.conj() * inverse_fourier(kspace, (-3, -2))).sum(dim=1)
-        return self.prior.sqrt() * back + self.noise_power * values
-
 
 def solve_exactly(problem: Unfolding) -> Tensor:
     """Solve each position x by a Cholesky factorisation; two-dimensional scans only. Shape `(set z y x)`."""
+    right = problem.right_side()[:, 0].permute(2, 0, 1).flatten(1).unsqueeze(-1)
+    solved = [torch.cholesky_solve(right[at], factor) for at, factor in _factors(problem)]
+    return _laid(torch.cat(solved), problem.prior.shape) * problem.prior.sqrt()
+
+
+def deviation(problem: Unfolding, images: Tensor, noise_power: float) -> Tensor:
+    """Give the noise of what `solve_exactly` finds, along the phase of its images.
+
+    With M the system, w the noise power it was solved with and s^2 that of the data, its covariance is
+    ``s^2 (M^-1 - w M^-2)``: what unfolding makes of noise (Pruessmann 1999), less what the expectation holds back.
+
+    Parameters
+    ----------
+    images
+        From `solve_exactly`. Shape `(set z y x)`.
+    noise_power
+        Of the data.
+
+    Returns
+    -------
+        Standard deviation of the magnitude of the sets together. Shape `(z y x)`.
+    """
+    towards = _towards(images, problem.maps) * problem.prior.sqrt()
+    across = towards[:, 0].permute(2, 0, 1)
+    power = [_projected(factor, across[at], problem.noise_power) for at, factor in _factors(problem)]
+    return (torch.cat(power).T.unsqueeze(0) * (noise_power / 2)).clamp_min(0).sqrt()
+
+
+def _projected(factor: Tensor, across: Tensor, ridge: float) -> Tensor:
+    """Take the variance along vectors over the sets `(x set y)`, for data noise of power 1. Shape `(x y)`."""
+    n_x, n_sets, n_y = across.shape
+    inverse = torch.cholesky_inverse(factor).reshape(n_x, n_sets, n_y, -1)
+    own = inverse.reshape(n_x, n_sets, n_y, n_sets, n_y).diagonal(dim1=2, dim2=4).permute(0, 1, 3, 2)
+    squared = torch.einsum("xsyj,xtyj->xsyt", inverse, inverse.conj())
+    covariance = own - ridge * squared
+    variance: Tensor = torch.einsum("xsy,xsyt,xty->xy", across.conj(), covariance, across).real
+    return variance
+
+
+def _towards(images: Tensor, maps: Tensor) -> Tensor:
+    """Say how the magnitude of the sets together grows with each of them. Shape `(set z y x)`."""
+    weighted = images * maps.abs().square().sum(dim=1)
+    size = (images.conj() * weighted).real.sum(dim=0).clamp_min(0).sqrt()
+    return weighted / size.clamp_min(torch.finfo(size.dtype).tiny)
+
+
+def _factors(problem: Unfolding) -> Iterator[tuple[slice, Tensor]]:
+    """Factorise the systems of some positions x at a time. Shape `(x set*y set*y)`."""
     n_sets, _, _, n_y, n_x = problem.maps.shape
-    scale = problem.prior.sqrt()
-    right = problem.right_side()[:, 0].permute(2, 0, 1).reshape(n_x, -1, 1)
-    maps = (problem.maps * scale.unsqueeze(1))[:, :, 0].permute(3, 1, 0, 2).flatten(2)
+    maps = (problem.maps * problem.prior.sqrt().unsqueeze(1))[:, :, 0].permute(3, 1, 0, 2).flatten(2)
     spread = _spread(problem.filled[0]).repeat(n_sets, n_sets)
     step = max(1, BATCH_BYTES // (8 * (n_sets * n_y) ** 2))
-    solved = [_solve(maps[x : x + step], spread, right[x : x + step], problem.noise_power) for x in range(0, n_x, step)]
-    return torch.cat(solved).reshape(n_x, n_sets, n_y).permute(1, 2, 0).unsqueeze(1) * scale
+    for x in range(0, n_x, step):
+        some = maps[x : x + step]
+        system = (some.mH @ some) * spread
+        system.diagonal(dim1=-2, dim2=-1).add_(problem.noise_power)
+        yield slice(x, x + step), torch.linalg.cholesky(system)
 
 
-def _solve(maps: Tensor, spread: Tensor, right: Tensor, noise_power: float) -> Tensor:
-    system = (maps.mH @ maps) * spread
-    system.diagonal(dim1=-2, dim2=-1).add_(noise_power)
-    return torch.cholesky_solve(right, torch.linalg.cholesky(system))
+def _laid(solved: Tensor, shape: torch.Size) -> Tensor:
+    """Bring `(x set*y ...)` to the order of images."""
+    n_sets, n_z, n_y, n_x = shape
+    return solved.reshape(n_x, n_sets, n_z, n_y).permute(1, 2, 3, 0)
 
 
 def _spread(filled: Tensor) -> Tensor:
@@ -84,7 +127,19 @@ def _spread(filled: Tensor) -> Tensor:
     return point[distance.to(point.device)]
 
 
-def solve_by_steps(problem: Unfolding, *, steps: int, tolerance: float = 1e-4) -> Tensor:
-    """Solve by conjugate gradients; lines and partitions may be left out in any pattern. Shape `(set z y x)`."""
-    stop = Stop(steps=steps, tolerance=tolerance)
-    return problem.prior.sqrt() * conjugate_gradient(problem.normal, problem.right_side(), stop)
+def solve_by_steps(problem: Problem, prior: Tensor, noise_power: float, stop: Stop) -> Tensor:
+    """Solve by conjugate gradients; lines and partitions may be left out in any pattern. Shape `(frame set x z y)`.
+
+    Parameters
+    ----------
+    prior
+        Expected power of each pixel. Shape `(set x z y)`.
+    noise_power
+        Variance of the noise of a complex sample of each coil.
+    """
+    scale = prior.sqrt()
+
+    def normal(values: Tensor) -> Tensor:
+        return scale * problem.normal(scale * values) + noise_power * values
+
+    return scale * conjugate_gradient(normal, scale * problem.rhs, stop)

@@ -3,39 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
-from gateway.model.image import ImageKind, ImageSeries
+from gateway.model.image import ImageSeries
 from gateway.recon.alignment import Alignment
 from gateway.recon.counters import Counter
 from gateway.recon.frames import frames_of
 from gateway.recon.kspace import Sorter
 from gateway.recon.lines import Lines
+from gateway.recon.pictures import Album
 from gateway.recon.space import Target, is_3d
 from gateway.recon.trajectory import Gatherer
 
 
-def magnitude_series(
-    pixels: npt.NDArray[np.float32], sorter: Sorter, target: Target, notes: Sequence[str]
-) -> ImageSeries:
-    """Join magnitude images with where they lie and how they were measured.
+def cartesian_series(album: Album, sorter: Sorter, target: Target, notes: Sequence[str]) -> tuple[ImageSeries, ...]:
+    """Join images with where they lie and how they were measured.
 
     Parameters
     ----------
-    pixels
-        Shape `(frame z y x)`.
     notes
         What the method has to say; what the measurement has to say follows.
     """
     lines = sorter.lines
     heads = lines.first_heads()
-    return ImageSeries(
-        pixels=pixels.reshape(-1, *pixels.shape[2:]),
+    series = ImageSeries(
+        pixels=np.empty((0, 0, 0), np.float32),
         frames=tuple(frame for head in heads for frame in frames_of(head, target)),
         spacing_mm=target.spacing_mm,
-        kind=ImageKind.MAGNITUDE,
         three_dimensional=is_3d(lines.encoding),
         n_coils=lines.n_coils,
         n_lines=len(np.unique(lines.y)),
@@ -44,24 +40,16 @@ def magnitude_series(
         readout_samples=lines.encoding.encoded.matrix.x,
         notes=(*notes, *_measurement_notes(lines, sorter.alignment, target)),
     )
+    return tuple(_of_each_kind(series, album))
 
 
-def scattered_series(
-    pixels: npt.NDArray[np.float32], gatherer: Gatherer, target: Target, notes: Sequence[str]
-) -> ImageSeries:
-    """Join magnitude images of a non-Cartesian scan with where they lie and how they were measured.
-
-    Parameters
-    ----------
-    pixels
-        Shape `(frame z y x)`.
-    """
+def scattered_series(album: Album, gatherer: Gatherer, target: Target, notes: Sequence[str]) -> tuple[ImageSeries, ...]:
+    """Join images of a non-Cartesian scan with where they lie and how they were measured."""
     heads = gatherer.first_heads()
-    return ImageSeries(
-        pixels=pixels.reshape(-1, *pixels.shape[2:]),
+    series = ImageSeries(
+        pixels=np.empty((0, 0, 0), np.float32),
         frames=tuple(frame for head in heads for frame in frames_of(head, target)),
         spacing_mm=target.spacing_mm,
-        kind=ImageKind.MAGNITUDE,
         three_dimensional=is_3d(gatherer.encoding),
         n_coils=gatherer.n_coils,
         n_lines=len(gatherer.heads) // gatherer.n_frames,
@@ -70,6 +58,12 @@ def scattered_series(
         readout_samples=int(heads["number_of_samples"][0]),
         notes=(*notes, f"The trajectory was sent in {gatherer.unit}."),
     )
+    return tuple(_of_each_kind(series, album))
+
+
+def _of_each_kind(series: ImageSeries, album: Album) -> Iterator[ImageSeries]:
+    for kind, pixels in album.pixels.items():
+        yield replace(series, kind=kind, pixels=pixels.reshape(-1, *pixels.shape[2:]))
 
 
 def _measurement_notes(lines: Lines, alignment: Alignment, target: Target) -> Iterator[str]:

@@ -10,9 +10,7 @@ from typing import Any
 import torch
 
 from gateway.model.errors import BadScan
-from gateway.model.header import ScanHeader
 from gateway.model.image import ImageSeries
-from gateway.model.readout import Acquisition
 from gateway.model.recipes import AutoRecipe, CgNufftRecipe, FftRecipe, GrappaRecipe, Recipe, SenseRecipe
 from gateway.recon.fourier import fourier
 from gateway.recon.hybrid import to_hybrid
@@ -23,7 +21,9 @@ from gateway.recon.methods.fft import reconstruct_fft
 from gateway.recon.methods.grappa import reconstruct_grappa
 from gateway.recon.methods.sense import reconstruct_sense
 from gateway.recon.parallel import Undersampled, understand
-from gateway.recon.sensitivities import espirit, low_resolution
+from gateway.recon.scan import Scan
+from gateway.recon.sensitivities import espirit
+from gateway.recon.smooth import low_resolution
 from gateway.recon.space import imaging_encoding
 
 CARTESIAN = ("cartesian", "")
@@ -55,7 +55,7 @@ class Pick:
 
 
 def reconstruct_auto(
-    acquisition: Acquisition, header: ScanHeader, _recipe: AutoRecipe, *, device: torch.device, progress: Progress
+    scan: Scan, recipe: AutoRecipe, *, device: torch.device, progress: Progress
 ) -> tuple[ImageSeries, ...]:
     """Pick, and let the method do it.
 
@@ -65,15 +65,16 @@ def reconstruct_auto(
         No method fits, or the one that does refuses.
     """
     progress(0.0, "looking at how the scan was measured")
-    pick = pick_recipe(acquisition, header)
+    pick = pick_recipe(scan)
     progress(0.0, f"{pick.recipe.method}: {pick.why}")
     method: Any = METHODS[type(pick.recipe)]
-    made = method(acquisition, header, pick.recipe, device=device, progress=progress)
+    chosen = pick.recipe.model_copy(update={"output": recipe.output, "replicas": recipe.replicas})
+    made = method(scan, chosen, device=device, progress=progress)
     note = f"Recipe {pick.recipe.method} chosen: {pick.why}."
     return tuple(replace(series, notes=(note, *series.notes)) for series in made)
 
 
-def pick_recipe(acquisition: Acquisition, header: ScanHeader) -> Pick:
+def pick_recipe(scan: Scan) -> Pick:
     """Choose by trajectory, by the lines that are there, and by whether the image fits its field of view.
 
     Raises
@@ -81,10 +82,10 @@ def pick_recipe(acquisition: Acquisition, header: ScanHeader) -> Pick:
     BadScan
         The trajectory is one that no method knows, or lines of the pattern are missing.
     """
-    trajectory = imaging_encoding(header).trajectory.lower()
+    trajectory = imaging_encoding(scan.header).trajectory.lower()
     if trajectory not in CARTESIAN:
         return Pick(recipe=CgNufftRecipe(), why=f"the trajectory is {trajectory}")
-    lines = sort_cartesian(acquisition, header, recipe="auto").lines
+    lines = sort_cartesian(scan.acquisition, scan.header, recipe="auto").lines
     lattice = find_lattice(lines)
     if lattice.acceleration == 1:
         return Pick(recipe=FftRecipe(), why="every line was measured")
@@ -93,7 +94,7 @@ def pick_recipe(acquisition: Acquisition, header: ScanHeader) -> Pick:
         raise BadScan(f"{step}, and by one coil alone: nothing tells what lies on what")
     if lattice.acceleration <= LOW:
         return Pick(recipe=GrappaRecipe(), why=f"{step}, where GRAPPA loses least and needs no sensitivities")
-    share = wrapped_share(understand(acquisition, header, recipe="auto"))
+    share = wrapped_share(understand(scan, recipe="auto"))
     if share > FEW:
         return Pick(recipe=GrappaRecipe(), why=f"{step}, and {share:.0%} of the image lie outside the field of view")
     return Pick(recipe=SenseRecipe(), why=f"{step}, and the calibration shows an image within the field of view")
@@ -107,6 +108,6 @@ def wrapped_share(scan: Undersampled) -> float:
     kspace = fourier(plane, (-1,))
     n_y, n_x = scan.sorter.lines.encoding.encoded.matrix.y, scan.target.matrix.x
     second = espirit(kspace, n_y=n_y, n_x=n_x, n_sets=2).explained[1]
-    power = low_resolution(kspace, n_y=n_y, n_x=n_x).abs().square().sum(dim=0)
+    power = low_resolution(kspace, (n_y, n_x)).abs().square().sum(dim=0)
     bright = power > BRIGHT**2 * power.max()
     return float((second[bright] > WRAPPED).float().mean())

@@ -1,29 +1,32 @@
-"""Recipe fft: fully sampled Cartesian k-space, inverse Fourier transform, coils combined by root sum of squares."""
+"""Recipe fft: fully sampled Cartesian k-space, inverse Fourier transform, coils combined."""
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from gateway.model.header import ScanHeader
 from gateway.model.image import ImageSeries
-from gateway.model.readout import Acquisition
 from gateway.model.recipes import FftRecipe
-from gateway.recon.coils import root_sum_of_squares
-from gateway.recon.fourier import resize
-from gateway.recon.kspace import KSpace, Progress, sort_cartesian
+from gateway.model.zyx import Zyx
+from gateway.recon.calibration import middle
+from gateway.recon.coil_maps import maps_for
+from gateway.recon.coils import combine, root_sum_of_squares
+from gateway.recon.fourier import resize, to_image
+from gateway.recon.hybrid import to_hybrid
+from gateway.recon.kspace import Progress, sort_cartesian
 from gateway.recon.lines import need_every_line
-from gateway.recon.series import magnitude_series
+from gateway.recon.pictures import Album, Noise, Picture
+from gateway.recon.replicas import deviation_by_replicas, white_noise
+from gateway.recon.sample_noise import ideal_deviation, noise_power_of, spread_of
+from gateway.recon.scan import Scan
+from gateway.recon.series import cartesian_series
 from gateway.recon.space import Target, target_of
-
-COMBINED = "Coils combined by root sum of squares."
 
 
 def reconstruct_fft(
-    acquisition: Acquisition, header: ScanHeader, recipe: FftRecipe, *, device: torch.device, progress: Progress
+    scan: Scan, recipe: FftRecipe, *, device: torch.device, progress: Progress
 ) -> tuple[ImageSeries, ...]:
-    """Reconstruct the magnitude of every frame.
+    """Reconstruct every frame.
 
     Raises
     ------
@@ -31,26 +34,63 @@ def reconstruct_fft(
         K-space is not Cartesian, lines are missing, or the scan does not say where it was measured.
     """
     progress(0.0, "sorting readouts into k-space")
-    sorter = sort_cartesian(acquisition, header, recipe=recipe.method)
+    sorter = sort_cartesian(scan.acquisition, scan.header, recipe=recipe.method)
     lines = sorter.lines
     need_every_line(lines, recipe.method)
     target = target_of(lines.encoding)
-    pixels = np.empty((lines.n_frames, *target.matrix.as_tuple()), dtype=np.float32)
-    done = 0
+    album = Album(recipe, lines.n_frames, target, progress)
+    power = noise_power_of(scan, sorter) if album.wants_noise else 0.0
+    number = 0
     for kspace in sorter.batches():
-        batch = slice(done, done := done + len(kspace.heads))
-        pixels[batch] = magnitude(kspace.to(device), target).cpu().numpy()
-        progress(done / lines.n_frames, f"reconstructed {done} of {lines.n_frames} frames")
-    return (magnitude_series(pixels, sorter, target, (COMBINED,)),)
+        for samples in kspace.to(device).samples:
+            maps = maps_for(to_hybrid(middle(samples), target), target, recipe)
+            noise = None
+            if album.wants_noise:
+                spread = spread_of(lines, number, samples)
+                noise = noise_of(samples, maps, power**0.5 * spread, target, recipe)
+            album.keep(number, Picture(image=combined(samples, maps, target), noise=noise))
+            number += 1
+    return cartesian_series(album, sorter, target, (recipe.combination,))
 
 
-def magnitude(kspace: KSpace, target: Target) -> Tensor:
-    """Transform frame by frame, so that the coils of one are in memory at a time. Shape `(frame z y x)`."""
-    return torch.stack([_combined(frame, target) for frame in kspace.samples])
+def combined(samples: Tensor, maps: Tensor | None, target: Target) -> Tensor:
+    """Transform one frame `(coil z y x)`, and combine its coils. Shape `(z y x)`."""
+    if maps is None:
+        return _magnitude(samples, target)
+    return combine(to_image(samples, grid=target.grid, matrix=target.matrix), maps)
 
 
-def _combined(samples: Tensor, target: Target) -> Tensor:
-    """Transform one frame `(coil z y x)`, and leave all shifts to the combined image: in k-space they turn phases only.
+def noise_of(samples: Tensor, maps: Tensor | None, spread: Tensor, target: Target, recipe: FftRecipe) -> Noise:
+    """Know the noise of one frame: every pixel has the same.
+
+    Parameters
+    ----------
+    spread
+        Standard deviation of the noise of each sample. Shape `(1 z y x)`.
+    """
+    ideal = ideal_deviation(1.0, spread, target)
+    if recipe.replicas is not None:
+        image = combined(samples, maps, target)
+        deviation = deviation_by_replicas(
+            image,
+            lambda random: combined(samples + spread * white_noise(samples, 1.0, random), maps, target),
+            recipe.replicas,
+        )
+        return Noise(deviation=deviation, ideal=ideal)
+    shown = resized(spread[0], target.grid)
+    level = float(shown.square().mean() / 2) ** 0.5
+    return Noise(deviation=resized(torch.full_like(shown, level), target.matrix), ideal=ideal)
+
+
+def resized(values: Tensor, matrix: Zyx[int]) -> Tensor:
+    """Crop, or fill with zeros, along z, y and x."""
+    for axis, n in zip((-3, -2, -1), matrix.as_tuple(), strict=True):
+        values = resize(values, axis, n)
+    return values
+
+
+def _magnitude(samples: Tensor, target: Target) -> Tensor:
+    """Transform all coils, and leave all shifts to their sum of squares: in k-space they turn phases only.
 
     An axis that is cut loses its margin before the next one is transformed.
     """

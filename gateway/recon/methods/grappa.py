@@ -1,24 +1,37 @@
-"""Undersampled Cartesian k-space: missing lines from their neighbours, coils by root sum of squares."""
+"""Undersampled Cartesian k-space: missing lines from their neighbours (Griswold 2002, doi:10.1002/mrm.10171)."""
 
 from __future__ import annotations
+
+import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from gateway.model.errors import BadScan
-from gateway.model.header import ScanHeader
 from gateway.model.image import ImageSeries
-from gateway.model.readout import Acquisition
 from gateway.model.recipes import GrappaRecipe
 from gateway.recon import grappa
-from gateway.recon.coils import root_sum_of_squares
+from gateway.recon.coil_maps import maps_for
+from gateway.recon.coils import combine, combining
+from gateway.recon.grappa_noise import Usage, deviation, usage
 from gateway.recon.hybrid import to_matrix
 from gateway.recon.kspace import Progress
-from gateway.recon.parallel import Slice, Undersampled, frame_by_frame, series_of, understand
+from gateway.recon.parallel import Group, Undersampled, series_of, understand
+from gateway.recon.scan import Scan
+from gateway.recon.slice_by_slice import Method, slice_by_slice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """Weights, and how coils see the image; None to combine them by the root of the sum of squares."""
+
+    weights: Tensor
+    maps: Tensor | None
 
 
 def reconstruct_grappa(
-    acquisition: Acquisition, header: ScanHeader, recipe: GrappaRecipe, *, device: torch.device, progress: Progress
+    scan: Scan, recipe: GrappaRecipe, *, device: torch.device, progress: Progress
 ) -> tuple[ImageSeries, ...]:
     """Fill every frame and transform it; lines that were never to be measured (partial Fourier) stay zero.
 
@@ -28,28 +41,53 @@ def reconstruct_grappa(
         The scan is not Cartesian, has every line, lacks lines of its pattern, or has too little calibration.
     """
     progress(0.0, "sorting readouts into k-space")
-    scan = understand(acquisition, header, recipe=recipe.method, n_virtual=recipe.virtual_coils)
-    if scan.lattice.acceleration == 1:
+    found = understand(scan, recipe=recipe.method, n_virtual=recipe.virtual_coils)
+    if found.lattice.acceleration == 1:
         raise BadScan("every line was measured: recipe grappa has nothing to fill")
-    kernel = grappa.kernel_for(scan.lattice, n_lines=recipe.kernel_lines, n_readout=recipe.kernel_samples)
+    kernel = grappa.kernel_for(found.lattice, n_lines=recipe.kernel_lines, n_readout=recipe.kernel_samples)
 
-    def learn(one: Slice) -> Tensor:
-        n_x = scan.target.matrix.x
-        return grappa.learn(one.block, kernel, n_x=n_x, regularisation=recipe.regularisation)
+    def learn(group: Group) -> Learned:
+        n_x = found.target.matrix.x
+        weights = grappa.learn(group.block, kernel, n_x=n_x, regularisation=recipe.regularisation)
+        return Learned(weights=weights, maps=maps_for(group.block, found.target, recipe))
 
-    def unfold(one: Slice, weights: Tensor) -> Tensor:
-        return root_sum_of_squares(to_matrix(fill(scan, one, kernel, weights), scan.target).unbind(dim=0))
+    def coil_images(group: Group, learned: Learned) -> Tensor:
+        return to_matrix(fill(found, group, kernel, learned.weights), found.target)
 
-    pixels = frame_by_frame(scan, learn, unfold, device=device, progress=progress)
+    def noise(group: Group, learned: Learned) -> Tensor:
+        weights = combining(coil_images(group, learned), learned.maps)
+        used = used_in(found, group, kernel)
+        level = deviation(learned.weights, kernel, weights, used=used, target=found.target)
+        return level[None] * math.sqrt(found.noise_power)
+
+    method = Method(
+        learn=learn,
+        unfold=lambda group, learned: combine(coil_images(group, learned), learned.maps)[None],
+        deviation=noise,
+    )
+    album = slice_by_slice(found, method, recipe, device=device, progress=progress)
     size = f"{recipe.kernel_lines} lines by {recipe.kernel_samples} samples"
-    return (series_of(pixels, scan, (f"GRAPPA, kernel {size}; coils combined by root sum of squares.",)),)
+    return series_of(album, found, (f"GRAPPA, kernel {size}.", recipe.combination))
 
 
-def fill(scan: Undersampled, one: Slice, kernel: grappa.Kernel, weights: Tensor) -> Tensor:
+def fill(scan: Undersampled, group: Group, kernel: grappa.Kernel, weights: Tensor) -> Tensor:
     """Fill one frame between the first and the last line; what was measured stays as measured. Shape `(coil z y x)`."""
+    data, filled = group.data[0], group.filled[0]
+    on_lattice = torch.from_numpy(scan.lattice.points(*filled.shape)).to(filled.device)
+    made = grappa.fill(data * on_lattice[..., None], scan.lattice, kernel, weights)
+    return torch.where(filled[..., None], data, made * wanted(scan, group)[..., None])
+
+
+def wanted(scan: Undersampled, group: Group) -> Tensor:
+    """Say which lines of k-space are wanted: measured or made. Shape `(z y)`."""
     z, y = scan.sorter.lines.partitions, scan.sorter.lines.phase_encodes
-    on_lattice = torch.from_numpy(scan.lattice.points(*one.filled.shape)).to(one.filled.device)
-    made = grappa.fill(one.data * on_lattice[..., None], scan.lattice, kernel, weights)
-    inside = torch.zeros_like(one.filled)
+    inside = torch.zeros_like(group.filled[0])
     inside[z.first : z.last + 1, y.first : y.last + 1] = True
-    return torch.where(one.filled[..., None], one.data, made * inside[..., None])
+    return inside
+
+
+def used_in(scan: Undersampled, group: Group, kernel: grappa.Kernel) -> Usage:
+    """Find out which lines of one frame make which."""
+    filled = group.filled[0]
+    lattice = torch.from_numpy(scan.lattice.points(*filled.shape)).to(filled.device)
+    return usage(lattice, filled, wanted(scan, group), kernel)

@@ -10,27 +10,22 @@ import math
 import torch
 from torch import Tensor
 
-from gateway.model.header import ScanHeader
 from gateway.model.image import ImageSeries
-from gateway.model.readout import Acquisition
 from gateway.model.recipes import LowRankSparseRecipe
-from gateway.recon.cartesian_problem import Problem
-from gateway.recon.dynamic import slice_by_slice
+from gateway.recon.cartesian_problem import Problem, cartesian_problem, to_target
+from gateway.recon.coil_maps import Seen, see
 from gateway.recon.kspace import Progress
 from gateway.recon.low_rank import shrink_singular_values, shrink_spectrum
-from gateway.recon.parallel import series_of, understand
+from gateway.recon.parallel import Group, series_of, understand
+from gateway.recon.scan import Scan
+from gateway.recon.slice_by_slice import Method, slice_by_slice
 from gateway.recon.solvers import Stop, fista
 
 
 def reconstruct_low_rank_sparse(
-    acquisition: Acquisition,
-    header: ScanHeader,
-    recipe: LowRankSparseRecipe,
-    *,
-    device: torch.device,
-    progress: Progress,
+    scan: Scan, recipe: LowRankSparseRecipe, *, device: torch.device, progress: Progress
 ) -> tuple[ImageSeries, ...]:
-    """Reconstruct the magnitude of every frame, all frames of a slice together.
+    """Reconstruct every frame, all frames of a slice together.
 
     Raises
     ------
@@ -38,13 +33,17 @@ def reconstruct_low_rank_sparse(
         The scan is not Cartesian, or there is too little calibration.
     """
     progress(0.0, "sorting readouts into k-space")
-    scan = understand(acquisition, header, recipe=recipe.method, regular=False)
-    noise = scan.noise_power**0.5
-    pixels = slice_by_slice(
-        scan, lambda series: sum_of(solve(series.problem, noise, recipe)), device=device, progress=progress
-    )
-    how = f"Low rank plus sparse by ESPIRiT maps, penalties {recipe.noise_weight:g} times the noise."
-    return (series_of(pixels, scan, (how,)),)
+    found = understand(scan, recipe=recipe.method, regular=False)
+    noise = found.noise_power**0.5
+
+    def unfold(group: Group, seen: Seen) -> Tensor:
+        problem = cartesian_problem(group.data, group.filled, seen.maps)
+        return to_target(sum_of(solve(problem, noise, recipe)), seen.maps, found.target)
+
+    method = Method(learn=lambda group: see(group.block, group.filled.shape[1:], recipe), unfold=unfold, together=True)
+    album = slice_by_slice(found, method, recipe, device=device, progress=progress)
+    how = f"Low rank plus sparse by {recipe.estimator} maps, penalties {recipe.noise_weight:g} times the noise."
+    return series_of(album, found, (how,))
 
 
 def solve(problem: Problem, noise: float, recipe: LowRankSparseRecipe) -> Tensor:

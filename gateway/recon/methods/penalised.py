@@ -8,14 +8,14 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from gateway.model.header import ScanHeader
 from gateway.model.image import ImageSeries
-from gateway.model.readout import Acquisition
 from gateway.model.recipes import L1WaveletRecipe, TvRecipe
 from gateway.recon.cartesian_problem import Problem, cartesian_problem, to_target
+from gateway.recon.coil_maps import Seen, see
 from gateway.recon.kspace import Progress
-from gateway.recon.methods.sense import Seen, see
-from gateway.recon.parallel import Slice, frame_by_frame, series_of, understand
+from gateway.recon.parallel import Group, series_of, understand
+from gateway.recon.scan import Scan
+from gateway.recon.slice_by_slice import Method, slice_by_slice
 
 Penalised = TypeVar("Penalised", L1WaveletRecipe, TvRecipe)
 
@@ -34,9 +34,9 @@ def penalised(
     """
 
     def reconstruct(
-        acquisition: Acquisition, header: ScanHeader, recipe: Penalised, *, device: torch.device, progress: Progress
+        scan: Scan, recipe: Penalised, *, device: torch.device, progress: Progress
     ) -> tuple[ImageSeries, ...]:
-        """Reconstruct the magnitude of every frame.
+        """Reconstruct every frame.
 
         Raises
         ------
@@ -44,15 +44,16 @@ def penalised(
             The scan is not Cartesian, or there is too little calibration.
         """
         progress(0.0, "sorting readouts into k-space")
-        scan = understand(acquisition, header, recipe=recipe.method, regular=False)
-        penalty = recipe.noise_weight * scan.noise_power**0.5
+        found = understand(scan, recipe=recipe.method, regular=False)
+        penalty = recipe.noise_weight * found.noise_power**0.5
 
-        def unfold(one: Slice, seen: Seen) -> Tensor:
-            problem = cartesian_problem(one.data[None], one.filled[None], seen.maps)
-            return to_target(solve(problem, penalty, recipe), scan.target)[0]
+        def unfold(group: Group, seen: Seen) -> Tensor:
+            problem = cartesian_problem(group.data, group.filled, seen.maps)
+            return to_target(solve(problem, penalty, recipe), seen.maps, found.target)
 
-        pixels = frame_by_frame(scan, lambda one: see(one, recipe.map_sets), unfold, device=device, progress=progress)
-        how = f"SENSE by ESPIRiT maps with {penalty_name}, penalty {recipe.noise_weight:g} times the noise."
-        return (series_of(pixels, scan, (how,)),)
+        method = Method(learn=lambda group: see(group.block, group.filled.shape[1:], recipe), unfold=unfold)
+        album = slice_by_slice(found, method, recipe, device=device, progress=progress)
+        how = f"SENSE by {recipe.estimator} maps with {penalty_name}, penalty {recipe.noise_weight:g} times the noise."
+        return series_of(album, found, (how,))
 
     return reconstruct

@@ -10,23 +10,23 @@ import torch
 from torch import Tensor
 
 from gateway.model.errors import BadScan
-from gateway.model.header import ScanHeader
 from gateway.model.image import ImageSeries
-from gateway.model.readout import Acquisition
 from gateway.model.recipes import SubspaceRecipe
-from gateway.recon.cartesian_problem import Problem
-from gateway.recon.dynamic import Series, slice_by_slice
+from gateway.recon.cartesian_problem import Problem, cartesian_problem, to_target
+from gateway.recon.coil_maps import Seen, see
 from gateway.recon.kspace import Progress
 from gateway.recon.low_rank import temporal_basis
 from gateway.recon.operators import Operator
-from gateway.recon.parallel import series_of, understand
+from gateway.recon.parallel import Group, series_of, understand
+from gateway.recon.scan import Scan
+from gateway.recon.slice_by_slice import Method, slice_by_slice
 from gateway.recon.solvers import Stop, conjugate_gradient
 
 
 def reconstruct_subspace(
-    acquisition: Acquisition, header: ScanHeader, recipe: SubspaceRecipe, *, device: torch.device, progress: Progress
+    scan: Scan, recipe: SubspaceRecipe, *, device: torch.device, progress: Progress
 ) -> tuple[ImageSeries, ...]:
-    """Reconstruct the magnitude of every frame, all frames of a slice together.
+    """Reconstruct every frame, all frames of a slice together.
 
     Raises
     ------
@@ -34,18 +34,25 @@ def reconstruct_subspace(
         The scan is not Cartesian, there is too little calibration, or no line was measured in every frame.
     """
     progress(0.0, "sorting readouts into k-space")
-    scan = understand(acquisition, header, recipe=recipe.method, regular=False)
+    found = understand(scan, recipe=recipe.method, regular=False)
 
-    def unfold(series: Series) -> Tensor:
-        mixing = mixtures(temporal_basis(shared_samples(series), recipe.components))
-        return mixing.apply(solve(series.problem, mixing, scan.noise_power, recipe))
+    def learn(group: Group) -> tuple[Seen, Operator]:
+        mixing = mixtures(temporal_basis(shared_samples(group), recipe.components))
+        return see(group.block, group.filled.shape[1:], recipe), mixing
 
-    pixels = slice_by_slice(scan, unfold, device=device, progress=progress)
+    def unfold(group: Group, learned: tuple[Seen, Operator]) -> Tensor:
+        seen, mixing = learned
+        problem = cartesian_problem(group.data, group.filled, seen.maps)
+        images = mixing.apply(solve(problem, mixing, found.noise_power, recipe))
+        return to_target(images, seen.maps, found.target)
+
+    method = Method(learn=learn, unfold=unfold, together=True)
+    album = slice_by_slice(found, method, recipe, device=device, progress=progress)
     how = f"Frames are mixtures of {recipe.components} images, by what the centre of k-space shows over time."
-    return (series_of(pixels, scan, (how,)),)
+    return series_of(album, found, (how,))
 
 
-def shared_samples(series: Series) -> Tensor:
+def shared_samples(group: Group) -> Tensor:
     """Take the lines that every frame has measured. Shape `(frame line coil x)`.
 
     Raises
@@ -53,10 +60,10 @@ def shared_samples(series: Series) -> Tensor:
     BadScan
         There are none.
     """
-    always = series.filled.all(dim=0)
+    always = group.filled.all(dim=0)
     if not always.any():
         raise BadScan("no line was measured in every frame, so nothing shows how the frames change")
-    return series.data.permute(0, 2, 3, 1, 4)[:, always]
+    return group.data.permute(0, 2, 3, 1, 4)[:, always]
 
 
 def mixtures(basis: Tensor) -> Operator:

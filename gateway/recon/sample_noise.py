@@ -1,0 +1,76 @@
+"""The noise of the samples of a sorted scan: how much there is, where, and what it leaves in an image at the least."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gateway.recon.kspace import Sorter
+from gateway.recon.lines import Lines
+from gateway.recon.noise import estimate_noise
+from gateway.recon.scan import Scan
+from gateway.recon.space import Target
+
+
+def noise_power_of(scan: Scan, sorter: Sorter) -> float:
+    """Take what was measured, less by averaging; else the outermost samples of the middle frame."""
+    if scan.noise_power is not None:
+        return scan.noise_power / mean_averages(sorter.lines)
+    kspace = sorter.frames(middle := sorter.lines.n_frames // 2, middle + 1)
+    measured = kspace.samples[0].permute(1, 2, 0, 3)[kspace.filled[0]]
+    edges = measured[:2].flatten(), measured[-2:].flatten()
+    found = torch.cat([edge[edge != 0] for edge in edges])
+    return max(estimate_noise(found) ** 2, float(found.abs().square().mean()) * 1e-12)
+
+
+def mean_averages(lines: Lines) -> float:
+    """Say how often a line was measured, in the mean."""
+    return len(lines.frame) / int(lines.measured().sum())
+
+
+def spread_of(lines: Lines, number: int, samples: Tensor) -> Tensor:
+    """Say how noisy every sample of a frame is, where 1 is the mean of the scan: less where it was averaged more often.
+
+    Parameters
+    ----------
+    samples
+        Shape `(coil z y x)`.
+
+    Returns
+    -------
+        Standard deviation; zero where nothing was measured. Shape `(1 z y x)`.
+    """
+    times = np.zeros((lines.partitions.n, lines.phase_encodes.n), np.float32)
+    some = lines.of_frames(number, number + 1)
+    np.add.at(times, (lines.z[some], lines.y[some]), 1)
+    by_line = np.sqrt(mean_averages(lines) / np.maximum(times, 1), dtype=np.float32)
+    return (samples != 0).any(dim=0, keepdim=True) * torch.from_numpy(by_line).to(samples.device)[..., None]
+
+
+def ideal_deviation(power: float, spread: Tensor, target: Target) -> float:
+    """Say what so many samples leave in a pixel at the least: in its real part, coils joined by weights of norm 1.
+
+    Parameters
+    ----------
+    power
+        Variance of the noise of a complex sample.
+    spread
+        Of one frame. Shape `(1 z y x)`.
+    """
+    _, n_z, n_y, _ = spread.shape
+    n_x = _covered(spread)
+    n_lines = float((spread[spread > 0] ** -2).sum()) / n_x
+    shown = math.prod(min(n, grid) / grid for n, grid in zip((n_z, n_y, n_x), target.grid.as_tuple(), strict=True))
+    return math.sqrt(power / 2 * shown * n_z * n_y / n_lines)
+
+
+def readout_share(spread: Tensor, target: Target) -> float:
+    """Say which part of the readout's k-space was measured: so much of the noise's power is left in hybrid space."""
+    return min(1.0, _covered(spread) / target.grid.x)
+
+
+def _covered(spread: Tensor) -> int:
+    return max(1, int((spread > 0).flatten(0, -2).any(dim=0).sum()))
