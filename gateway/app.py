@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import signal
 import socket
 import sys
@@ -18,7 +19,6 @@ import uvicorn
 from fastapi import FastAPI
 
 from gateway.deliver import Deliverer
-from gateway.dicom.picture import png_of
 from gateway.intake import Reception
 from gateway.jobs.arrivals import Arrivals
 from gateway.jobs.clock import utc_now
@@ -28,8 +28,8 @@ from gateway.jobs.retention import Retention
 from gateway.jobs.worker import owner_name, work
 from gateway.logs import line_of
 from gateway.model.errors import GatewayError, StorageFault
-from gateway.model.ids import JobId
 from gateway.mrd.listener import Listener
+from gateway.pictures import OutboxPictures
 from gateway.recovery import recover
 from gateway.schedule import duties_of, housekeeping, start_schedule
 from gateway.settings import Web
@@ -39,6 +39,7 @@ from gateway.supervisor import Child, on_leash, supervise
 from gateway.watch import WatchFolder
 from gateway.web.app import LOOPBACK_NAMES, Manners, create_app
 from gateway.web.control import Control
+from gateway.web.site import Disk, Site
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,9 @@ DESTINATIONS_AT_ONCE = 4
 """To so many a deliverer sends at the same time, so that a slow one does not keep the others waiting."""
 
 PROBE_EVERY_S = 30.0
+
+PAGE_ENDS_S = 5
+"""An answer that is being given when the page ends may take so long."""
 
 Stop: TypeAlias = threading.Event
 
@@ -101,14 +105,23 @@ def showing(stations: Stations) -> Iterator[str]:
         where = f"{settings.host}:{settings.port}"
         raise GatewayError(f"cannot serve the page on {where}: {error.strerror}") from error
     certificate = settings.certificate_file
+    page = _page(stations)
     server = uvicorn.Server(
-        uvicorn.Config(_page(stations), log_config=None, lifespan="off", ssl_certfile=certificate, ssl_keyfile=None)
+        uvicorn.Config(
+            page,
+            log_config=None,
+            lifespan="off",
+            ssl_certfile=certificate,
+            ssl_keyfile=None,
+            timeout_graceful_shutdown=PAGE_ENDS_S,
+        )
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [door]}, name="page")
     thread.start()
     try:
         yield page_address(settings)
     finally:
+        page.state.live.close()
         server.should_exit = True
         thread.join()
         door.close()
@@ -124,7 +137,8 @@ def _page(stations: Stations) -> FastAPI:
     here_only = settings.loopback and not settings.allow_unauthenticated
     return create_app(
         stations.queries,
-        preview=lambda job, number: _preview(stations, job, number),
+        site=Site(overview=stations.overview, disk=lambda: _disk(stations), destinations=lambda: _ways(stations)),
+        pictures=OutboxPictures(queries=stations.queries, outbox=stations.settings.data.outbox_folder),
         control=Control(
             people=stations.people,
             jobs=stations.jobs,
@@ -140,13 +154,20 @@ def _page(stations: Stations) -> FastAPI:
     )
 
 
-def _preview(stations: Stations, job: JobId, number: int) -> bytes | None:
-    """Picture one instance of a job, counted from 1."""
-    paths = stations.queries.instance_paths(job)
-    if not 1 <= number <= len(paths):
-        return None
-    file = stations.settings.data.outbox_folder / paths[number - 1]
-    return png_of(file) if file.is_file() else None
+def _disk(stations: Stations) -> Disk:
+    recordings = stations.settings.recordings
+    usage = shutil.disk_usage(stations.settings.data.spool_folder)
+    return Disk(
+        used_percent=round(stations.spool.used_percent()),
+        free_gb=round(usage.free / 1e9),
+        warn_percent=recordings.warn_percent,
+        refuse_percent=recordings.refuse_percent,
+    )
+
+
+def _ways(stations: Stations) -> Mapping[str, str]:
+    """Name the destinations of the routes in force, and what each is."""
+    return {name: str(one.kind) for name, one in stations.routes.destinations.items()}
 
 
 def until_told_to_stop() -> threading.Event:

@@ -26,6 +26,7 @@ STUBS = [
         "schedule",
         "supervisor",
         "offline",
+        "pictures",
         "rehearsal",
         "doctor",
         "show",

@@ -231,6 +231,16 @@ class Queries:
         with reading(self._engine) as connection:
             return list(connection.execute(query).scalars())
 
+    def series_paths(self, job: int) -> list[tuple[str, list[str]]]:
+        """List the series of a job: description, and files below the outbox in the order of their instances."""
+        query = select(series.c.id, series.c.description, instances.c.path)
+        query = query.join(instances, instances.c.series_id == series.c.id).where(series.c.job_id == job)
+        found: dict[int, tuple[str, list[str]]] = {}
+        with reading(self._engine) as connection:
+            for row in connection.execute(query.order_by(series.c.id, instances.c.number)):
+                found.setdefault(row.id, (row.description, []))[1].append(row.path)
+        return list(found.values())
+
     def _jobs(self, query: Select[Any]) -> list[JobView]:
         with reading(self._engine) as connection:
             rows = connection.execute(query).all()

@@ -25,6 +25,8 @@ class Right(StrEnum):
     """Retry, hold, release and cancel jobs and deliveries."""
     STEER = "steer"
     """Change the routes."""
+    MANAGE = "manage"
+    """Invite people, change what they may do, end their sessions."""
     AUDIT = "audit"
     """Read the audit trail."""
 
@@ -33,7 +35,7 @@ RIGHTS: Mapping[Role, frozenset[Right]] = MappingProxyType(
     {
         Role.VIEWER: frozenset({Right.LOOK}),
         Role.OPERATOR: frozenset({Right.LOOK, Right.ACT}),
-        Role.ADMIN: frozenset({Right.LOOK, Right.ACT, Right.STEER}),
+        Role.ADMIN: frozenset({Right.LOOK, Right.ACT, Right.STEER, Right.MANAGE}),
         Role.AUDITOR: frozenset({Right.LOOK, Right.AUDIT}),
     }
 )

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path as Folder
 from types import MappingProxyType
-from typing import TypeAlias
 
-from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
@@ -18,19 +17,17 @@ from starlette.staticfiles import StaticFiles
 
 from gateway.jobs.queries import Queries
 from gateway.model.errors import GatewayError, IllegalTransition, StorageFault, WrongCall
-from gateway.model.ids import JobId
-from gateway.web.addresses import Number
 from gateway.web.control import Control
-from gateway.web.deeds import deeds, deeds_for_delivery, deeds_for_job
-from gateway.web.door import SAFE, Door, ForeignForm, MayAudit, MayLook, NotAllowed, NotSignedIn, TooMuch
+from gateway.web.deeds import deeds
+from gateway.web.door import SAFE, Door, ForeignForm, MayAudit, NotAllowed, NotSignedIn, TooMuch
 from gateway.web.entrance import entrance, setting_up
+from gateway.web.live import Live, TooManyWatchers
 from gateway.web.pages import Pages
-from gateway.web.security import PROTECTION, protect
+from gateway.web.pictures import Pictures, images
+from gateway.web.security import PROTECTION, Protection
+from gateway.web.site import Site
 from gateway.web.steer import reading, writing
-from gateway.web.worklist import needs_a_person, newest
-
-Preview: TypeAlias = Callable[[JobId, int], bytes | None]
-"""The picture of a job's instance, counted from 1, as PNG; None where there is none to be had."""
+from gateway.web.work import Desk, work
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 """What a browser on this machine calls the page; a foreign name that leads here (DNS rebinding) is refused."""
@@ -54,13 +51,20 @@ class Manners:
 
 
 def create_app(
-    queries: Queries, *, preview: Preview | None = None, control: Control | None = None, manners: Manners | None = None
+    queries: Queries,
+    *,
+    site: Site | None = None,
+    pictures: Pictures | None = None,
+    control: Control | None = None,
+    manners: Manners | None = None,
 ) -> FastAPI:
     """Build the page.
 
     Parameters
     ----------
-    preview
+    site
+        Without it the page only lists, and does not follow what happens.
+    pictures
         Without it the page shows no pictures.
     control
         Without it the page has no accounts: everybody may look, and nobody may do anything.
@@ -68,12 +72,16 @@ def create_app(
     manners = manners or Manners()
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(manners.host_names), www_redirect=False)
-    app.middleware("http")(protect)
+    app.add_middleware(Protection)
     people = control.people if control else None
     pages = Pages(signs_in=people is not None)
     door = app.state.door = Door(people=people, strangers_look=manners.strangers_look, secure=manners.secure)
     app.include_router(health(queries))
-    app.include_router(work(queries, pages, preview))
+    live = app.state.live = Live(site.overview.pulse) if site else None
+    desk = Desk(queries=queries, pages=pages, site=site, pictures=pictures, live=live, door=door)
+    app.include_router(work(desk))
+    if pictures is not None:
+        app.include_router(images(pictures))
     if control is not None:
         app.include_router(entrance(control.people, door, pages))
         app.include_router(setting_up(control.people, door, pages))
@@ -101,37 +109,6 @@ def health(queries: Queries) -> APIRouter:
         except StorageFault:
             return JSONResponse({"status": "database does not answer"}, HTTPStatus.SERVICE_UNAVAILABLE)
         return JSONResponse({"status": "ready"})
-
-    return router
-
-
-def work(queries: Queries, pages: Pages, preview: Preview | None) -> APIRouter:
-    """Show the work and the story of each job."""
-    router = APIRouter()
-
-    @router.get("/")
-    def dashboard(visitor: MayLook) -> HTMLResponse:
-        return pages.show("work.html", visitor=visitor, entries=newest(queries), waiting=needs_a_person(queries))
-
-    @router.get("/jobs/{number}")
-    def job(number: Number, visitor: MayLook) -> HTMLResponse:
-        view = queries.job(number)
-        return pages.show(
-            "job.html",
-            visitor=visitor,
-            job=view,
-            events=queries.timeline(view),
-            pictures=len(queries.instance_paths(view.id)) if preview else 0,
-            job_deeds=deeds_for_job(view.state),
-            delivery_deeds={one.id: deeds_for_delivery(one.state) for one in view.deliveries},
-        )
-
-    @router.get("/jobs/{number}/images/{image}.png")
-    def image(number: Number, image: Number, _visitor: MayLook) -> Response:
-        png = preview(JobId(number), image) if preview else None
-        if png is None:
-            raise HTTPException(HTTPStatus.NOT_FOUND)
-        return Response(png, media_type="image/png")
 
     return router
 
@@ -189,6 +166,7 @@ REFUSALS: Mapping[type[GatewayError], tuple[HTTPStatus, str]] = MappingProxyType
         NotAllowed: (HTTPStatus.FORBIDDEN, "Your role does not allow this."),
         ForeignForm: (HTTPStatus.FORBIDDEN, "This form does not belong to your session; load the page again."),
         TooMuch: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "This is more than any form of the page holds."),
+        TooManyWatchers: (HTTPStatus.SERVICE_UNAVAILABLE, "Too many pages are open; close some."),
         StorageFault: (
             HTTPStatus.SERVICE_UNAVAILABLE,
             "The database does not answer at the moment. Scans that arrive are not lost; this page tries again.",

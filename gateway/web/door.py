@@ -19,6 +19,9 @@ COOKIE, SECURE_COOKIE = "gateway-session", "__Host-gateway-session"
 REFRESH = "x-refresh"
 """Header by which a page says that it refreshes itself, and that nobody has pressed anything."""
 
+STREAM = "text/event-stream"
+"""What a page asks for that follows what happens; nobody has pressed anything then, either."""
+
 LONGEST_FORM = 256 * 1024
 """Bytes of a form; routes of a thousand rules fit."""
 
@@ -111,7 +114,7 @@ class Door:
             Nobody we know, and strangers may not look.
         """
         secret = request.cookies.get(self.cookie, "")
-        renew = REFRESH not in request.headers
+        renew = REFRESH not in request.headers and not request.headers.get("accept", "").startswith(STREAM)
         session = self.people.session(secret, renew=renew) if self.people and secret else None
         if session is not None:
             who = f"{session.name}@{origin_of(request)}"

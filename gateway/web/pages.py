@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -12,6 +12,8 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gateway import __version__
+from gateway.model.person import Right
+from gateway.web.deeds import deeds_for_delivery, deeds_for_job
 
 TONES: Mapping[str, str] = MappingProxyType(
     {
@@ -37,6 +39,24 @@ TONES: Mapping[str, str] = MappingProxyType(
 )
 """How a state looks: of scans, jobs and deliveries; where two share a name they share the meaning."""
 
+MENU: Sequence[tuple[str, str, str]] = (
+    ("/", "Work", ""),
+    ("/held", "Held", ""),
+    ("/routes", "Routes", ""),
+    ("/people", "People", Right.MANAGE),
+    ("/audit", "Audit trail", Right.AUDIT),
+)
+"""Pages that are always in reach: address, name, and the right that it takes."""
+
+CONTROLS = {**{code: 0x2400 + code for code in range(32)}, 127: 0x2421, **dict.fromkeys(range(128, 160), 0xFFFD)}
+"""Pictures for control characters (Unicode 24: Control Pictures)."""
+
+LONGEST = 400
+"""Characters of one text from outside; a scanner may call its protocol what it likes."""
+
+LIVE = "live_"
+"""How the blocks of a template begin that follow what happens."""
+
 KILO = 1_000
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -52,12 +72,36 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.globals.update(version=__version__, tones=TONES, zone=zone, signs_in=signs_in)
-        self._templates.filters.update(words=words, local=local, size=size, lasting=lasting, percent=percent)
+        self._templates.globals.update(version=__version__, tones=TONES, zone=zone, signs_in=signs_in, menu=MENU)
+        self._templates.globals.update(deeds_for_job=deeds_for_job, deeds_for_delivery=deeds_for_delivery)
+        self._templates.filters.update(
+            words=words, local=local, size=size, lasting=lasting, percent=percent, plain=plain, lines=lines
+        )
+        macros = vars(self._templates.get_template("parts.html").module)
+        self._templates.globals.update({name: macro for name, macro in macros.items() if not name.startswith("_")})
 
     def show(self, template: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:  # noqa: ANN401 - any view
         """Fill in a template."""
         return HTMLResponse(self._templates.get_template(template).render(status=status, **values), status)
+
+    def live_parts(self, template: str, values: Mapping[str, Any]) -> dict[str, str]:
+        """Fill in only the live parts of a template: blocks ``live_NAME``, each the inside of the element ``NAME``."""
+        page = self._templates.get_template(template)
+        context = page.new_context(dict(values))
+        blocks = {name: block for name, block in page.blocks.items() if name.startswith(LIVE)}
+        return {name.removeprefix(LIVE): "".join(block(context)) for name, block in blocks.items()}
+
+
+def plain(text: object) -> str:
+    """Write a text from outside: of a long one the beginning, and control characters as pictures of themselves."""
+    shown = str(text)
+    shown = shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"
+    return shown.translate(CONTROLS)
+
+
+def lines(text: str) -> str:
+    """Write several lines from outside: as `plain`, but as long as they are."""
+    return "\n".join(line.translate(CONTROLS) for line in text.split("\n"))
 
 
 def words(name: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
-from fastapi import Request, Response
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
 
@@ -22,8 +23,18 @@ PROTECTION: Mapping[str, str] = MappingProxyType(
 )
 
 
-async def protect(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Put the protection on an answer."""
-    response = await answer(request)
-    response.headers.update(PROTECTION)
-    return response
+class Protection:
+    """Puts the protection on every answer; it does not touch the body, so that streams stay streams."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+
+        async def protected(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(PROTECTION)
+            await send(message)
+
+        await self._app(scope, receive, protected if scope["type"] == "http" else send)

@@ -6,13 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.jobs.queries import JobView, Queries, ScanView
+from gateway.jobs.queries import STUCK_DELIVERIES, STUCK_JOBS, JobView, Queries, ScanView
 from gateway.model.delivery import DeliveryState
 from gateway.model.job import JobState
 from gateway.model.scan import ScanState
-
-STUCK_JOBS = (JobState.HELD, JobState.FAILED, JobState.QUARANTINED)
-STUCK_DELIVERIES = (DeliveryState.HELD, DeliveryState.FAILED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,11 +27,19 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """A job, or one of its deliveries, that goes on only when a person has decided."""
+    """Why a job goes on only when a person has decided: the job itself, or one of its deliveries."""
 
-    job: JobView
     state: JobState | DeliveryState
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """A job that waits for a person."""
+
+    job: JobView
+    since: datetime
+    waits: tuple[Wait, ...]
 
 
 def newest(queries: Queries) -> list[Entry]:
@@ -46,17 +51,16 @@ def newest(queries: Queries) -> list[Entry]:
     return sorted(jobs + scans, key=lambda entry: entry.since, reverse=True)
 
 
-def needs_a_person(queries: Queries) -> list[Wait]:
-    """List the jobs that are stuck, however old, and the newest with a delivery that is; newest first."""
-    stuck = [job for state in STUCK_JOBS for job in queries.jobs(state=state)]
-    finished = [job for job in queries.jobs() if job.state is JobState.DONE]
-    waits = [wait for job in (*stuck, *finished) for wait in _waits(job)]
-    return sorted(waits, key=lambda wait: wait.job.id, reverse=True)
+def to_decide(queries: Queries, limit: int, *, before: int | None = None) -> list[Decision]:
+    """List the jobs that wait for a person, newest first, however old; ``before``: of lower numbers only."""
+    jobs = queries.stuck(limit, before=before)
+    since = queries.last_steps([job.id for job in jobs])
+    return [Decision(job=job, since=since.get(job.id, job.created_at), waits=tuple(_waits(job))) for job in jobs]
 
 
 def _waits(job: JobView) -> Iterator[Wait]:
     if job.state in STUCK_JOBS:
-        yield Wait(job=job, state=job.state, reason=job.reason)
+        yield Wait(state=job.state, reason=job.reason)
     for delivery in job.deliveries:
         if delivery.state in STUCK_DELIVERIES:
-            yield Wait(job=job, state=delivery.state, reason=f"{delivery.destination}: {delivery.reason}")
+            yield Wait(state=delivery.state, reason=f"{delivery.destination}: {delivery.reason}")

@@ -12,17 +12,34 @@ from fastapi import FastAPI
 from gateway.jobs.audit import AuditTrail
 from gateway.jobs.people import People, Terms
 from gateway.jobs.route_versions import RouteVersions
+from gateway.model.ids import JobId
+from gateway.model.picture import Grey, Sheet
 from gateway.settings import DEFAULT_ROUTES
 from gateway.steering import Steering
 from gateway.web.app import create_app
 from gateway.web.control import Control
-from tests.web.scene import Scene
+from gateway.web.site import Site
+from tests.web.scene import Scene, site_of
 
 with warnings.catch_warnings():  # starlette would rather have httpx2, which does the same under another name
     warnings.filterwarnings("ignore", message=".*httpx2")
     from starlette.testclient import TestClient
 
 PNG = b"\x89PNG of image 2"
+
+
+class Drawer:
+    """One series of three images, of which only the second is there."""
+
+    def sheets(self, job: JobId) -> list[Sheet]:
+        return [Sheet(description=f"series of {job}", first=1, count=3)]
+
+    def png(self, _job: JobId, image: int) -> bytes | None:
+        return PNG if image == 2 else None
+
+    def grey(self, _job: JobId, image: int) -> Grey | None:
+        values = {"rows": 1, "columns": 2, "aspect": 1.5, "center": 10.0, "width": 20.0}
+        return Grey(**values, signed=False, pixels=b"\x01\x00\x02\x00") if image == 2 else None  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -47,12 +64,21 @@ def control(scene: Scene, tmp_path: Path) -> Control:
 
 
 @pytest.fixture
-def guarded(scene: Scene, control: Control) -> FastAPI:
-    """The page with its door."""
-    return create_app(scene.queries, control=control)
+def site(scene: Scene) -> Site:
+    """What the page knows beside its lists."""
+    return site_of(scene)
 
 
 @pytest.fixture
-def page(scene: Scene) -> TestClient:
-    app = create_app(scene.queries, preview=lambda _job, number: PNG if number == 2 else None)
+def guarded(scene: Scene, control: Control, site: Site) -> FastAPI:
+    """The page with its door; its streams end as soon as they have said what there is."""
+    app = create_app(scene.queries, site=site, pictures=Drawer(), control=control)
+    app.state.live.close()
+    return app
+
+
+@pytest.fixture
+def page(scene: Scene, site: Site) -> TestClient:
+    app = create_app(scene.queries, site=site, pictures=Drawer())
+    app.state.live.close()
     return TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False)

@@ -12,12 +12,14 @@ from sqlalchemy import Engine
 from gateway.jobs.database import open_database, upgrade
 from gateway.jobs.deliveries import DeliveryQueue
 from gateway.jobs.lease import Terms
+from gateway.jobs.overview import Overview
 from gateway.jobs.queries import Queries
 from gateway.jobs.reconstructions import ClaimedJob, JobQueue
 from gateway.jobs.scans import ScanStore
 from gateway.model.ids import JobId, RecordingId, derive_uid
 from gateway.model.scan import ScanState, Seal, Verdict
 from gateway.model.series import Instance, Series
+from gateway.web.site import Disk, Site
 
 FACTS = {"vendor": "ACME", "model": "Magnum 3T", "station": "MR3", "protocol": "t2_tse_tra", "trajectory": "cartesian"}
 
@@ -117,6 +119,15 @@ class Scene:
             self.deliveries.postpone(claimed.lease, postponed)
         else:
             self.deliveries.succeed(claimed)
+
+
+def site_of(scene: Scene) -> Site:
+    """A site with two destinations and room on its disk."""
+    return Site(
+        overview=Overview(scene.engine, scene.clock),
+        disk=lambda: Disk(used_percent=62, free_gb=190, warn_percent=80, refuse_percent=95),
+        destinations=lambda: {"pacs": "pacs", "archive": "stow"},
+    )
 
 
 def series(seed: str, n_instances: int, description: str) -> Series:

@@ -15,6 +15,7 @@ from gateway.model.ids import JobId
 from gateway.model.scan import ScanState
 from gateway.web.app import Manners, create_app
 from gateway.web.security import PROTECTION
+from tests.web.conftest import Drawer
 from tests.web.scene import FACTS, Scene, morning
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'><b>{{7*7}}"
@@ -165,10 +166,11 @@ def test_every_answer_is_expected_and_protected(page: TestClient, method: str, p
 
 
 def test_a_fault_of_ours_is_admitted_but_not_shown(scene: Scene) -> None:
-    def broken(_job: JobId, _number: int) -> bytes:
-        raise ZeroDivisionError("canary")
+    class Broken(Drawer):
+        def png(self, _job: JobId, image: int) -> bytes | None:
+            raise ZeroDivisionError(f"canary {image}")
 
-    app = create_app(scene.queries, preview=broken)
+    app = create_app(scene.queries, pictures=Broken())
     answer = TestClient(app, base_url="http://localhost", raise_server_exceptions=False).get("/jobs/1/images/1.png")
     assert answer.status_code == 500
     assert "canary" not in answer.text

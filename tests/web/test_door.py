@@ -20,8 +20,14 @@ LOCK = timedelta(minutes=5)
 PUBLIC = {"/health/live", "/health/ready", "/sign-in", "/sign-out", "/set-up/{secret}"}
 NEEDS = {
     ("GET", "/"): Right.LOOK,
+    ("GET", "/live"): Right.LOOK,
+    ("GET", "/held"): Right.LOOK,
+    ("GET", "/held/live"): Right.LOOK,
     ("GET", "/jobs/{number}"): Right.LOOK,
+    ("GET", "/jobs/{number}/live"): Right.LOOK,
+    ("GET", "/jobs/{number}/images"): Right.LOOK,
     ("GET", "/jobs/{number}/images/{image}.png"): Right.LOOK,
+    ("GET", "/jobs/{number}/images/{image}.u16"): Right.LOOK,
     ("GET", "/jobs/{number}/explain"): Right.LOOK,
     ("POST", "/jobs/{number}/{deed}"): Right.ACT,
     ("POST", "/deliveries/{number}/{deed}"): Right.ACT,

@@ -6,7 +6,7 @@ from gateway.jobs.queries import DEFAULT_LIMIT
 from gateway.model.delivery import DeliveryState
 from gateway.model.job import JobState
 from gateway.model.scan import ScanState
-from gateway.web.worklist import needs_a_person, newest
+from gateway.web.worklist import newest, to_decide
 from tests.web.scene import Scene, morning
 
 
@@ -34,15 +34,25 @@ def test_what_waits_for_a_person_is_never_too_old_to_be_shown(scene: Scene) -> N
     for _ in range(DEFAULT_LIMIT + 1):
         scene.scan()
     assert held.job not in [entry.job and entry.job.id for entry in newest(scene.queries)]
-    assert [(wait.job.id, wait.reason) for wait in needs_a_person(scene.queries)] == [(held.job, "no slice thickness")]
+    (one,) = to_decide(scene.queries, 5)
+    assert (one.job.id, [wait.reason for wait in one.waits]) == (held.job, ["no slice thickness"])
+
+
+def test_a_delivery_of_long_ago_that_failed_is_not_forgotten(scene: Scene) -> None:
+    old = scene.finish()
+    scene.send(3, failure="refused")
+    for _ in range(DEFAULT_LIMIT + 1):
+        scene.finish(n_instances=1)
+    assert [one.job.id for one in to_decide(scene.queries, 5)] == [old.job]
 
 
 def test_a_delivery_that_failed_needs_a_person_though_its_job_is_done(scene: Scene) -> None:
     scene.finish(to=("pacs", "archive"))
     scene.send(12)
     scene.send(3, failure="refused")
-    (wait,) = needs_a_person(scene.queries)
-    assert (wait.job.state, wait.state, wait.reason) == (JobState.DONE, DeliveryState.FAILED, "archive: refused")
+    (one,) = to_decide(scene.queries, 5)
+    (wait,) = one.waits
+    assert (one.job.state, wait.state, wait.reason) == (JobState.DONE, DeliveryState.FAILED, "archive: refused")
 
 
 def test_what_goes_on_by_itself_needs_nobody(scene: Scene) -> None:
@@ -51,4 +61,4 @@ def test_what_goes_on_by_itself_needs_nobody(scene: Scene) -> None:
     scene.start()
     scene.scan()
     scene.arrive()
-    assert needs_a_person(scene.queries) == []
+    assert to_decide(scene.queries, 5) == []

@@ -1,0 +1,31 @@
+"""Images as a page shows them: what a viewer needs to know of a series, and one image as numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """A series of a job."""
+
+    description: str
+    first: int
+    """Number of its first image within the job, counted from 1."""
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grey:
+    """One image as numbers."""
+
+    rows: int
+    columns: int
+    aspect: float
+    """Height of a pixel by its width."""
+    center: float
+    width: float
+    """The window that the image itself names, linear (PS3.3 C.11.2.1.2.1)."""
+    signed: bool
+    pixels: bytes
+    """16-bit little endian, row by row."""

@@ -1,0 +1,69 @@
+// Images as numbers: fetched once, kept for a while, and drawn through a window (PS3.3 C.11.2.1.2.1, linear).
+
+const KEPT = 96;
+const kept = new Map();
+
+export async function imageOf(source, index) {
+  const address = `/jobs/${source.job}/images/${source.first + index - 1}.u16`;
+  if (!kept.has(address)) {
+    kept.set(address, load(address).catch((fault) => { kept.delete(address); throw fault; }));
+    if (kept.size > KEPT) kept.delete(kept.keys().next().value);
+  }
+  return kept.get(address);
+}
+
+async function load(address) {
+  const answer = await fetch(address, { headers: { "X-Refresh": "1" } });
+  if (!answer.ok) throw new Error(`status ${answer.status}`);
+  const told = (name) => Number(answer.headers.get(`X-Image-${name}`));
+  const bytes = await answer.arrayBuffer();
+  const values = answer.headers.get("X-Image-Signed") === "True" ? new Int16Array(bytes) : new Uint16Array(bytes);
+  return { rows: told("Rows"), columns: told("Columns"), aspect: told("Aspect"), center: told("Center"), width: told("Width"), values };
+}
+
+export function grey(value, center, width) {
+  const shown = ((value - (center - 0.5)) / Math.max(width - 1, 1) + 0.5) * 255;
+  return shown < 0 ? 0 : shown > 255 ? 255 : shown;
+}
+
+// The scale that makes b most like a (least squares): recipes do not agree about units.
+export function scaleOf(a, b) {
+  let ab = 0, bb = 0;
+  for (let i = 0; i < a.values.length; i++) { ab += a.values[i] * b.values[i]; bb += b.values[i] * b.values[i]; }
+  return bb ? ab / bb : 1;
+}
+
+export function difference(a, b) {
+  const scale = scaleOf(a, b), values = new Float32Array(a.values.length);
+  let square = 0, whole = 0;
+  for (let i = 0; i < values.length; i++) {
+    values[i] = a.values[i] - scale * b.values[i];
+    square += values[i] ** 2;
+    whole += a.values[i] ** 2;
+  }
+  return { ...a, values, scale, relative: whole ? Math.sqrt(square / whole) : 0 };
+}
+
+export function draw(canvas, image, { center, width, invert, zoom, x, y }) {
+  const { rows, columns, values } = image;
+  const small = new OffscreenCanvas(columns, rows);
+  const pixels = small.getContext("2d").createImageData(columns, rows);
+  const words = new Uint32Array(pixels.data.buffer);
+  for (let i = 0; i < values.length; i++) {
+    let shade = grey(values[i], center, width) | 0;
+    if (invert) shade = 255 - shade;
+    words[i] = 0xff000000 | (shade << 16) | (shade << 8) | shade;
+  }
+  small.getContext("2d").putImageData(pixels, 0, 0);
+  const sharp = window.devicePixelRatio || 1;
+  const side = Math.round(canvas.clientWidth * sharp);
+  if (canvas.width !== side || canvas.height !== side) { canvas.width = side; canvas.height = side; }
+  const context = canvas.getContext("2d");
+  const fit = Math.min(side / columns, side / (rows * image.aspect)) * zoom;
+  context.imageSmoothingEnabled = fit < 4; // from there on a pixel is a pixel
+  context.imageSmoothingQuality = "high";
+  context.fillStyle = "#000";
+  context.fillRect(0, 0, side, side);
+  const across = columns * fit, down = rows * image.aspect * fit;
+  context.drawImage(small, (side - across) / 2 + x * side, (side - down) / 2 + y * side, across, down);
+}

@@ -1,0 +1,226 @@
+// The viewer: scroll, window, zoom; beside what it is compared with, linked; and the difference of the two.
+import { difference, draw, imageOf } from "/static/pixels.js";
+
+const AHEAD = 3;
+const FASTEST = 400; // window widths of a drag across the whole pane, in percent
+let viewer = null;
+
+class Viewer {
+  constructor(root) {
+    this.root = root;
+    this.find = (name) => root.querySelector(`[data-${name}]`);
+    this.panes = this.find("panes");
+    this.pick = { a: root.querySelector('[data-pick="a"]'), b: root.querySelector('[data-pick="b"]') };
+    this.tick = { difference: root.querySelector('[data-tick="difference"]'), invert: root.querySelector('[data-tick="invert"]') };
+    this.slide = root.querySelector('[data-slide="image"]');
+    this.number = { center: root.querySelector('[data-number="center"]'), width: root.querySelector('[data-number="width"]') };
+    this.view = { zoom: 1, x: 0, y: 0, shift: 0, stretch: 1 };
+    this.fingers = new Map();
+    this.asked = 0;
+    this.listen();
+    root.hidden = false;
+    this.choose();
+  }
+
+  listen() {
+    for (const one of Object.values(this.pick)) one.addEventListener("change", () => this.choose());
+    for (const one of Object.values(this.tick)) one.addEventListener("change", () => this.show());
+    this.slide.addEventListener("input", () => this.show());
+    this.number.center.addEventListener("change", () => this.type());
+    this.number.width.addEventListener("change", () => this.type());
+    this.find("press").addEventListener("click", () => this.reset());
+    this.panes.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+    this.panes.addEventListener("keydown", (event) => this.key(event));
+    this.panes.addEventListener("pointerdown", (event) => this.press(event));
+    this.panes.addEventListener("pointermove", (event) => this.drag(event));
+    for (const end of ["pointerup", "pointercancel"]) this.panes.addEventListener(end, (event) => this.fingers.delete(event.pointerId));
+    new ResizeObserver(() => this.paint()).observe(this.panes);
+  }
+
+  source(which) {
+    const [job, first, count] = this.pick[which].value.split(":").map(Number);
+    return job ? { job, first, count, name: this.pick[which].selectedOptions[0].textContent } : null;
+  }
+
+  choose() {
+    this.a = this.source("a");
+    this.b = this.source("b");
+    this.slide.max = this.a.count;
+    if (Number(this.slide.value) > this.a.count) this.slide.value = this.a.count;
+    this.tick.difference.disabled = !this.b;
+    if (!this.b) this.tick.difference.checked = false;
+    this.root.querySelector('[data-figure="b"]').hidden = !this.b;
+    this.reset();
+  }
+
+  reset() {
+    this.view = { zoom: 1, x: 0, y: 0, shift: 0, stretch: 1 };
+    this.tick.invert.checked = false;
+    this.show();
+  }
+
+  go(job, first, count, index) {
+    const wanted = `${job}:${first}:${count}`;
+    if (this.pick.a.value !== wanted) { this.pick.a.value = wanted; this.choose(); }
+    this.slide.value = index;
+    this.show();
+    this.panes.focus({ preventScroll: true });
+    this.root.scrollIntoView({ block: "nearest" });
+  }
+
+  async show() {
+    const mine = ++this.asked, index = Number(this.slide.value);
+    const other = this.b ? Math.min(index, this.b.count) : 0;
+    try {
+      const found = await Promise.all([imageOf(this.a, index), this.b ? imageOf(this.b, other) : null]);
+      if (mine !== this.asked) return;
+      [this.imageA, this.imageB] = found;
+    } catch (fault) {
+      if (mine === this.asked) this.tell(`Image ${index} cannot be shown (${fault.message}).`);
+      return;
+    }
+    this.index = index;
+    this.other = other;
+    this.apart = this.tick.difference.checked ? this.differ() : null;
+    this.root.querySelector('[data-figure="d"]').hidden = !this.apart;
+    this.paint();
+    for (let ahead = 1; ahead <= AHEAD; ahead++) {
+      for (const next of [index + ahead, index - ahead]) {
+        if (next >= 1 && next <= this.a.count) imageOf(this.a, next).catch(() => {});
+      }
+    }
+  }
+
+  differ() {
+    const { imageA: a, imageB: b } = this;
+    return a.rows === b.rows && a.columns === b.columns ? difference(a, b) : null;
+  }
+
+  windowOf(image) {
+    return { center: image.center + this.view.shift * image.width, width: Math.max(1, image.width * this.view.stretch) };
+  }
+
+  paint() {
+    if (!this.imageA) return;
+    const view = { ...this.view, invert: this.tick.invert.checked };
+    const put = (which, image, window) => draw(this.root.querySelector(`[data-canvas="${which}"]`), image, { ...view, ...window });
+    const caption = (which, text) => { this.root.querySelector(`[data-caption="${which}"]`).textContent = text; };
+    const label = (which, text) => this.root.querySelector(`[data-canvas="${which}"]`).setAttribute("aria-label", text);
+    const mine = this.windowOf(this.imageA);
+    put("a", this.imageA, mine);
+    caption("a", `${this.a.name} · ${this.index} of ${this.a.count}`);
+    label("a", `Image ${this.index} of ${this.a.count}`);
+    if (this.imageB && this.b) {
+      put("b", this.imageB, this.windowOf(this.imageB));
+      caption("b", `${this.b.name} · ${this.other} of ${this.b.count}`);
+      label("b", `To compare with: image ${this.other} of ${this.b.count}`);
+    }
+    if (this.apart) {
+      put("d", this.apart, { center: 0, width: mine.width });
+      caption("d", `Difference after scaling by ${this.apart.scale.toPrecision(3)}: ${(100 * this.apart.relative).toPrecision(2)} % (root mean square)`);
+    } else if (this.tick.difference.checked) {
+      this.tell("The two have different matrices; there is no difference to show.");
+      return;
+    }
+    this.number.center.value = Math.round(mine.center);
+    this.number.width.value = Math.round(mine.width);
+    this.tell(`Image ${this.index} of ${this.a.count}`);
+  }
+
+  tell(sentence) { this.find("told").textContent = sentence; }
+
+  type() {
+    const { center, width } = this.imageA;
+    this.view.shift = (Number(this.number.center.value) - center) / width;
+    this.view.stretch = Math.max(1, Number(this.number.width.value)) / width;
+    this.paint();
+  }
+
+  scroll(by) {
+    const next = Math.min(Math.max(Number(this.slide.value) + by, 1), this.a.count);
+    if (next === Number(this.slide.value)) return;
+    this.slide.value = next;
+    this.show();
+  }
+
+  zoom(by) {
+    this.view.zoom = Math.min(Math.max(this.view.zoom * by, 0.5), 32);
+    this.paint();
+  }
+
+  window(level, width) {
+    this.view.shift += level;
+    this.view.stretch = Math.min(Math.max(this.view.stretch * width, 0.01), 20);
+    this.paint();
+  }
+
+  wheel(event) {
+    event.preventDefault();
+    if (event.ctrlKey) this.zoom(Math.exp(-event.deltaY / 200));
+    else this.scroll(Math.sign(event.deltaY));
+  }
+
+  key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const deeds = {
+      ArrowDown: () => this.scroll(1), ArrowRight: () => this.scroll(1), PageDown: () => this.scroll(10),
+      ArrowUp: () => this.scroll(-1), ArrowLeft: () => this.scroll(-1), PageUp: () => this.scroll(-10),
+      Home: () => this.scroll(-this.a.count), End: () => this.scroll(this.a.count),
+      w: () => this.window(0, 1.1), W: () => this.window(0, 1 / 1.1), l: () => this.window(-0.05, 1), L: () => this.window(0.05, 1),
+      "+": () => this.zoom(1.25), "-": () => this.zoom(0.8), 0: () => this.reset(),
+      i: () => { this.tick.invert.checked = !this.tick.invert.checked; this.paint(); },
+      d: () => { if (this.b) { this.tick.difference.checked = !this.tick.difference.checked; this.show(); } },
+    };
+    if (!deeds[event.key]) return;
+    event.preventDefault();
+    deeds[event.key]();
+  }
+
+  press(event) {
+    if (event.button > 1) return;
+    this.panes.focus({ preventScroll: true });
+    this.panes.setPointerCapture(event.pointerId);
+    this.fingers.set(event.pointerId, event);
+    event.preventDefault();
+  }
+
+  drag(event) {
+    const before = this.fingers.get(event.pointerId);
+    if (!before) return;
+    const side = this.root.querySelector('[data-canvas="a"]').clientWidth;
+    const right = (event.clientX - before.clientX) / side, down = (event.clientY - before.clientY) / side;
+    if (this.fingers.size === 2) this.pinch(event, right / 2, down / 2);
+    else if (event.shiftKey || event.buttons === 4) this.move(right, down);
+    else this.window(down, Math.exp((FASTEST / 100) * right));
+    this.fingers.set(event.pointerId, event);
+  }
+
+  pinch(event, right, down) {
+    const [other] = [...this.fingers].filter(([id]) => id !== event.pointerId).map(([, one]) => one);
+    const before = this.fingers.get(event.pointerId);
+    const span = (one) => Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY);
+    this.view.zoom = Math.min(Math.max(this.view.zoom * (span(event) / Math.max(span(before), 1)), 0.5), 32);
+    this.move(right, down);
+  }
+
+  move(right, down) {
+    this.view.x += right;
+    this.view.y += down;
+    this.paint();
+  }
+}
+
+function begin() {
+  const root = document.querySelector("[data-viewer]");
+  if (!root || (viewer && viewer.root === root)) return;
+  viewer = new Viewer(root);
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("[data-image]");
+  if (!link || !viewer || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  viewer.go(...link.dataset.image.split(":").map(Number));
+});
+document.addEventListener("fresh", begin);
+begin();
