@@ -96,7 +96,7 @@ class Live:
             yield f"retry: {RETRY_MS}\n\n".encode()
             told = ""
             while True:
-                waiting = asyncio.ensure_future(room.changed.wait())
+                changed = room.changed
                 if room.trouble != told:
                     told = room.trouble
                     yield _event("trouble", told)
@@ -104,11 +104,10 @@ class Live:
                     yield self._frame(room, seen)
                     seen = room.seen
                 if self._closed:
-                    waiting.cancel()
                     return
-                done, _ = await asyncio.wait({waiting}, timeout=HEARTBEAT_S)
-                if not done:
-                    waiting.cancel()
+                try:
+                    await asyncio.wait_for(changed.wait(), HEARTBEAT_S)
+                except TimeoutError:
                     if not await asyncio.to_thread(allowed):
                         yield _event("ended", "")
                         return
