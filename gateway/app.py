@@ -38,7 +38,6 @@ from gateway.steering import UNAPPLIED
 from gateway.supervisor import Child, on_leash, supervise
 from gateway.watch import WatchFolder
 from gateway.web.app import LOOPBACK_NAMES, Manners, create_app
-from gateway.web.control import Control
 from gateway.web.site import Disk, Site
 
 logger = logging.getLogger(__name__)
@@ -139,13 +138,7 @@ def _page(stations: Stations) -> FastAPI:
         stations.queries,
         site=Site(overview=stations.overview, disk=lambda: _disk(stations), destinations=lambda: _ways(stations)),
         pictures=OutboxPictures(queries=stations.queries, outbox=stations.settings.data.outbox_folder),
-        control=Control(
-            people=stations.people,
-            jobs=stations.jobs,
-            deliveries=stations.deliveries,
-            steering=stations.steering,
-            audit=stations.audit,
-        ),
+        control=stations.control,
         manners=Manners(
             host_names=LOOPBACK_NAMES if here_only else ("*",),
             strangers_look=settings.allow_unauthenticated,

@@ -186,6 +186,13 @@ _act(WorkEvent.RELEASE, "Let a held job run.")
 _act(WorkEvent.CANCEL, "Give a job up.")
 
 
+@jobs.command("resend")
+def jobs_resend(job: JobNumber, config: Config = None, reason: Reason = "") -> None:
+    """Send everything of a job again that has arrived: the same bytes, to the same destinations."""
+    sent = _stations(config).control.resend(job, who=operations.person(), reason=reason)
+    out.print(f"{len(sent)} deliveries of job {job} begin again")
+
+
 @scans.command("list")
 def scans_list(config: Config = None, limit: Limit = 50, as_json: Json = False) -> None:
     """List the newest scans."""
@@ -217,7 +224,8 @@ def scans_replay(
     config: Config = None,
 ) -> None:
     """Reconstruct a scan again from its recording, in a new job."""
-    out.print(f"job {operations.replay(_stations(config), scan, recipe=recipe)} is queued")
+    job = _stations(config).control.replay(scan, recipe=recipe, who=operations.person())
+    out.print(f"job {job} is queued")
 
 
 @pacs.command("list")
@@ -231,8 +239,8 @@ def pacs_list(config: Config = None, as_json: Json = False) -> None:
 def pacs_echo(
     destination: Annotated[str, typer.Argument(help="Its name in the routes.")], config: Config = None
 ) -> None:
-    """Ask a PACS whether it is there and knows us (C-ECHO)."""
-    operations.echo_destination(_stations(config), destination)
+    """Ask a PACS whether it is there and knows us (C-ECHO), or an archive whether it answers."""
+    _stations(config).control.echo(destination)
     out.print(f"{destination} answers")
 
 

@@ -9,12 +9,8 @@ from pathlib import Path
 
 from gateway import doctor
 from gateway.app import page_address
-from gateway.dicom.store import echo
 from gateway.doctor import Finding, Health
 from gateway.jobs.database import open_database, upgrade
-from gateway.model.destinations import PacsDestination
-from gateway.model.errors import WrongCall
-from gateway.model.ids import JobId
 from gateway.model.person import Role
 from gateway.model.route import Routes
 from gateway.settings import Settings, routes_source
@@ -39,21 +35,6 @@ def invitation_link(stations: Stations, name: str, role: Role) -> str:
     return f"{page_address(stations.settings.web)}set-up/{secret}"
 
 
-def replay(stations: Stations, start_of_id: str, *, recipe: str) -> JobId:
-    """Make a new job of a recorded scan.
-
-    Raises
-    ------
-    WrongCall
-        There is no such scan or recipe, or nothing of it to reconstruct.
-    """
-    if recipe and recipe not in stations.routes.recipes:
-        known = ", ".join(sorted(stations.routes.recipes))
-        raise WrongCall(f"there is no recipe {recipe!r} in the routes; known are: {known}")
-    scan = stations.queries.scan(start_of_id)
-    return stations.scans.replay(scan.id, recipe=recipe, who=person())
-
-
 def routes_to_try(stations: Stations, file: Path | None) -> Routes:
     """Read the routes in a file, or take those in force."""
     if file is None:
@@ -66,23 +47,6 @@ def apply_routes(stations: Stations, file: Path | None, comment: str) -> int:
     """Put routes in force: those in ``file``, else those in the file that the settings name."""
     source = routes_source(stations.settings, file)
     return stations.steering.apply(source.text, source=source.name, who=person(), comment=comment)
-
-
-def echo_destination(stations: Stations, name: str) -> None:
-    """Ask a PACS whether it is there.
-
-    Raises
-    ------
-    WrongCall
-        There is no such PACS in the routes.
-    SendError
-        It does not answer, or rejects us.
-    """
-    destination = stations.routes.destinations.get(name)
-    if not isinstance(destination, PacsDestination):
-        known = ", ".join(n for n, one in stations.routes.destinations.items() if isinstance(one, PacsDestination))
-        raise WrongCall(f"{name!r} is no PACS in the routes; known are: {known or 'none'}")
-    echo(destination)
 
 
 def examine(stations: Stations) -> Iterator[Finding]:

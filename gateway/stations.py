@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from gateway.control import Control
 from gateway.jobs.audit import AuditTrail
 from gateway.jobs.clock import clock_of, utc_now
 from gateway.jobs.database import open_database, upgrade
@@ -19,6 +20,7 @@ from gateway.jobs.queries import Queries
 from gateway.jobs.reconstructions import JobQueue
 from gateway.jobs.route_versions import RouteVersions
 from gateway.jobs.scans import ScanStore
+from gateway.jobs.tokens import Tokens
 from gateway.jobs.worker import Pace
 from gateway.logs import configure_logs
 from gateway.model.errors import GatewayError
@@ -47,6 +49,21 @@ class Stations:
     presences: Presences
     audit: AuditTrail
     people: People
+    tokens: Tokens
+
+    @property
+    def control(self) -> Control:
+        """What people ask of them."""
+        return Control(
+            people=self.people,
+            tokens=self.tokens,
+            scans=self.scans,
+            jobs=self.jobs,
+            deliveries=self.deliveries,
+            queries=self.queries,
+            steering=self.steering,
+            audit=self.audit,
+        )
 
     @property
     def routes(self) -> Routes:
@@ -92,6 +109,7 @@ def open_stations(config: Path | None) -> Stations:
         presences=Presences(engine, clock),
         audit=AuditTrail(engine, utc_now),
         people=People(engine, utc_now, SessionTerms()),
+        tokens=Tokens(engine, utc_now),
     )
 
 

@@ -8,7 +8,7 @@ from difflib import unified_diff
 from pathlib import Path
 
 from gateway.jobs.route_versions import RouteVersion, RouteVersions
-from gateway.model.errors import NoRoute, RoutesFault, WrongCall
+from gateway.model.errors import NoRoute, Overtaken, RoutesFault
 from gateway.model.route import Routes
 from gateway.routing.choose import explain
 from gateway.routing.facts import Facts
@@ -53,7 +53,7 @@ class Steering:
 
         Raises
         ------
-        WrongCall
+        NothingThere
             There is none of this number.
         """
         return self.unapplied() if number == UNAPPLIED else self.versions.toml(number)
@@ -80,15 +80,15 @@ class Steering:
         ------
         RoutesFault
             They say something impossible; nothing has changed.
-        WrongCall
+        Overtaken
             They are in force already, or something else has come into force since.
         """
         self.parse(text, source=source)
         before = self.in_force()
         if base not in (None, before):
-            raise WrongCall(f"version {before} has come into force meanwhile; compare, then apply again")
+            raise Overtaken(f"version {before} has come into force meanwhile; compare, then apply again")
         if before != UNAPPLIED and self.toml(before) == text:
-            raise WrongCall(f"{source} is what version {before} says, and that is in force already")
+            raise Overtaken(f"{source} is what version {before} says, and that is in force already")
         return self.versions.add(text, who=who, comment=comment)
 
     def roll_back(self, number: int, *, who: str, comment: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, Row, insert, select, text
+from sqlalchemy import Connection, Engine, Row, delete, insert, select, text
 
 from gateway.jobs.absence import Absences
 from gateway.jobs.breaker import Breaker
@@ -46,6 +46,11 @@ class DeliveryQueue(WorkQueue[DeliveryState]):
     def prefix(self, row: Row[Any]) -> str:
         """Name the destination on each line."""
         return f"{row.destination}: "
+
+    def acted(self, connection: Connection, row: Row[Any], event: WorkEvent) -> None:
+        """Forget what the destination has confirmed, where a person wants everything sent again."""
+        if event is WorkEvent.RESEND:
+            connection.execute(delete(delivery_items).where(delivery_items.c.delivery_id == row.id))
 
     def claim(self, owner: str) -> ClaimedDelivery | None:
         """Claim the next delivery that is due, to a destination that nobody is sending to."""

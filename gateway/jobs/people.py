@@ -18,7 +18,7 @@ from gateway.jobs.audit import Deed, add_deed
 from gateway.jobs.clock import Clock
 from gateway.jobs.database import reading, writing
 from gateway.jobs.tables import invitations, people, sessions
-from gateway.model.errors import WrongCall
+from gateway.model.errors import NothingThere, Overtaken, WrongCall
 from gateway.model.person import Role
 
 SECRET_BYTES = 32
@@ -197,20 +197,22 @@ class People:
 
         Raises
         ------
-        WrongCall
-            There is nobody of this name, or it is the last administrator.
+        NothingThere
+            There is nobody of this name.
+        Overtaken
+            It is the last administrator.
         """
         changes = {"role": role, "disabled": disabled}
         values = {key: value for key, value in changes.items() if value is not None}
         with writing(self._engine) as connection:
             person = connection.execute(select(people.c.id).where(people.c.name == name)).scalar_one_or_none()
             if person is None:
-                raise WrongCall(f"nobody is called {name!r}")
+                raise NothingThere(f"nobody is called {name!r}")
             connection.execute(update(people).where(people.c.id == person).values(values))
             connection.execute(delete(sessions).where(sessions.c.person_id == person))
             admins = select(func.count()).where(people.c.role == Role.ADMIN, people.c.disabled.is_(False))
             if connection.execute(admins).scalar_one() == 0:
-                raise WrongCall(f"{name!r} is the last administrator; make another one first")
+                raise Overtaken(f"{name!r} is the last administrator; make another one first")
             told = ", ".join(f"{key} {value}" for key, value in values.items())
             self._write_down(connection, who, "person changed", f"{name}: {told}")
 

@@ -14,7 +14,7 @@ from gateway.jobs.database import reading
 from gateway.jobs.joblog import LogLine, log_of
 from gateway.jobs.tables import deliveries, delivery_items, events, instances, jobs, scans, series
 from gateway.model.delivery import DeliveryState
-from gateway.model.errors import WrongCall
+from gateway.model.errors import NothingThere
 from gateway.model.ids import DeliveryId, JobId, RecordingId
 from gateway.model.job import JobState
 from gateway.model.scan import ScanState
@@ -137,7 +137,7 @@ class Queries:
 
         Raises
         ------
-        WrongCall
+        NothingThere
             None begins so, or several do.
         """
         with reading(self._engine) as connection:
@@ -146,7 +146,7 @@ class Queries:
             found = connection.execute(query).all()
         if len(found) != 1:
             how_many = "several scans begin" if found else "no scan begins"
-            raise WrongCall(f"{how_many} with {start_of_id!r}")
+            raise NothingThere(f"{how_many} with {start_of_id!r}")
         return _scan(found[0])
 
     def jobs(self, limit: int = DEFAULT_LIMIT, state: JobState | None = None) -> list[JobView]:
@@ -163,12 +163,12 @@ class Queries:
 
         Raises
         ------
-        WrongCall
+        NothingThere
             There is none of this number.
         """
         found = self._jobs(_jobs_with_scans().where(jobs.c.id == job))
         if not found:
-            raise WrongCall(f"there is no job {job}")
+            raise NothingThere(f"there is no job {job}")
         return found[0]
 
     def stuck(self, limit: int = DEFAULT_LIMIT, *, before: int | None = None) -> list[JobView]:

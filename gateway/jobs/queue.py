@@ -15,7 +15,7 @@ from gateway.jobs.database import writing
 from gateway.jobs.events import Event, add_event
 from gateway.jobs.lease import FREE, Lease, Terms, abandoned_rows, claim_row, write_fenced
 from gateway.jobs.route_versions import version_in_force
-from gateway.model.errors import WrongCall
+from gateway.model.errors import NothingThere
 from gateway.model.work import State, Transitions, WorkEvent, next_state
 
 
@@ -99,7 +99,7 @@ class WorkQueue(Generic[State]):
 
         Raises
         ------
-        WrongCall
+        NothingThere
             There is no such row.
         IllegalTransition
             The state does not allow it.
@@ -111,10 +111,14 @@ class WorkQueue(Generic[State]):
             released = {"released_by": who} if event is WorkEvent.RELEASE else {}
             change = update(self.table).where(self.table.c.id == row_id)
             connection.execute(change.values(state=state, reason=reason, **FREE, **again, **released))
+            self.acted(connection, row, event)
             self._event(connection, row, event, who=who, text=reason)
             what = f"{self.table.name} {row_id} {event}"
             add_deed(connection, Deed(at=self.clock(), who=who, what=what, text=reason))
             return state
+
+    def acted(self, connection: Connection, row: Row[Any], event: WorkEvent) -> None:
+        """Do what else a person's event changes, in its transaction; for the queues that have more."""
 
     def _afresh(self, connection: Connection) -> dict[str, object]:
         """Let a row run as if it were new: at once, and by the routes that are in force now."""
@@ -142,7 +146,7 @@ class WorkQueue(Generic[State]):
         query = select(self.table).where(self.table.c.id == row_id)
         row = connection.execute(query.with_for_update() if lock else query).one_or_none()
         if row is None:
-            raise WrongCall(f"there is no {row_id} among the {self.table.name}")
+            raise NothingThere(f"there is no {row_id} among the {self.table.name}")
         return row
 
     def _event(self, connection: Connection, row: Row[Any], what: str, *, who: str, text: str) -> None:

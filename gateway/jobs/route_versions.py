@@ -11,7 +11,7 @@ from gateway.jobs.audit import Deed, add_deed
 from gateway.jobs.clock import Clock
 from gateway.jobs.database import reading, writing
 from gateway.jobs.tables import route_versions
-from gateway.model.errors import WrongCall
+from gateway.model.errors import NothingThere
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,14 +48,14 @@ class RouteVersions:
 
         Raises
         ------
-        WrongCall
+        NothingThere
             There is none of this number.
         """
         with reading(self._engine) as connection:
             query = select(route_versions.c.toml).where(route_versions.c.number == number)
             text: str | None = connection.execute(query).scalar_one_or_none()
         if text is None:
-            raise WrongCall(f"there is no version {number} of the routes")
+            raise NothingThere(f"there is no version {number} of the routes")
         return text
 
     def add(self, toml: str, *, who: str, comment: str) -> int:

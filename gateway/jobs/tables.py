@@ -231,6 +231,21 @@ invitations = Table(
     Column("expires_at", Utc, nullable=False),
 )
 
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("key", String(64), nullable=False),
+    Column("rights", JSON, nullable=False),
+    Column("made_by", String(255), nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("expires_at", Utc),
+    Column("revoked_at", Utc),
+    Column("used_at", Utc),
+    Index(None, "key", unique=True),
+)
+
 events = Table(
     "events",
     metadata,

@@ -36,6 +36,8 @@ DELIVERY_TRANSITIONS: Transitions[DeliveryState] = MappingProxyType(
         (_D.SENDING, _E.LEASE_EXPIRED): _D.WAITING,
         (_D.SENDING, _E.CRASH_AGAIN): _D.FAILED,
         (_D.STORED, _E.COMMIT): _D.COMMITTED,
+        (_D.STORED, _E.RESEND): _D.PENDING,
+        (_D.COMMITTED, _E.RESEND): _D.PENDING,
         (_D.HELD, _E.RELEASE): _D.PENDING,
         (_D.FAILED, _E.RETRY): _D.PENDING,
     }

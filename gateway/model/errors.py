@@ -6,6 +6,8 @@
     ├── WrongCall             the person called us wrongly: exit code 2
     │   ├── SettingsFault       gateway.toml or the environment says something impossible
     │   ├── RoutesFault         routes.toml says something impossible
+    │   ├── NothingThere        nothing has this name or number
+    │   ├── Overtaken           something else has happened meanwhile, and what was asked no longer fits
     │   └── UnreadableFile      the file given is not what it should be
     ├── BadStream             the bytes are not an MRD session
     ├── BadHeader             the MRD header cannot be understood
@@ -56,6 +58,14 @@ class SettingsFault(WrongCall):
 
 class RoutesFault(SettingsFault):
     """The routes say something impossible; all faults at once."""
+
+
+class NothingThere(WrongCall):
+    """Nothing has this name or number."""
+
+
+class Overtaken(WrongCall):
+    """Something else has happened meanwhile, and what was asked no longer fits."""
 
 
 class UnreadableFile(WrongCall):

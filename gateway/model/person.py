@@ -25,17 +25,19 @@ class Right(StrEnum):
     """Retry, hold, release and cancel jobs and deliveries."""
     STEER = "steer"
     """Change the routes."""
-    MANAGE = "manage"
-    """Invite people, change what they may do, end their sessions."""
     AUDIT = "audit"
     """Read the audit trail."""
+    MANAGE = "manage"
+    """Invite people, change what they may do, end their sessions; make and revoke tokens."""
+    MEASURE = "measure"
+    """Read the figures at /metrics."""
 
 
 RIGHTS: Mapping[Role, frozenset[Right]] = MappingProxyType(
     {
-        Role.VIEWER: frozenset({Right.LOOK}),
-        Role.OPERATOR: frozenset({Right.LOOK, Right.ACT}),
-        Role.ADMIN: frozenset({Right.LOOK, Right.ACT, Right.STEER, Right.MANAGE}),
-        Role.AUDITOR: frozenset({Right.LOOK, Right.AUDIT}),
+        Role.VIEWER: frozenset({Right.LOOK, Right.MEASURE}),
+        Role.OPERATOR: frozenset({Right.LOOK, Right.MEASURE, Right.ACT}),
+        Role.ADMIN: frozenset({Right.LOOK, Right.MEASURE, Right.ACT, Right.STEER, Right.MANAGE}),
+        Role.AUDITOR: frozenset({Right.LOOK, Right.MEASURE, Right.AUDIT}),
     }
 )

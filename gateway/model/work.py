@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TypeAlias, TypeVar
 
 from gateway.model.errors import IllegalTransition
@@ -23,9 +24,18 @@ class WorkEvent(StrEnum):
     RELEASE = "released"
     CANCEL = "cancelled"
     RETRY = "retried"
+    RESEND = "sent again"
     LEASE_EXPIRED = "lease expired"
     CRASH_AGAIN = "crashed again"
 
+
+DEEDS: Mapping[str, WorkEvent] = MappingProxyType(
+    {
+        event.name.lower(): event
+        for event in (WorkEvent.RETRY, WorkEvent.HOLD, WorkEvent.RELEASE, WorkEvent.CANCEL, WorkEvent.RESEND)
+    }
+)
+"""What a person may do, by the word for it; what a state does not allow is refused by its table."""
 
 Transitions: TypeAlias = Mapping[tuple[State, WorkEvent], State]
 """The only ways from one state to the next."""

@@ -15,9 +15,9 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
+from gateway.control import Control
 from gateway.jobs.queries import Queries
 from gateway.model.errors import GatewayError, IllegalTransition, StorageFault, WrongCall
-from gateway.web.control import Control
 from gateway.web.deeds import deeds
 from gateway.web.door import SAFE, Door, ForeignForm, MayAudit, NotAllowed, NotSignedIn, TooMuch
 from gateway.web.entrance import entrance, setting_up
@@ -87,7 +87,7 @@ def create_app(
         app.include_router(setting_up(control.people, door, pages))
         app.include_router(deeds(control))
         app.include_router(reading(control.steering, queries, pages))
-        app.include_router(writing(control.steering, queries, pages))
+        app.include_router(writing(control, pages))
         app.include_router(trail(control, pages))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     tell_faults(app, pages)

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from types import MappingProxyType
 
 from fastapi import APIRouter
 from fastapi.responses import RedirectResponse
 
+from gateway.control import Control
 from gateway.model.delivery import DELIVERY_TRANSITIONS, DeliveryState
 from gateway.model.errors import WrongCall
 from gateway.model.job import JOB_TRANSITIONS, JobState
-from gateway.model.work import WorkEvent
+from gateway.model.work import DEEDS, WorkEvent
 from gateway.web.addresses import Number
-from gateway.web.control import Control
 from gateway.web.door import Filled, MayAct
-
-DEEDS: Mapping[str, WorkEvent] = MappingProxyType(
-    {event.name.lower(): event for event in (WorkEvent.RETRY, WorkEvent.HOLD, WorkEvent.RELEASE, WorkEvent.CANCEL)}
-)
-"""What a person may do, by the word in the address; what the state does not allow is refused by its table."""
 
 LONGEST_REASON = 500
 

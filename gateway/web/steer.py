@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
+from gateway.control import RECENT, Control, Trial
 from gateway.jobs.queries import Queries
 from gateway.model.errors import RoutesFault, WrongCall
-from gateway.routing.advice import advice
 from gateway.routing.choose import explain
-from gateway.routing.facts import Facts, facts_told
-from gateway.steering import Steering, turns
+from gateway.routing.facts import facts_told
+from gateway.steering import Steering
 from gateway.web.addresses import Number, Version
 from gateway.web.door import Filled, ForeignForm, Form, MayLook, MaySteer, Visitor
 from gateway.web.pages import Pages
 
-RECENT = 200
-"""Scans that new routes are tried on before they are applied."""
-
 VERSIONS = 50
 SOURCE = "these routes"
 LONGEST_COMMENT = 500
-
-_LINE = re.compile(r"line (\d+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,13 +87,14 @@ def reading(steering: Steering, queries: Queries, pages: Pages) -> APIRouter:
     return router
 
 
-def writing(steering: Steering, queries: Queries, pages: Pages) -> APIRouter:
+def writing(control: Control, pages: Pages) -> APIRouter:
     """Check, apply and roll back."""
+    steering = control.steering
     router, editor = APIRouter(), Editor(steering=steering, pages=pages)
 
     @router.post("/routes/check")
     def check(_visitor: MaySteer, form: Filled) -> JSONResponse:
-        return JSONResponse(findings(steering, queries, _text(form)))
+        return JSONResponse(_told(control.try_routes(_text(form), source=SOURCE)))
 
     @router.post("/routes/apply")
     def apply(visitor: MaySteer, form: Filled) -> Response:
@@ -131,26 +126,9 @@ def _text(form: Form) -> str:
     return form.get("text", "").replace("\r\n", "\n")
 
 
-def findings(steering: Steering, queries: Queries, text: str) -> dict[str, object]:
-    """Say what is wrong with routes, what they have to no purpose, and which recent scans they would send elsewhere."""
-    try:
-        routes = steering.parse(text, source=SOURCE)
-    except RoutesFault as fault:
-        return {"faults": [{"line": _line_of(each), "text": each} for each in fault.faults], "advice": [], "turns": []}
-    scans = recent(queries)
-    found = turns(scans, steering.routes(steering.in_force()), routes)
-    told = [
+def _told(trial: Trial) -> dict[str, object]:
+    turned = [
         {"scan": one.scan, "protocol": one.facts.protocol or "", "before": one.before, "after": one.after}
-        for one in found
+        for one in trial.turns
     ]
-    return {"faults": [], "advice": advice(text, routes), "turns": told, "compared": len(scans)}
-
-
-def recent(queries: Queries) -> list[tuple[str, Facts]]:
-    """List the newest scans whose headers were read."""
-    return [(scan.id[:12], facts_told(scan.facts)) for scan in queries.scans(RECENT) if scan.facts]
-
-
-def _line_of(fault: str) -> int | None:
-    found = _LINE.search(fault)
-    return int(found[1]) if found else None
+    return {**asdict(trial), "turns": turned}

@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
+from gateway.control import Control
 from gateway.jobs.audit import AuditTrail
 from gateway.jobs.people import People, Terms
 from gateway.jobs.route_versions import RouteVersions
+from gateway.jobs.tokens import Tokens
 from gateway.model.ids import JobId
 from gateway.model.picture import Grey, Sheet
 from gateway.settings import DEFAULT_ROUTES
 from gateway.steering import Steering
 from gateway.web.app import create_app
-from gateway.web.control import Control
 from gateway.web.site import Site
 from tests.web.scene import Scene, site_of
 
@@ -54,8 +55,11 @@ def control(scene: Scene, tmp_path: Path) -> Control:
     """Everything that people may do, over the same database as the scene."""
     return Control(
         people=People(scene.engine, scene.clock, Terms()),
+        tokens=Tokens(scene.engine, scene.clock),
+        scans=scene.scans,
         jobs=scene.jobs,
         deliveries=scene.deliveries,
+        queries=scene.queries,
         steering=Steering(
             versions=RouteVersions(scene.engine, scene.clock), folder=tmp_path, unapplied=lambda: DEFAULT_ROUTES
         ),

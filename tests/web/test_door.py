@@ -8,10 +8,10 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from gateway.control import Control
 from gateway.model.errors import WrongCall
 from gateway.model.person import RIGHTS, Right, Role
 from gateway.web.app import Manners, create_app
-from gateway.web.control import Control
 from gateway.web.door import LONGEST_FORM
 from tests.web.scene import Scene
 from tests.web.visits import PASSWORD, account, browser, csrf, sign_in, signed_in

@@ -8,9 +8,9 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from gateway.control import Control
 from gateway.model.person import Role
 from gateway.settings import DEFAULT_ROUTES
-from gateway.web.control import Control
 from tests.web.scene import Scene
 from tests.web.visits import csrf, signed_in
 
