@@ -17,6 +17,11 @@ from gateway.recon.engine import reconstruct
 from gateway.routing.choose import Choice
 
 
+BUILDERS: Mapping[ObjectFormat, Callable[[ImageSeries, ScanHeader, SeriesPlan], list[Dataset]]] = MappingProxyType(
+    {ObjectFormat.CLASSIC: build_series, ObjectFormat.ENHANCED: build_enhanced}
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Work:
     """What is to be reconstructed, and how."""
@@ -63,6 +68,17 @@ def make_series(work: Work, *, device: str, outbox: Path, tell: Teller) -> list[
             output_index=index,
             received_at=work.received_at.astimezone(),
         )
-        made.append(write_series(build_series(output, work.header, plan), outbox, lambda _n, _of: None))
-        tell.note("series written", f"{len(made[-1].instances)} instances, {made[-1].series_instance_uid}")
+        for form, destinations in _forms(work.choice).items():
+            datasets = BUILDERS[form.format](output, work.header, plan)
+            written = write_series(datasets, outbox / form.folder, lambda _n, _of: None, form.compression)
+            made.append(replace(written.below(form.folder), destinations=destinations))
+            tell.note("series written", f"{len(written.instances)} instances, {written.series_instance_uid}")
     return made
+
+
+def _forms(choice: Choice) -> dict[Form, tuple[str, ...]]:
+    """Find the forms that the destinations want, each with the names of those that want it."""
+    forms: dict[Form, tuple[str, ...]] = {}
+    for name, destination in choice.destinations.items():
+        forms[destination.form] = (*forms.get(destination.form, ()), name)
+    return forms

@@ -1,4 +1,4 @@
-"""Objects as DICOM files (PS3.10) in Explicit VR Little Endian; what the objects of a series share is encoded once."""
+"""Objects as DICOM files (PS3.10) in explicit little endian; what the objects of a series share is encoded once."""
 
 from __future__ import annotations
 
@@ -11,22 +11,35 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_data_element
 from pydicom.uid import ExplicitVRLittleEndian
 
+from gateway.dicom.codecs import SYNTAXES, pack
 from gateway.dicom.pdu import IMPLEMENTATION_VERSION_NAME
+from gateway.model.form import Compression
 from gateway.model.ids import IMPLEMENTATION_CLASS_UID
 
 _PREAMBLE = bytes(128) + b"DICM"
 _GROUP_LENGTH = b"\2\0\0\0UL\4\0"
+_PIXEL_DATA = 0x7FE00010
+_PACKED_HEAD = b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff"
+_PACKED_END = b"\xfe\xff\xdd\xe0\0\0\0\0"
 
 
-def encode_series(datasets: Sequence[Dataset]) -> Iterator[bytes]:
+def encode_series(datasets: Sequence[Dataset], compression: Compression = Compression.NONE) -> Iterator[bytes]:
     """Encode objects, each with a preamble of zeros; elements that are the same Python object are encoded once."""
     first, last = ({id(element): element for element in ds.elements()} for ds in (datasets[0], datasets[-1]))
     character_set = datasets[0].get("SpecificCharacterSet")
     shared = {known: _element(first[known], character_set) for known in first.keys() & last.keys()}
     for ds in datasets:
-        elements = (ds.get_item(tag) for tag in sorted(ds.keys()))
+        elements = (ds.get_item(tag) for tag in sorted(ds.keys()) if tag != _PIXEL_DATA)
         encoded = (shared.get(id(element)) or _element(element, character_set) for element in elements)
-        yield b"".join([_PREAMBLE, _file_meta(ds), *encoded])
+        pixels = _pixel_data(ds, compression) if _PIXEL_DATA in ds else b""
+        yield b"".join([_PREAMBLE, _file_meta(ds, compression), *encoded, pixels])
+
+
+def _pixel_data(ds: Dataset, compression: Compression) -> bytes:
+    """Encode the last element, whose value may be packed (PS3.5 A.4)."""
+    if compression is Compression.NONE:
+        return _element(ds["PixelData"], None)
+    return _PACKED_HEAD + pack(ds, compression) + _PACKED_END
 
 
 def _element(element: DataElement | RawDataElement, character_set: str | None) -> bytes:
@@ -35,23 +48,23 @@ def _element(element: DataElement | RawDataElement, character_set: str | None) -
     return buffer.getvalue()
 
 
-def _file_meta(ds: Dataset) -> bytes:
+def _file_meta(ds: Dataset, compression: Compression) -> bytes:
     """Encode the file meta information (PS3.10 7.1), which is the same in every file but for one UID."""
     meta = Dataset()
     meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
     (uid,) = (_element(element, None) for element in meta)
-    before, after = _common_meta(str(ds.SOPClassUID))
+    before, after = _common_meta(str(ds.SOPClassUID), SYNTAXES.get(compression, ExplicitVRLittleEndian))
     content = before + uid + after
     return _GROUP_LENGTH + len(content).to_bytes(4, "little") + content
 
 
 @cache
-def _common_meta(sop_class_uid: str) -> tuple[bytes, bytes]:
+def _common_meta(sop_class_uid: str, syntax: str) -> tuple[bytes, bytes]:
     """Encode what stands before the UID of the instance, and what stands behind it."""
     before, after = Dataset(), Dataset()
     before.FileMetaInformationVersion = b"\0\1"
     before.MediaStorageSOPClassUID = sop_class_uid
-    after.TransferSyntaxUID = ExplicitVRLittleEndian
+    after.TransferSyntaxUID = syntax
     after.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
     after.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     joined = (b"".join(_element(element, None) for element in part) for part in (before, after))

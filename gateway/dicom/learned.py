@@ -6,12 +6,11 @@ Type, the equipment that contributed, and the comments of each image. A conventi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pydicom.dataset import Dataset
 
 from gateway.dicom import values
 from gateway.dicom.attributes import PRODUCT, contributor
+from gateway.model.learned import LearnedModel
 
 SUFFIX = " [AI]"
 """Ends the Series Description, which is cut so that this fits."""
@@ -22,24 +21,6 @@ IMAGE_TYPE = "DLRECON"
 PROCESSING_EQUIPMENT = ("109102", "Processing Equipment")
 
 _SHORT_TEXT = 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LearnedModel:
-    """A network that took part in a reconstruction.
-
-    Parameters
-    ----------
-    weights_sha256
-        Of its weights, as hexadecimal digits.
-    trained_for
-        What it was trained for, in the words of its card.
-    """
-
-    name: str
-    version: str
-    weights_sha256: str
-    trained_for: str = ""
 
 
 def mark(ds: Dataset, model: LearnedModel) -> None:

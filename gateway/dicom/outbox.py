@@ -10,6 +10,7 @@ from gateway.model.series import Instance
 
 _PREAMBLE_BYTES = 128
 _GROUP_LENGTH = b"DICM\2\0\0\0UL\4\0"
+_TRANSFER_SYNTAX = b"\2\0\x10\0UI"
 _META_BEGIN = _PREAMBLE_BYTES + len(_GROUP_LENGTH) + 4
 
 
@@ -38,7 +39,24 @@ def dataset_of(content: bytes) -> bytes:
     DamagedFile
         It is no DICOM file.
     """
+    return content[_meta_end(content) :]
+
+
+def syntax_of(content: bytes) -> str:
+    """Read the transfer syntax of a DICOM file that we wrote: in its meta information, that tag is nowhere else.
+
+    Raises
+    ------
+    DamagedFile
+        It is no DICOM file.
+    """
+    meta = content[: _meta_end(content)]
+    begin = meta.find(_TRANSFER_SYNTAX) + len(_TRANSFER_SYNTAX) + 2
+    length = int.from_bytes(meta[begin - 2 : begin], "little")
+    return meta[begin : begin + length].rstrip(b"\0").decode("ascii")
+
+
+def _meta_end(content: bytes) -> int:
     if content[_PREAMBLE_BYTES : _META_BEGIN - 4] != _GROUP_LENGTH:
         raise DamagedFile("a file in the outbox is no DICOM file")
-    meta_bytes = int.from_bytes(content[_META_BEGIN - 4 : _META_BEGIN], "little")
-    return content[_META_BEGIN + meta_bytes :]
+    return _META_BEGIN + int.from_bytes(content[_META_BEGIN - 4 : _META_BEGIN], "little")

@@ -19,6 +19,7 @@ from gateway.dicom.layout import PlacedImage, place
 from gateway.dicom.learned import LearnedModel
 from gateway.dicom.pixels import StoredPixels, store_pixels
 from gateway.model.errors import BadScan, ImageRefused, StorageFault
+from gateway.model.form import Compression
 from gateway.model.header import ScanHeader
 from gateway.model.ids import derive_uid
 from gateway.model.image import Frame, ImageSeries
@@ -150,7 +151,12 @@ def _put_plane(ds: Dataset, image: PlacedImage) -> None:
     ds.add_new("PixelData", "OW", image.values.astype(image.values.dtype.newbyteorder("<")).tobytes())
 
 
-def write_series(datasets: Sequence[Dataset], outbox: Path, on_written: Callable[[int, int], None]) -> Series:
+def write_series(
+    datasets: Sequence[Dataset],
+    outbox: Path,
+    on_written: Callable[[int, int], None],
+    compression: Compression = Compression.NONE,
+) -> Series:
     """Put a series into the outbox, whole and durable, or not at all.
 
     A folder that is there already was left by an attempt that died before it was recorded. The same bytes are reused;
@@ -173,7 +179,7 @@ def write_series(datasets: Sequence[Dataset], outbox: Path, on_written: Callable
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(mode=0o700, parents=True)
         instances = []
-        for ds, content in zip(datasets, encode_series(datasets), strict=True):
+        for ds, content in zip(datasets, encode_series(datasets, compression), strict=True):
             instances.append(_write_instance(content, ds, part, final.name))
             on_written(len(instances), len(datasets))
         _sync_folder(part)

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from gateway.dicom.outbox import read_checked
 from gateway.dicom.status import Outcome, meaning_of
 from gateway.dicom.store import OnStored
+from gateway.dicom.syntaxes import unpacked
 from gateway.dicom.tls import client_context
 from gateway.dicom.wire import SLOWEST_BYTES_PER_S
 from gateway.model.destinations import StowDestination
@@ -30,6 +31,9 @@ READABLE = frozenset({HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.BAD_REQUEST
 
 TRY_LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 """Beside these, every 5xx."""
+
+SYNTAX_REFUSED = 0xC122
+"""Failure reason of an instance whose transfer syntax the archive does not support (PS3.18 table I.2-2)."""
 
 _STORED_INSTANCES, _FAILED_INSTANCES = "00081199", "00081198"
 _INSTANCE_UID, _WARNING_REASON, _FAILURE_REASON = "00081155", "00081196", "00081197"
@@ -63,8 +67,11 @@ def store_by_web(instances: Written, destination: StowDestination, on_stored: On
 
 
 def _store_some(instances: Written, destination: StowDestination, on_stored: OnStored) -> None:
-    """Send one request; where it is too large, two of half the size."""
-    answer = _post(destination, [read_checked(instance, path) for instance, path in instances])
+    """Send one request; where it is too large, two of half the size; where the packing is not taken, without it."""
+    files = [read_checked(instance, path) for instance, path in instances]
+    answer = _post(destination, files)
+    if answer.http_status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE or SYNTAX_REFUSED in answer.failed.values():
+        answer = _post(destination, [unpacked(content) for content in files])
     if answer.http_status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and len(instances) > 1:
         half = len(instances) // 2
         _store_some(instances[:half], destination, on_stored)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from io import BytesIO
-from types import MappingProxyType
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
@@ -13,32 +12,41 @@ from pydicom.errors import InvalidDicomError
 from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from gateway.dicom.outbox import dataset_of
-from gateway.model.destinations import Compression
+from gateway.dicom.codecs import SYNTAXES
+from gateway.dicom.encoding import encode_series
+from gateway.dicom.outbox import dataset_of, syntax_of
+from gateway.model.form import Compression
 
 UNCOMPRESSED = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
-"""The first is what lies in the outbox; the second every peer must take (PS3.5 10.1)."""
-
-COMPRESSED: Mapping[Compression, str] = MappingProxyType({Compression.RLE: str(RLELossless)})
-"""Lossless all of them: the pixels that arrive are those of the outbox, bit by bit."""
-
+"""The first is what lies in the outbox, unless it is packed; the second every peer must take (PS3.5 10.1)."""
 
 def offered(compression: Compression) -> Sequence[str]:
     """List what a peer may choose from, best first; uncompressed is always there to fall back to."""
-    compressed = COMPRESSED.get(compression)
-    return (compressed, *UNCOMPRESSED) if compressed else UNCOMPRESSED
+    packed = SYNTAXES.get(compression)
+    return (packed, *UNCOMPRESSED) if packed else UNCOMPRESSED
 
 
 def encode_as(content: bytes, syntax: str) -> bytes:
-    """Encode the data set of a file of the outbox; only what the peer does not take as it is gets decoded."""
-    if syntax == UNCOMPRESSED[0]:
+    """Encode the data set of a file of the outbox; only what the peer does not take as it lies there gets decoded."""
+    if syntax == syntax_of(content):
         return dataset_of(content)
     ds = dcmread(BytesIO(content))
+    if ds.file_meta.TransferSyntaxUID.is_compressed:
+        ds.decompress(generate_instance_uid=False)
     if syntax not in UNCOMPRESSED:
         ds.compress(syntax, generate_instance_uid=False)
     return encode_dataset(ds, syntax)
+
+
+def unpacked(content: bytes) -> bytes:
+    """Make a whole file uncompressed, for whoever takes files and not this packing."""
+    if syntax_of(content) == UNCOMPRESSED[0]:
+        return content
+    ds = dcmread(BytesIO(content))
+    ds.decompress(generate_instance_uid=False)
+    return next(encode_series([ds]))
 
 
 def encode_dataset(ds: Dataset, syntax: str) -> bytes:

@@ -99,12 +99,12 @@ class JobQueue(WorkQueue[JobState]):
     def succeed(
         self, claimed: ClaimedJob, made: Sequence[Series], destinations: Sequence[str], *, priority: int = 0
     ) -> None:
-        """Commit the outbox: series, their instances with hashes, one delivery for each series and destination."""
+        """Commit the outbox: series, their instances with hashes, a delivery for each destination that a series is for."""
         with writing(self.engine) as connection:
             self._end(connection, claimed.lease, WorkEvent.SUCCEED, progress=1.0, doing="")
             for one in made:
                 series_id = _insert_series(connection, claimed.job, one)
-                for destination in destinations:
+                for destination in one.destinations or destinations:
                     row = {"series_id": series_id, "job_id": claimed.job, "scan_id": claimed.scan}
                     row |= {"destination": destination, "state": DeliveryState.PENDING, "priority": priority}
                     row |= {"routes_version": claimed.routes_version}

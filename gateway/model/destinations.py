@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from gateway.model.form import Compression, Form, ObjectFormat
 from gateway.model.table import Table
 
 AeTitle = Annotated[
@@ -17,14 +17,21 @@ Port = Annotated[int, Field(ge=1, le=65_535)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
-class Compression(StrEnum):
-    """Lossless ways to send pixels."""
+class Outlet(Table):
+    """What every destination says: the form in which it wants series."""
 
-    NONE = "none"
-    RLE = "rle"
+    format: ObjectFormat = ObjectFormat.CLASSIC
+    """MR Image Storage for each image, or one Enhanced MR object for the series."""
+    compression: Compression = Compression.NONE
+    """Lossless packing of the pixels; whoever does not take it over the network gets the series uncompressed."""
+
+    @property
+    def form(self) -> Form:
+        """The two together."""
+        return Form(format=self.format, compression=self.compression)
 
 
-class FolderDestination(Table):
+class FolderDestination(Outlet):
     """A folder on this machine: one sub-folder for each series."""
 
     kind: Literal["folder"] = "folder"
@@ -73,7 +80,7 @@ def _one_protection(encrypted: object, *, plain: bool, how: str) -> None:
         raise ValueError("plain = true contradicts TLS: leave one of them out")
 
 
-class PacsDestination(Table):
+class PacsDestination(Outlet):
     """A PACS that takes a series by C-STORE."""
 
     kind: Literal["pacs"] = "pacs"
@@ -90,8 +97,6 @@ class PacsDestination(Table):
     """How long any single answer may take."""
     max_associations: Annotated[int, Field(ge=1, le=16)] = 2
     """How many associations one series may use at the same time."""
-    compression: Compression = Compression.NONE
-    """Lossless transfer syntax that is offered first; a PACS that does not take it gets the series uncompressed."""
     plain: bool = False
     """Send everything in the clear, readable on the way: on a network of your own only. Either this or a tls table."""
     tls: Tls | None = None
@@ -107,7 +112,7 @@ class PacsDestination(Table):
         return self.model_copy(update={"tls": self.tls.resolved(folder)}) if self.tls else self
 
 
-class StowDestination(Table):
+class StowDestination(Outlet):
     """An archive that takes a series by STOW-RS (DICOMweb)."""
 
     kind: Literal["stow"] = "stow"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +27,10 @@ class Series:
     series_instance_uid: str
     description: str
     instances: tuple[Instance, ...]
+    destinations: tuple[str, ...] = ()
+    """Those that it is written for; without any, all that the job has."""
 
     def below(self, folder: str) -> Series:
         """Name its files from one folder further up."""
-        return replace(self, instances=tuple(replace(one, path=f"{folder}/{one.path}") for one in self.instances))
+        moved = (replace(one, path=str(PurePosixPath(folder, one.path))) for one in self.instances)
+        return replace(self, instances=tuple(moved))

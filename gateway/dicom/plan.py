@@ -1,0 +1,62 @@
+"""Which work a series is the result of, and the UIDs that follow from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.model.form import ObjectFormat
+from gateway.model.ids import derive_uid
+from gateway.model.image import Frame
+from gateway.model.learned import LearnedModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesPlan:
+    """Which work a series is the result of; its UIDs derive from this and nothing else.
+
+    Parameters
+    ----------
+    recording_sha256
+        Of the recording that was reconstructed.
+    rule, recipe, recipe_fingerprint
+        The routing rule that asked for it, the recipe's name, and a digest of all its parameters and weights.
+    description
+        Series Description.
+    received_at
+        When the scan came, in the time zone of the site: becomes Content Date and Time.
+    output_index
+        Which of the recipe's series this is, from 0.
+    model
+        The network that took part, or None for a conventional reconstruction.
+    format
+        Which objects it is made of; another one is another series, as a PACS must never see one UID in two classes.
+    """
+
+    recording_sha256: str
+    rule: str
+    recipe: str
+    recipe_fingerprint: str
+    description: str
+    received_at: datetime
+    output_index: int = 0
+    model: LearnedModel | None = None
+    format: ObjectFormat = ObjectFormat.CLASSIC
+
+    def series_uid(self) -> str:
+        """Derive the Series Instance UID."""
+        return derive_uid("series", *self._identity())
+
+    def instance_uid(self, frame: Frame, number: int) -> str:
+        """Derive the SOP Instance UID of one image."""
+        counters = (frame.slice, frame.contrast, frame.phase, frame.repetition, frame.set)
+        return derive_uid("instance", *self._identity(), *counters, number)
+
+    def other_uid(self, what: str) -> str:
+        """Derive the UID of something else that belongs to the series alone."""
+        return derive_uid(what, *self._identity())
+
+    def _identity(self) -> tuple[str | int, ...]:
+        work = (self.recording_sha256, self.rule, self.recipe, self.recipe_fingerprint, self.output_index)
+        weights = (self.model.weights_sha256,) if self.model else ()
+        return (*work, *weights, *(() if self.format is ObjectFormat.CLASSIC else (self.format,)))
