@@ -13,7 +13,8 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
 from benchmarks.registry import Peers, benchmark
 from gateway.dicom.encoding import encode_series
-from gateway.dicom.series import SeriesPlan, build_series
+from gateway.dicom.plan import SeriesPlan
+from gateway.dicom.series import build_series
 from gateway.model.header import ScanHeader
 from gateway.model.image import Frame, ImageSeries
 from gateway.model.zyx import Zyx

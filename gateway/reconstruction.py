@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from gateway.dicom.series import SeriesPlan, build_series, write_series
+from gateway.dicom.plan import SeriesPlan
+from gateway.dicom.series import build_series, write_series
+from gateway.model.form import Form
 from gateway.model.header import ScanHeader
 from gateway.model.noise import NoiseCovariance
 from gateway.model.readout import Acquisition
@@ -15,11 +17,6 @@ from gateway.model.series import Series
 from gateway.quality.sanity import check_images
 from gateway.recon.engine import reconstruct
 from gateway.routing.choose import Choice
-
-
-BUILDERS: Mapping[ObjectFormat, Callable[[ImageSeries, ScanHeader, SeriesPlan], list[Dataset]]] = MappingProxyType(
-    {ObjectFormat.CLASSIC: build_series, ObjectFormat.ENHANCED: build_enhanced}
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +64,10 @@ def make_series(work: Work, *, device: str, outbox: Path, tell: Teller) -> list[
             description=work.choice.series_description(work.header),
             output_index=index,
             received_at=work.received_at.astimezone(),
+            model=output.model,
         )
         for form, destinations in _forms(work.choice).items():
-            datasets = BUILDERS[form.format](output, work.header, plan)
+            datasets = build_series(output, work.header, replace(plan, format=form.format))
             written = write_series(datasets, outbox / form.folder, lambda _n, _of: None, form.compression)
             made.append(replace(written.below(form.folder), destinations=destinations))
             tell.note("series written", f"{len(written.instances)} instances, {written.series_instance_uid}")

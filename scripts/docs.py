@@ -14,10 +14,11 @@ from pydantic import BaseModel
 from pydicom.uid import UID
 
 from gateway.dicom.association import LARGEST_PDU_BYTES, VERIFICATION
+from gateway.dicom.codecs import SYNTAXES
 from gateway.dicom.pdu import IMPLEMENTATION_VERSION_NAME, OUR_MAX_PDU_BYTES, REJECTIONS
 from gateway.dicom.query import STUDY_ROOT_FIND
 from gateway.dicom.status import STATUSES
-from gateway.dicom.syntaxes import COMPRESSED, UNCOMPRESSED
+from gateway.dicom.syntaxes import UNCOMPRESSED
 from gateway.dicom.wire import SLOWEST_BYTES_PER_S
 from gateway.model.delivery import DELIVERY_TRANSITIONS, DeliveryState
 from gateway.model.ids import IMPLEMENTATION_CLASS_UID
@@ -249,7 +250,7 @@ def conformance_page() -> str:
         for row in STATUSES
     ]
     return CONFORMANCE.format(
-        syntaxes=", ".join(UID(uid).name for uid in (*COMPRESSED.values(), *UNCOMPRESSED)),
+        syntaxes=", ".join(UID(uid).name for uid in (*SYNTAXES.values(), *UNCOMPRESSED)),
         uncompressed=", ".join(UID(uid).name for uid in UNCOMPRESSED),
         verification=VERIFICATION,
         find=STUDY_ROOT_FIND,

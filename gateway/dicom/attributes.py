@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 
 from gateway import __version__
 from gateway.dicom import values
+from gateway.dicom.anatomy import BODY_PARTS
 from gateway.model.header import Measurement, ScanHeader, Study, Subject, System
 from gateway.model.ids import derive_uid
 
@@ -19,18 +20,6 @@ PRODUCT = "MRI Reconstruction Gateway"
 PATIENT_POSITIONS = frozenset({"HFS", "HFP", "HFDR", "HFDL", "FFS", "FFP", "FFDR", "FFDL"})
 
 SEXES = {"M": "M", "MALE": "M", "F": "F", "FEMALE": "F", "O": "O", "OTHER": "O"}
-
-UNPAIRED = frozenset(
-    {
-        *("ABDOMEN", "ABDOMENPELVIS", "AORTA", "BLADDER", "BRAIN", "CERVIX", "CHEST", "CHESTABDOMEN", "CHESTABDPELVIS"),
-        *("COCCYX", "COLON", "CSPINE", "CTSPINE", "DUODENUM", "ESOPHAGUS", "GALLBLADDER", "HEAD", "HEADNECK", "HEART"),
-        *("IAC", "JAW", "LARYNX", "LIVER", "LSPINE", "LSSPINE", "MEDIASTINUM", "NECK", "NECKCHEST", "PANCREAS"),
-        *("PELVIS", "PENIS", "PHARYNX", "PROSTATE", "RECTUM", "SELLA", "SKULL", "SPINE", "SPLEEN", "SSPINE"),
-        *("STERNUM", "STOMACH", "THYMUS", "THYROID", "TLSPINE", "TONGUE", "TRACHEA", "TSPINE", "URETHRA", "UTERUS"),
-        *("VAGINA", "WHOLEBODY"),
-    }
-)
-"""Body parts of which there is one (PS3.16 Annex L): only for these may Laterality be left out."""
 
 SIDES = {"LEFT": "L", "RIGHT": "R"}
 """Words of a body part that name its side, to Laterality."""
@@ -108,12 +97,18 @@ def series_number(measurement: Measurement, output_index: int) -> int:
 
 def _put_body_part(ds: Dataset, body_part: str | None) -> None:
     """Tell part and side apart; an unknown side is empty, and absent where there is only one of the part (type 2C)."""
+    part, side = part_and_side(body_part)
+    put_known(ds, BodyPartExamined=part)
+    if (known := BODY_PARTS.get(part or "")) is None or known.paired:
+        ds.Laterality = side
+
+
+def part_and_side(body_part: str | None) -> tuple[str | None, str | None]:
+    """Read a body part as Body Part Examined and Laterality, each where it is told."""
     words = re.findall(r"[A-Z0-9]+", (body_part or "").upper())
     sides = {SIDES[word] for word in words if word in SIDES}
     part = values.code("".join(word for word in words if word not in SIDES))
-    put_known(ds, BodyPartExamined=part)
-    if part not in UNPAIRED:
-        ds.Laterality = sides.pop() if len(sides) == 1 else None
+    return part, sides.pop() if len(sides) == 1 else None
 
 
 def put_equipment(ds: Dataset, system: System) -> None:
@@ -133,12 +128,17 @@ def put_equipment(ds: Dataset, system: System) -> None:
 
 def contributor(code: str, meaning: str) -> Dataset:
     """Begin an item of the Contributing Equipment Sequence with its purpose (CID 7005)."""
-    purpose = Dataset()
-    purpose.CodeValue = code
-    purpose.CodingSchemeDesignator = "DCM"
-    purpose.CodeMeaning = meaning
     item = Dataset()
-    item.PurposeOfReferenceCodeSequence = [purpose]
+    item.PurposeOfReferenceCodeSequence = [code_item("DCM", code, meaning)]
+    return item
+
+
+def code_item(scheme: str, code: str, meaning: str) -> Dataset:
+    """Make an item of a code sequence (PS3.3 8.8)."""
+    item = Dataset()
+    item.CodeValue = code
+    item.CodingSchemeDesignator = scheme
+    item.CodeMeaning = meaning
     return item
 
 

@@ -12,7 +12,7 @@ from gateway.dicom import values
 from gateway.dicom.attributes import PRODUCT, contributor
 from gateway.model.learned import LearnedModel
 
-SUFFIX = " [AI]"
+SUFFIX = "[AI]"
 """Ends the Series Description, which is cut so that this fits."""
 
 IMAGE_TYPE = "DLRECON"
@@ -26,8 +26,7 @@ _SHORT_TEXT = 1024
 def mark(ds: Dataset, model: LearnedModel) -> None:
     """Mark what all images of a series share."""
     sentence = f"Reconstructed with the neural network {model.name} {model.version}, weights {model.weights_sha256}."
-    description = str(ds.get("SeriesDescription", ""))
-    ds.SeriesDescription = description[: values.LONG - len(SUFFIX)].rstrip() + SUFFIX
+    ds.SeriesDescription = values.text_ending(ds.get("SeriesDescription", ""), SUFFIX)
     ds.ImageType = [*ds.ImageType, IMAGE_TYPE]
     ds.ImageComments = values.text(f"{sentence} {ds.get('ImageComments', '')}", values.LONG_TEXT)
     item = contributor(*PROCESSING_EQUIPMENT)

@@ -12,8 +12,9 @@ from pydicom.dataset import Dataset
 
 from gateway.dicom import values
 from gateway.dicom.attributes import put_known
-from gateway.model.header import Encoding, Limit, ScanHeader, System
-from gateway.model.image import Frame, ImageKind, ImageSeries
+from gateway.dicom.kinds import KINDS
+from gateway.model.header import Encoding, ScanHeader, System
+from gateway.model.image import Frame, ImageSeries
 
 SEQUENCES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -41,19 +42,6 @@ UNKNOWN_SEQUENCE = ("RM", "NONE")
 
 INVERSION = re.compile(r"(?i)inversion.?recovery|(?<![a-z])ir(?![a-z])")
 
-IMAGE_TYPES: Mapping[ImageKind, tuple[str, ...]] = MappingProxyType(
-    {
-        ImageKind.MAGNITUDE: ("ORIGINAL", "PRIMARY", "OTHER", "M"),
-        ImageKind.PHASE: ("ORIGINAL", "PRIMARY", "PHASE MAP", "P"),
-        ImageKind.REAL: ("ORIGINAL", "PRIMARY", "OTHER", "R"),
-        ImageKind.IMAGINARY: ("ORIGINAL", "PRIMARY", "OTHER", "I"),
-        ImageKind.SNR: ("DERIVED", "PRIMARY", "OTHER", "SNR MAP"),
-        ImageKind.NOISE: ("DERIVED", "PRIMARY", "OTHER", "NOISE MAP"),
-        ImageKind.G_FACTOR: ("DERIVED", "PRIMARY", "OTHER", "G FACTOR MAP"),
-    }
-)
-"""Images made from raw data are originals; value 3 is one of the classic IOD's terms, value 4 the part of the image."""
-
 LINE_BY_LINE = frozenset({"cartesian", "epi"})
 
 SIEMENS_TICK_MS = 2.5
@@ -70,15 +58,25 @@ PARTIAL_FOURIER = 0.9
 
 def put_series(ds: Dataset, images: ImageSeries, header: ScanHeader) -> None:
     """Fill what all images of the series share."""
-    encoding = header.encodings[0]
-    ds.ImageType = list(IMAGE_TYPES[images.kind])
+    row, encoding = KINDS[images.kind], header.encodings[0]
+    ds.ImageType = ["DERIVED" if row.derived else "ORIGINAL", "PRIMARY", row.flavor, row.mark]
     ds.ScanningSequence, ds.SequenceVariant = scanning_sequence(header.sequence.sequence_type, encoding.trajectory)
-    ds.ScanOptions = "PFP" if _partial_fourier(encoding.limits.get("kspace_encoding_step_1")) else None
+    ds.ScanOptions = "PFP" if partial_fourier(encoding) else None
     ds.MRAcquisitionType = "3D" if images.three_dimensional else "2D"
     ds.EchoTrainLength = values.integer(encoding.echo_train_length)
     ds.SliceThickness = values.decimal(images.spacing_mm.z, positive=True)
-    _put_sampling(ds, images, encoding)
-    _put_field(ds, header.system)
+    put_known(
+        ds,
+        NumberOfPhaseEncodingSteps=values.integer(images.n_lines) or None,
+        PercentSampling=values.decimal(percent_sampling(images)),
+        PercentPhaseFieldOfView=values.decimal(percent_phase_field_of_view(encoding), positive=True),
+        PixelBandwidth=values.decimal(pixel_bandwidth_hz(images)),
+        NumberOfAverages=values.decimal(number_of_averages(encoding), positive=True),
+        MagneticFieldStrength=values.decimal(header.system.field_strength_t, positive=True),
+        ImagingFrequency=values.decimal(imaging_frequency_mhz(header.system), positive=True),
+        ImagedNucleus=nucleus(header.system),
+        ReceiveCoilName=receive_coil_name(header.system),
+    )
 
 
 def scanning_sequence(sequence_type: str | None, trajectory: str) -> tuple[str | list[str], str]:
@@ -87,71 +85,109 @@ def scanning_sequence(sequence_type: str | None, trajectory: str) -> tuple[str |
     plain = re.sub(r"[^a-z]", "", INVERSION.sub("", asked).lower())
     default = SEQUENCES["epi"] if trajectory.lower() == "epi" else UNKNOWN_SEQUENCE
     scanning, variant = SEQUENCES.get(plain, default)
-    if not INVERSION.search(asked):
+    if not inverts(asked):
         return scanning, variant
     return ("IR" if scanning == "RM" else [scanning, "IR"]), variant
 
 
-def _partial_fourier(lines: Limit | None) -> bool:
+def inverts(sequence_type: str | None) -> bool:
+    """Say whether the sequence begins with an inversion, by its name."""
+    return INVERSION.search(sequence_type or "") is not None
+
+
+def partial_fourier(encoding: Encoding) -> bool:
+    """Say whether lines on one side of k-space were left out on purpose."""
+    lines = encoding.limits.get("kspace_encoding_step_1")
     if lines is None or not lines.minimum < lines.center < lines.maximum:
         return False
     shorter, longer = sorted((lines.center - lines.minimum, lines.maximum - lines.center))
     return shorter < PARTIAL_FOURIER * longer - 1
 
 
-def _put_sampling(ds: Dataset, images: ImageSeries, encoding: Encoding) -> None:
-    averages = encoding.limits.get("average")
+def percent_sampling(images: ImageSeries) -> float | None:
+    """Compare the lines that were measured with those of k-space."""
+    return 100 * images.n_lines / images.encoded_lines if 0 < images.n_lines <= images.encoded_lines else None
+
+
+def percent_phase_field_of_view(encoding: Encoding) -> float | None:
+    """Compare the field of view along the phase encoding with that along the readout."""
     fov = encoding.recon.fov_mm
-    lines, encoded = images.n_lines, images.encoded_lines
+    return 100 * fov.y / fov.x if fov.x > 0 else None
+
+
+def pixel_bandwidth_hz(images: ImageSeries) -> float | None:
+    """Derive the bandwidth of a pixel from how long a readout takes."""
     window_us = images.dwell_time_us * images.readout_samples
-    put_known(
-        ds,
-        NumberOfPhaseEncodingSteps=values.integer(lines) or None,
-        PercentSampling=values.decimal(100 * lines / encoded) if 0 < lines <= encoded else None,
-        PercentPhaseFieldOfView=values.decimal(100 * fov.y / fov.x, positive=True) if fov.x > 0 else None,
-        PixelBandwidth=values.decimal(1e6 / window_us) if window_us > 0 else None,
-        NumberOfAverages=values.decimal(averages.maximum + 1, positive=True) if averages else None,
-    )
+    return 1e6 / window_us if window_us > 0 else None
 
 
-def _put_field(ds: Dataset, system: System) -> None:
-    hertz = system.h1_frequency_hz
-    put_known(
-        ds,
-        MagneticFieldStrength=values.decimal(system.field_strength_t, positive=True),
-        ImagingFrequency=values.decimal(hertz / 1e6, positive=True) if hertz is not None else None,
-        ImagedNucleus="1H" if hertz else None,
-    )
+def number_of_averages(encoding: Encoding) -> float | None:
+    """Count the averages, where the header does."""
+    averages = encoding.limits.get("average")
+    return averages.maximum + 1.0 if averages else None
+
+
+def imaging_frequency_mhz(system: System) -> float | None:
+    """Turn the precession frequency, which MRD has in Hz, into MHz."""
+    return system.h1_frequency_hz / 1e6 if system.h1_frequency_hz is not None else None
+
+
+def nucleus(system: System) -> str | None:
+    """Name the nucleus: MRD knows the frequency of hydrogen alone."""
+    return "1H" if system.h1_frequency_hz else None
+
+
+def receive_coil_name(system: System) -> str | None:
+    """Name the coil, where all its elements share a name: what stands before the colon (``Head_32:1:H12``)."""
+    names = {name.partition(":")[0].strip() for name in system.coil_names.values()}
+    return values.text(names.pop(), values.SHORT) if len(names) == 1 else None
 
 
 def put_frame(ds: Dataset, frame: Frame, header: ScanHeader) -> None:
     """Fill what belongs to one image: the times of its echo and of its acquisition."""
     sequence = header.sequence
-    ds.RepetitionTime = values.decimal(_one_or_nth(sequence.repetition_time_ms, frame.contrast), positive=True)
-    ds.EchoTime = values.decimal(_nth(sequence.echo_time_ms, frame.contrast), positive=True)
+    ds.RepetitionTime = values.decimal(one_or_nth(sequence.repetition_time_ms, frame.contrast), positive=True)
+    ds.EchoTime = values.decimal(nth(sequence.echo_time_ms, frame.contrast), positive=True)
     ds.EchoNumbers = frame.contrast + 1
     ds.AcquisitionNumber = frame.repetition + 1
     if "IR" in ds.ScanningSequence:
-        nth = frame.set or frame.contrast
-        ds.InversionTime = values.decimal(_one_or_nth(sequence.inversion_time_ms, nth), positive=True)
-    began, acquired = header.measurement, acquisition_time(frame.acquisition_time_stamp, header.system.vendor)
-    begun_on, begun_at = values.calendar_date(began.series_date), values.time_of_day(began.series_time)
+        ds.InversionTime = values.decimal(inversion_time_ms(frame, header), positive=True)
+    day, time = acquired(frame, header)
     put_known(
         ds,
-        FlipAngle=values.decimal(_one_or_nth(sequence.flip_angle_deg, frame.contrast)),
-        AcquisitionDate=values.day_of(acquired, begun_on=begun_on, begun_at=begun_at),
-        AcquisitionTime=acquired,
-        TriggerTime=_trigger_time(frame, header),
+        FlipAngle=values.decimal(one_or_nth(sequence.flip_angle_deg, frame.contrast)),
+        AcquisitionDate=day,
+        AcquisitionTime=time,
+        TriggerTime=values.decimal(trigger_time_ms(frame, header)),
     )
 
 
-def _nth(listed: tuple[float, ...], index: int) -> float | None:
+def nth(listed: tuple[float, ...], index: int) -> float | None:
+    """Take the value of one echo."""
     return listed[index] if index < len(listed) else None
 
 
-def _one_or_nth(listed: tuple[float, ...], index: int) -> float | None:
+def one_or_nth(listed: tuple[float, ...], index: int) -> float | None:
     """Take the value that holds for all where only one is listed."""
-    return listed[0] if len(listed) == 1 else _nth(listed, index)
+    return listed[0] if len(listed) == 1 else nth(listed, index)
+
+
+def inversion_time_ms(frame: Frame, header: ScanHeader) -> float | None:
+    """Take the delay after the inversion, which goes by set or by echo."""
+    return one_or_nth(header.sequence.inversion_time_ms, frame.set or frame.contrast)
+
+
+def acquired(frame: Frame, header: ScanHeader) -> tuple[str | None, str | None]:
+    """Say on which day (DA) and at what time (TM) the first readout of an image was measured."""
+    began, time = header.measurement, acquisition_time(frame.acquisition_time_stamp, header.system.vendor)
+    begun_on, begun_at = values.calendar_date(began.series_date), values.time_of_day(began.series_time)
+    return values.day_of(time, begun_on=begun_on, begun_at=begun_at), time
+
+
+def acquisition_moment(frame: Frame, header: ScanHeader) -> str | None:
+    """Say when the first readout of an image was measured, as one moment (DT)."""
+    day, time = acquired(frame, header)
+    return f"{day}{time}" if day and time else None
 
 
 def acquisition_time(stamp: int, vendor: str | None) -> str | None:
@@ -167,12 +203,12 @@ def _siemens(vendor: str | None) -> bool:
     return "siemens" in (vendor or "").lower()
 
 
-def _trigger_time(frame: Frame, header: ScanHeader) -> str | None:
+def trigger_time_ms(frame: Frame, header: ScanHeader) -> float | None:
     """Measure the delay after the R wave, where the scan has cardiac phases."""
     phases = header.encodings[0].limits.get("phase")
     if phases is None or phases.maximum == 0 or not _siemens(header.system.vendor):
         return None
-    return values.decimal(frame.physiology_time_stamp * SIEMENS_TICK_MS)
+    return frame.physiology_time_stamp * SIEMENS_TICK_MS
 
 
 def put_time_series(ds: Dataset, frame: Frame, repetitions: list[int], resolution_ms: float | None) -> None:
@@ -195,7 +231,8 @@ def temporal_resolution_ms(frames: Iterable[Frame], vendor: str | None) -> float
     return SIEMENS_TICK_MS * sum(paces) / len(paces)
 
 
-def put_phase_direction(ds: Dataset, trajectory: str, *, transposed: bool) -> None:
+def phase_direction(trajectory: str, *, transposed: bool) -> str | None:
     """Say which way phase was encoded, where k-space has lines: down the columns, until the image is transposed."""
-    if trajectory.lower() in LINE_BY_LINE:
-        ds.InPlanePhaseEncodingDirection = "ROW" if transposed else "COL"
+    if trajectory.lower() not in LINE_BY_LINE:
+        return None
+    return "ROW" if transposed else "COL"

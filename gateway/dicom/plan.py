@@ -52,9 +52,9 @@ class SeriesPlan:
         counters = (frame.slice, frame.contrast, frame.phase, frame.repetition, frame.set)
         return derive_uid("instance", *self._identity(), *counters, number)
 
-    def other_uid(self, what: str) -> str:
-        """Derive the UID of something else that belongs to the series alone."""
-        return derive_uid(what, *self._identity())
+    def object_uid(self, what: str, number: int = 0) -> str:
+        """Derive the UID of something else that belongs to the series alone, such as an object of many images."""
+        return derive_uid(what, *self._identity(), number)
 
     def _identity(self) -> tuple[str | int, ...]:
         work = (self.recording_sha256, self.rule, self.recipe, self.recipe_fingerprint, self.output_index)

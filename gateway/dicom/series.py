@@ -1,77 +1,38 @@
-"""A reconstructed series as MR Image Storage objects, one for each image, and as files in the outbox."""
+"""A reconstructed series as DICOM objects, and as files in the outbox."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from pydicom.dataset import Dataset
-from pydicom.uid import MRImageStorage
 
-from gateway.dicom import attributes, learned, mr, values
+from gateway.dicom.classic import build_classic
 from gateway.dicom.encoding import encode_series
-from gateway.dicom.layout import PlacedImage, place
-from gateway.dicom.learned import LearnedModel
-from gateway.dicom.pixels import StoredPixels, store_pixels
+from gateway.dicom.enhanced import build_enhanced
+from gateway.dicom.layout import place
+from gateway.dicom.modules import Draft
+from gateway.dicom.pixels import store_pixels
+from gateway.dicom.plan import SeriesPlan
 from gateway.model.errors import BadScan, ImageRefused, StorageFault
-from gateway.model.form import Compression
+from gateway.model.form import Compression, ObjectFormat
 from gateway.model.header import ScanHeader
-from gateway.model.ids import derive_uid
-from gateway.model.image import Frame, ImageSeries
+from gateway.model.image import ImageSeries
 from gateway.model.series import Instance, Series
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeriesPlan:
-    """Which work a series is the result of; its UIDs derive from this and nothing else.
-
-    Parameters
-    ----------
-    recording_sha256
-        Of the recording that was reconstructed.
-    rule, recipe, recipe_fingerprint
-        The routing rule that asked for it, the recipe's name, and a digest of all its parameters and weights.
-    description
-        Series Description.
-    received_at
-        When the scan came, in the time zone of the site: becomes Content Date and Time.
-    output_index
-        Which of the recipe's series this is, from 0.
-    model
-        The network that took part, or None for a conventional reconstruction.
-    """
-
-    recording_sha256: str
-    rule: str
-    recipe: str
-    recipe_fingerprint: str
-    description: str
-    received_at: datetime
-    output_index: int = 0
-    model: LearnedModel | None = None
-
-    def series_uid(self) -> str:
-        """Derive the Series Instance UID."""
-        return derive_uid("series", *self._identity())
-
-    def instance_uid(self, frame: Frame, number: int) -> str:
-        """Derive the SOP Instance UID of one image."""
-        counters = (frame.slice, frame.contrast, frame.phase, frame.repetition, frame.set)
-        return derive_uid("instance", *self._identity(), *counters, number)
-
-    def _identity(self) -> tuple[str | int, ...]:
-        return (self.recording_sha256, self.rule, self.recipe, self.recipe_fingerprint, self.output_index)
+BUILDERS: Mapping[ObjectFormat, Callable[[Draft], list[Dataset]]] = MappingProxyType(
+    {ObjectFormat.CLASSIC: build_classic, ObjectFormat.ENHANCED: build_enhanced}
+)
 
 
 def build_series(images: ImageSeries, header: ScanHeader, plan: SeriesPlan) -> list[Dataset]:
     """Build the objects of a series in the order of their Instance Number; same input, same bytes.
 
-    They come by repetition, set, cardiac phase and echo, then along the normal of the slices.
+    Images come by repetition, set, cardiac phase and echo, then along the normal of the slices.
 
     Raises
     ------
@@ -85,70 +46,8 @@ def build_series(images: ImageSeries, header: ScanHeader, plan: SeriesPlan) -> l
     if not header.encodings:
         raise BadScan("the header describes no encoding")
     stored = store_pixels(images.pixels, images.kind)
-    common = _common(images, header, plan)
-    _put_pixel_format(common, stored)
-    repetitions = sorted({frame.repetition for frame in images.frames})
-    resolution_ms = mr.temporal_resolution_ms(images.frames, header.system.vendor)
-    datasets = []
-    for number, image in enumerate(place(stored.values, images.frames, images.spacing_mm), start=1):
-        ds = Dataset()
-        ds.update(common)
-        ds.SOPInstanceUID = plan.instance_uid(image.frame, number)
-        ds.InstanceNumber = number
-        _put_plane(ds, image)
-        mr.put_frame(ds, image.frame, header)
-        mr.put_time_series(ds, image.frame, repetitions, resolution_ms)
-        mr.put_phase_direction(ds, header.encodings[0].trajectory, transposed=image.transposed)
-        datasets.append(ds)
-    return datasets
-
-
-def _common(images: ImageSeries, header: ScanHeader, plan: SeriesPlan) -> Dataset:
-    """Fill what all images share, but for the format of their pixels."""
-    ds = Dataset()
-    ds.SOPClassUID = MRImageStorage
-    ds.SeriesInstanceUID = plan.series_uid()
-    ds.ContentDate = plan.received_at.strftime("%Y%m%d")
-    ds.TimezoneOffsetFromUTC = plan.received_at.strftime("%z")
-    ds.ContentTime = plan.received_at.strftime("%H%M%S.%f")
-    attributes.put_patient(ds, header.subject, header.study.date)
-    attributes.put_study(ds, header.study, recording_sha256=plan.recording_sha256)
-    attributes.put_series(ds, header, recording_sha256=plan.recording_sha256, output_index=plan.output_index)
-    attributes.put_equipment(ds, header.system)
-    attributes.put_quality(ds)
-    attributes.put_known(
-        ds,
-        SeriesDescription=values.text(plan.description),
-        ImageComments=values.text(" ".join(images.notes), values.LONG_TEXT),
-    )
-    mr.put_series(ds, images, header)
-    if plan.model is not None:
-        learned.mark(ds, plan.model)
-    attributes.put_character_set(ds)
-    return ds
-
-
-def _put_pixel_format(ds: Dataset, stored: StoredPixels) -> None:
-    ds.SamplesPerPixel = 1
-    ds.PhotometricInterpretation = "MONOCHROME2"
-    ds.BitsAllocated = 16
-    ds.BitsStored = stored.bits_stored
-    ds.HighBit = stored.bits_stored - 1
-    ds.PixelRepresentation = int(stored.signed)
-    ds.WindowCenter = values.decimal(stored.window_center)
-    ds.WindowWidth = values.decimal(stored.window_width)
-
-
-def _put_plane(ds: Dataset, image: PlacedImage) -> None:
-    """Fill place and pixels of one image."""
-    plane = image.plane
-    ds.ImagePositionPatient = [values.decimal(x) for x in plane.position_mm.tolist()]
-    ds.ImageOrientationPatient = [values.decimal(x) for x in (*plane.row.tolist(), *plane.column.tolist())]
-    ds.PixelSpacing = [values.decimal(plane.between_rows_mm), values.decimal(plane.between_columns_mm)]
-    ds.SliceLocation = values.decimal(plane.location_mm)
-    attributes.put_known(ds, SpacingBetweenSlices=values.decimal(image.between_slices_mm))
-    ds.Rows, ds.Columns = image.values.shape
-    ds.add_new("PixelData", "OW", image.values.astype(image.values.dtype.newbyteorder("<")).tobytes())
+    placed = place(stored.values, images.frames, images.spacing_mm)
+    return BUILDERS[plan.format](Draft(images=images, header=header, plan=plan, stored=stored, placed=placed))
 
 
 def write_series(

@@ -22,6 +22,7 @@ from gateway.model.form import Compression
 UNCOMPRESSED = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
 """The first is what lies in the outbox, unless it is packed; the second every peer must take (PS3.5 10.1)."""
 
+
 def offered(compression: Compression) -> Sequence[str]:
     """List what a peer may choose from, best first; uncompressed is always there to fall back to."""
     packed = SYNTAXES.get(compression)

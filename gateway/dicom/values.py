@@ -59,6 +59,12 @@ def text(value: str | None, limit: int = LONG) -> str | None:
     return clean[:limit].strip() or None
 
 
+def text_ending(value: str | None, ending: str) -> str | None:
+    """Clean text for LO, and cut it so that a word still fits at its end."""
+    begin = text(value, LONG - len(ending) - 1) if ending else text(value)
+    return " ".join(part for part in (begin, ending) if part) or None
+
+
 def _printable(value: str) -> str:
     """Remove what no VR allows; a backslash would start a second value."""
     kept = (" " if unicodedata.category(c) in {"Cc", "Zl", "Zp"} else c for c in value if _allowed(c))
@@ -165,6 +171,11 @@ def decimal(value: float | None, *, positive: bool = False) -> str | None:
     if value is None or not math.isfinite(value) or abs(value) > _LARGEST_DECIMAL or (positive and value <= 0):
         return None
     return format_number_as_ds(float(value) + 0.0)
+
+
+def positive(value: float | None) -> float | None:
+    """Take a number for FD as it is, where it is above zero and of a size that means something."""
+    return None if decimal(value, positive=True) is None else value
 
 
 def integer(value: int | None) -> int | None:

@@ -99,7 +99,7 @@ class JobQueue(WorkQueue[JobState]):
     def succeed(
         self, claimed: ClaimedJob, made: Sequence[Series], destinations: Sequence[str], *, priority: int = 0
     ) -> None:
-        """Commit the outbox: series, their instances with hashes, a delivery for each destination that a series is for."""
+        """Commit the outbox: series, their instances with hashes, a delivery for each destination of a series."""
         with writing(self.engine) as connection:
             self._end(connection, claimed.lease, WorkEvent.SUCCEED, progress=1.0, doing="")
             for one in made:

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from gateway.model.learned import LearnedModel
 from gateway.model.zyx import Zyx
 
 Vector: TypeAlias = tuple[float, float, float]
@@ -37,9 +38,25 @@ class ImageKind(StrEnum):
     """Standard deviation of the noise of the magnitude where there is signal, in the units of the magnitude."""
     G_FACTOR = "g-factor"
     """Noise over that of a scan of every line, beyond the root of how many fewer were measured (Pruessmann 1999)."""
+    UNCERTAINTY = "uncertainty"
+    """How far the magnitude may be from the truth, one standard deviation, in the units of the magnitude."""
+    T1 = "t1"
+    """Milliseconds."""
+    T2 = "t2"
+    """Milliseconds."""
+    T2_STAR = "t2-star"
+    """Milliseconds."""
+    ADC = "adc"
+    """Square micrometres per second, that is 1e-6 mm2/s."""
+    FAT_FRACTION = "fat-fraction"
+    """Percent of the protons."""
+    VELOCITY = "velocity"
+    """Signed, millimetres per second."""
+    FIELD = "field"
+    """Signed, hertz off the resonance."""
 
 
-MAY_BE_EVEN = frozenset({ImageKind.NOISE, ImageKind.G_FACTOR})
+MAY_BE_EVEN = frozenset({ImageKind.NOISE, ImageKind.G_FACTOR, ImageKind.UNCERTAINTY})
 """Maps that are rightly the same everywhere, as in a scan of every line; of an image that is a fault."""
 
 
@@ -93,6 +110,8 @@ class ImageSeries:
     """Samples of a readout over the oversampled field of view."""
     notes: tuple[str, ...] = field(default=())
     """What the reader of the series should know, one sentence each."""
+    model: LearnedModel | None = None
+    """The network that took part; a conventional reconstruction has none."""
 
     def parts(self) -> tuple[ImageSeries, ...]:
         """Split complex pixels into real and imaginary part; any other series is its own only part."""

@@ -10,7 +10,7 @@ from itertools import permutations, product
 import numpy as np
 import numpy.typing as npt
 
-from gateway.dicom.series import SeriesPlan
+from gateway.dicom.plan import SeriesPlan
 from gateway.model import header as mrd
 from gateway.model.image import Frame, ImageKind, ImageSeries, Vector
 from gateway.model.zyx import Zyx

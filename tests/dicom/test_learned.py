@@ -12,8 +12,8 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from gateway.dicom.encoding import encode_series
-from gateway.dicom.learned import LearnedModel
 from gateway.dicom.series import build_series
+from gateway.model.learned import LearnedModel
 from tests.dicom import scans
 
 MODEL = LearnedModel(name="varnet-knee", version="2.1", weights_sha256="cafe" * 16, trained_for="Knee, 4x, 3 T.")

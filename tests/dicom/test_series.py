@@ -20,7 +20,8 @@ from pydicom import config, dcmread, dcmwrite
 from pydicom.dataset import Dataset
 
 from gateway.dicom.encoding import encode_series
-from gateway.dicom.series import SeriesPlan, build_series, write_series
+from gateway.dicom.plan import SeriesPlan
+from gateway.dicom.series import build_series, write_series
 from gateway.model.errors import BadScan, ImageRefused, StorageFault
 from gateway.model.header import ScanHeader, Sequence as MrSequence
 from gateway.model.ids import IMPLEMENTATION_CLASS_UID

@@ -1,0 +1,130 @@
+"""Body parts (PS3.16 annex L, table L-1): the code of each, and whether there are two of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+
+class BodyPart(NamedTuple):
+    """A body part as SNOMED CT calls it."""
+
+    code: str
+    meaning: str
+    paired: bool = False
+
+
+BODY_PARTS: Mapping[str, BodyPart] = MappingProxyType(
+    {
+        "ABDOMEN": BodyPart("818981001", "Abdomen"),
+        "ABDOMENPELVIS": BodyPart("818982008", "Abdomen and Pelvis"),
+        "ACJOINT": BodyPart("85856004", "Acromioclavicular joint", paired=True),
+        "ADRENAL": BodyPart("23451007", "Adrenal gland", paired=True),
+        "ANKLE": BodyPart("70258002", "Ankle joint", paired=True),
+        "AORTA": BodyPart("15825003", "Aorta"),
+        "AXILLA": BodyPart("91470000", "Axilla", paired=True),
+        "BILEDUCT": BodyPart("28273000", "Bile duct"),
+        "BLADDER": BodyPart("89837001", "Bladder"),
+        "BRAIN": BodyPart("12738006", "Brain"),
+        "BREAST": BodyPart("76752008", "Breast", paired=True),
+        "CALCANEUS": BodyPart("80144004", "Calcaneus", paired=True),
+        "CALF": BodyPart("53840002", "Calf of leg", paired=True),
+        "CAROTID": BodyPart("69105007", "Carotid Artery", paired=True),
+        "CERVIX": BodyPart("71252005", "Cervix"),
+        "CHEST": BodyPart("816094009", "Chest"),
+        "CHESTABDOMEN": BodyPart("416550000", "Chest and Abdomen"),
+        "CHESTABDPELVIS": BodyPart("416775004", "Chest, Abdomen and Pelvis"),
+        "CLAVICLE": BodyPart("51299004", "Clavicle", paired=True),
+        "COCCYX": BodyPart("64688005", "Coccyx"),
+        "COLON": BodyPart("71854001", "Colon"),
+        "CSPINE": BodyPart("122494005", "Cervical spine"),
+        "CTSPINE": BodyPart("1217257000", "Cervico-thoracic spine"),
+        "DUODENUM": BodyPart("38848004", "Duodenum"),
+        "EAR": BodyPart("117590005", "Ear", paired=True),
+        "ELBOW": BodyPart("16953009", "Elbow joint", paired=True),
+        "ESOPHAGUS": BodyPart("32849002", "Esophagus"),
+        "EXTREMITY": BodyPart("66019005", "Extremity", paired=True),
+        "EYE": BodyPart("81745001", "Eye", paired=True),
+        "FACE": BodyPart("89545001", "Face"),
+        "FEMUR": BodyPart("71341001", "Femur", paired=True),
+        "FINGER": BodyPart("7569003", "Finger", paired=True),
+        "FOOT": BodyPart("56459004", "Foot", paired=True),
+        "FOREARM": BodyPart("14975008", "Forearm", paired=True),
+        "GALLBLADDER": BodyPart("28231008", "Gallbladder"),
+        "HAND": BodyPart("85562004", "Hand", paired=True),
+        "HEAD": BodyPart("69536005", "Head"),
+        "HEADNECK": BodyPart("774007", "Head and Neck"),
+        "HEART": BodyPart("80891009", "Heart"),
+        "HIP": BodyPart("24136001", "Hip joint", paired=True),
+        "HUMERUS": BodyPart("85050009", "Humerus", paired=True),
+        "IAC": BodyPart("361078006", "Internal Auditory Canal", paired=True),
+        "ILIUM": BodyPart("22356005", "Ilium", paired=True),
+        "JAW": BodyPart("661005", "Jaw region"),
+        "KIDNEY": BodyPart("64033007", "Kidney", paired=True),
+        "KNEE": BodyPart("72696002", "Knee", paired=True),
+        "LARYNX": BodyPart("4596009", "Larynx"),
+        "LIVER": BodyPart("10200004", "Liver"),
+        "LOWERLEG": BodyPart("30021000", "Lower leg", paired=True),
+        "LOWERLIMB": BodyPart("61685007", "Lower limb", paired=True),
+        "LSPINE": BodyPart("122496007", "Lumbar spine"),
+        "LSSPINE": BodyPart("1217253001", "Lumbo-sacral spine"),
+        "LUNG": BodyPart("39607008", "Lung", paired=True),
+        "MEDIASTINUM": BodyPart("72410000", "Mediastinum"),
+        "NECK": BodyPart("45048000", "Neck"),
+        "NECKCHEST": BodyPart("417437006", "Neck and Chest"),
+        "OPTICCANAL": BodyPart("55024004", "Optic canal", paired=True),
+        "ORBIT": BodyPart("363654007", "Orbital structure", paired=True),
+        "OVARY": BodyPart("15497006", "Ovary", paired=True),
+        "PANCREAS": BodyPart("15776009", "Pancreas"),
+        "PAROTID": BodyPart("45289007", "Parotid gland", paired=True),
+        "PATELLA": BodyPart("64234005", "Patella", paired=True),
+        "PELVIS": BodyPart("816092008", "Pelvis"),
+        "PELVISLOWEXTREMT": BodyPart("1231522001", "Pelvis and lower extremities"),
+        "PENIS": BodyPart("18911002", "Penis"),
+        "PHARYNX": BodyPart("54066008", "Pharynx"),
+        "PROSTATE": BodyPart("41216001", "Prostate"),
+        "RADIUS": BodyPart("62413002", "Radius", paired=True),
+        "RADIUSULNA": BodyPart("110535000", "Radius and ulna", paired=True),
+        "RECTUM": BodyPart("34402009", "Rectum"),
+        "RETROPERITONEUM": BodyPart("82849001", "Retroperitoneum"),
+        "RIB": BodyPart("113197003", "Rib", paired=True),
+        "SCAPULA": BodyPart("79601000", "Scapula", paired=True),
+        "SCROTUM": BodyPart("20233005", "Scrotum"),
+        "SELLA": BodyPart("42575006", "Sella turcica"),
+        "SHOULDER": BodyPart("16982005", "Shoulder", paired=True),
+        "SIJOINT": BodyPart("39723000", "Sacroiliac joint", paired=True),
+        "SKULL": BodyPart("89546000", "Skull"),
+        "SPINE": BodyPart("421060004", "Spine"),
+        "SPLEEN": BodyPart("78961009", "Spleen"),
+        "SSPINE": BodyPart("54735007", "Sacrum"),
+        "STERNUM": BodyPart("56873002", "Sternum"),
+        "STOMACH": BodyPart("69695003", "Stomach"),
+        "SUBMANDIBULAR": BodyPart("54019009", "Submandibular gland", paired=True),
+        "TESTIS": BodyPart("40689003", "Testis", paired=True),
+        "THIGH": BodyPart("68367000", "Thigh", paired=True),
+        "THUMB": BodyPart("76505004", "Thumb", paired=True),
+        "THYMUS": BodyPart("9875009", "Thymus", paired=True),
+        "THYROID": BodyPart("69748006", "Thyroid"),
+        "TIBIAFIBULA": BodyPart("110536004", "Tibia and fibula", paired=True),
+        "TLSPINE": BodyPart("1217256009", "Thoraco-lumbar spine"),
+        "TMJ": BodyPart("53620006", "Temporomandibular joint", paired=True),
+        "TOE": BodyPart("29707007", "Toe", paired=True),
+        "TONGUE": BodyPart("21974007", "Tongue"),
+        "TRACHEA": BodyPart("44567001", "Trachea"),
+        "TSPINE": BodyPart("122495006", "Thoracic spine"),
+        "ULNA": BodyPart("23416004", "Ulna", paired=True),
+        "UPPERARM": BodyPart("40983000", "Upper arm", paired=True),
+        "UPPERLIMB": BodyPart("53120007", "Upper limb", paired=True),
+        "URETHRA": BodyPart("13648007", "Urethra"),
+        "UTERUS": BodyPart("35039007", "Uterus"),
+        "VAGINA": BodyPart("76784001", "Vagina"),
+        "WHOLEBODY": BodyPart("38266002", "Entire body"),
+        "WRIST": BodyPart("74670003", "Wrist joint", paired=True),
+        "ZYGOMA": BodyPart("13881006", "Zygoma", paired=True),
+    }
+)
+"""By Body Part Examined; of what is not here it is not known whether it is paired."""
+
+SOMEWHERE = BodyPart("123037004", "Body structure")
+"""The code that claims nothing, where an Enhanced object must name a region and the scan did not."""
