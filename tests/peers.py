@@ -111,6 +111,12 @@ class Orthanc:
         with urllib.request.urlopen(self.http_url + path, timeout=START_S) as answer:
             return json.load(answer)
 
+    def get_bytes(self, path: str) -> bytes:
+        """Ask for a file: ``get_bytes("/instances/ID/file")``."""
+        with urllib.request.urlopen(self.http_url + path, timeout=START_S) as answer:
+            content: bytes = answer.read()
+            return content
+
 
 @contextmanager
 def running_orthanc(folder: Path, ae_title: str = "TESTPACS") -> Iterator[Orthanc]:

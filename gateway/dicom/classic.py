@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydicom.dataset import Dataset
 from pydicom.uid import MRImageStorage
 
-from gateway.dicom import attributes, mr, values
+from gateway.dicom import attributes, learned, mr, values
 from gateway.dicom.layout import PlacedImage
 from gateway.dicom.modules import Draft, finish, put_window, real_world_value, series_attributes
 from gateway.model.image import ImageKind
@@ -40,6 +40,8 @@ def _common(draft: Draft) -> Dataset:
     if draft.images.kind is not ImageKind.MAGNITUDE:
         ds.RealWorldValueMappingSequence = [real_world_value(draft)]
     mr.put_series(ds, draft.images, draft.header)
+    if draft.plan.model is not None:
+        ds.ImageType = [*ds.ImageType, learned.IMAGE_TYPE]
     finish(ds, draft.plan)
     return ds
 

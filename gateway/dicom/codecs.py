@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+import jpeg_ls  # noqa: F401 - pydicom packs and unpacks by these three; one that is absent shows at the start
 import numpy as np
+import openjpeg  # noqa: F401 - as above
+import pylibjpeg  # noqa: F401 - as above
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.pixels.encoders.base import get_encoder
@@ -21,6 +24,16 @@ SYNTAXES: Mapping[Compression, str] = MappingProxyType(
     }
 )
 """Transfer syntax of each; the pixels that come out are those that went in, bit by bit."""
+
+
+SMALLEST_JPEG_2000 = 32
+"""Our encoder halves an image five times, which fewer rows or columns do not allow."""
+
+
+def packing_of(ds: Dataset, compression: Compression) -> Compression:
+    """Say how an object can be packed: what is too small for it stays as it is, as every peer takes that."""
+    too_small = compression is Compression.JPEG_2000 and min(ds.Rows, ds.Columns) < SMALLEST_JPEG_2000
+    return Compression.NONE if too_small else compression
 
 
 def pack(ds: Dataset, compression: Compression) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 from gateway.dicom import mr
 from gateway.dicom.layout import PlacedImage
 from gateway.model.header import ScanHeader
+from gateway.model.image import Frame
 
 _LOCATION_DIGITS = 3
 """Frames whose places differ by less than a micrometre are at the same one."""
@@ -40,6 +41,9 @@ SLICE = Dimension(pointer="InStackPositionNumber", group="FrameContentSequence",
 LABEL = "FrameLabel"
 """Tells apart what has a counter and no value with a unit: sets, and echoes or cardiac phases without their times."""
 
+WORDS = {"contrast": "echo"}
+"""What people call a counter, where that is another word."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dimensions:
@@ -47,6 +51,13 @@ class Dimensions:
 
     used: tuple[Dimension, ...]
     ranks: Mapping[Dimension, Mapping[tuple[int, Any], int]]
+
+    counters: tuple[str, ...]
+    """Those of a frame that its label names."""
+
+    def label(self, frame: Frame) -> str:
+        """Name what has no value with a unit, counted from 1 as people do."""
+        return ", ".join(f"{WORDS.get(name, name)} {getattr(frame, name) + 1}" for name in self.counters)
 
     def names(self, pointer: str) -> bool:
         """Say whether an attribute is needed to tell the frames apart."""
@@ -66,15 +77,17 @@ def dimensions_of(images: Sequence[PlacedImage], header: ScanHeader) -> Dimensio
     timed_phases = all(mr.trigger_time_ms(image.frame, header) is not None for image in images)
     timed_echoes = all(mr.nth(header.sequence.echo_time_ms, image.frame.contrast) for image in images)
 
-    def unnamed(image: PlacedImage) -> tuple[int, int, int]:
-        frame = image.frame
-        return frame.set, 0 if timed_phases else frame.phase, 0 if timed_echoes else frame.contrast
-
-    label = Dimension(pointer=LABEL, group="FrameContentSequence", place=unnamed)
+    untimed = {"set": True, "phase": not timed_phases, "contrast": not timed_echoes}
+    counters = tuple(counter for counter, is_untimed in untimed.items() if is_untimed)
+    label = Dimension(
+        pointer=LABEL,
+        group="FrameContentSequence",
+        place=lambda image: tuple(getattr(image.frame, counter) for counter in counters),
+    )
     named = (*((PHASE,) if timed_phases else ()), *((ECHO,) if timed_echoes else ()))
     ranks = {dimension: _ranks(dimension, images) for dimension in (TIME, label, *named, STACK, SLICE)}
     used = (dimension for dimension, places in ranks.items() if dimension.always or len(places) > 1)
-    return Dimensions(used=tuple(used), ranks=ranks)
+    return Dimensions(used=tuple(used), ranks=ranks, counters=counters)
 
 
 def _within(dimension: Dimension, image: PlacedImage) -> tuple[int, Any]:

@@ -11,7 +11,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_data_element
 from pydicom.uid import ExplicitVRLittleEndian
 
-from gateway.dicom.codecs import SYNTAXES, pack
+from gateway.dicom.codecs import SYNTAXES, pack, packing_of
 from gateway.dicom.pdu import IMPLEMENTATION_VERSION_NAME
 from gateway.model.form import Compression
 from gateway.model.ids import IMPLEMENTATION_CLASS_UID
@@ -29,10 +29,11 @@ def encode_series(datasets: Sequence[Dataset], compression: Compression = Compre
     character_set = datasets[0].get("SpecificCharacterSet")
     shared = {known: _element(first[known], character_set) for known in first.keys() & last.keys()}
     for ds in datasets:
+        packing = packing_of(ds, compression)
         elements = (ds.get_item(tag) for tag in sorted(ds.keys()) if tag != _PIXEL_DATA)
         encoded = (shared.get(id(element)) or _element(element, character_set) for element in elements)
-        pixels = _pixel_data(ds, compression) if _PIXEL_DATA in ds else b""
-        yield b"".join([_PREAMBLE, _file_meta(ds, compression), *encoded, pixels])
+        pixels = _pixel_data(ds, packing) if _PIXEL_DATA in ds else b""
+        yield b"".join([_PREAMBLE, _file_meta(ds, packing), *encoded, pixels])
 
 
 def _pixel_data(ds: Dataset, compression: Compression) -> bytes:

@@ -1,8 +1,8 @@
 """The functional groups of an Enhanced MR object (PS3.3 A.36.2.4): what is said of a frame, or of all at once.
 
 Only what the scan has told is said. Frames are therefore DERIVED: for ORIGINAL ones the standard wants specific
-absorption rate, coils and preparation pulses, which no MRD header has (docs/adr). Groups that checkers want whole or
-not at all are left out for the same reason; what is known of those stands in Image Comments.
+absorption rate, coils and preparation pulses, which no MRD header has (docs/adr/0016). Groups that checkers want whole
+or not at all are left out for the same reason; what is known of those stands in Image Comments.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gateway.dicom.attributes import code_item, part_and_side, put_known
 from gateway.dicom.dimensions import LABEL, SLICE, TIME, Dimensions
 from gateway.dicom.layout import PlacedImage
 from gateway.dicom.modules import Draft, put_window, real_world_value
-from gateway.model.image import Frame, ImageKind
+from gateway.model.image import ImageKind
 
 Groups: TypeAlias = Mapping[str, Dataset]
 """The one item of each group, by the keyword of its sequence."""
@@ -128,21 +128,15 @@ def _of_plane(draft: Draft) -> Callable[[PlacedImage], Groups]:
 
     @cache
     def groups(orientation: tuple[str, ...], spacing: tuple[str | None, ...], *, transposed: bool) -> Groups:
-        encoding = draft.header.encodings[0]
         measures, plane, field = Dataset(), Dataset(), Dataset()
         plane.ImageOrientationPatient = list(orientation)
         measures.PixelSpacing = list(spacing[:2])
         measures.SliceThickness = values.decimal(draft.images.spacing_mm.z, positive=True)
         put_known(measures, SpacingBetweenSlices=spacing[2])
-        direction = mr.phase_direction(encoding.trajectory, transposed=transposed)
-        put_known(
-            field,
-            InPlanePhaseEncodingDirection={"COL": "COLUMN"}.get(direction or "", direction),
-            MRAcquisitionFrequencyEncodingSteps=values.integer(encoding.encoded.matrix.x),
-            MRAcquisitionPhaseEncodingStepsInPlane=values.integer(draft.images.n_lines) or None,
-            PercentSampling=values.decimal(mr.percent_sampling(draft.images)),
-            PercentPhaseFieldOfView=values.decimal(mr.percent_phase_field_of_view(encoding), positive=True),
-        )
+        direction = mr.phase_direction(draft.header.encodings[0].trajectory, transposed=transposed)
+        if direction is not None:  # a group for k-space that has lines
+            field.InPlanePhaseEncodingDirection = {"COL": "COLUMN"}.get(direction, direction)
+            put_known(field, **_sampling(draft))
         return {
             "PixelMeasuresSequence": measures,
             "PlaneOrientationSequence": plane,
@@ -161,6 +155,16 @@ def _of_plane(draft: Draft) -> Callable[[PlacedImage], Groups]:
     return of
 
 
+def _sampling(draft: Draft) -> dict[str, object]:
+    encoding = draft.header.encodings[0]
+    return {
+        "MRAcquisitionFrequencyEncodingSteps": values.integer(encoding.encoded.matrix.x),
+        "MRAcquisitionPhaseEncodingStepsInPlane": values.integer(draft.images.n_lines) or None,
+        "PercentSampling": values.decimal(mr.percent_sampling(draft.images)),
+        "PercentPhaseFieldOfView": values.decimal(mr.percent_phase_field_of_view(encoding), positive=True),
+    }
+
+
 def _decimals(numbers: Iterable[float]) -> tuple[str, ...]:
     return tuple(values.decimal(number) or "0" for number in numbers)
 
@@ -175,7 +179,7 @@ def _of_frame(draft: Draft, image: PlacedImage, dimensions: Dimensions) -> Group
     put_known(
         content,
         TemporalPositionIndex=dimensions.index(image, TIME) if dimensions.names(TIME.pointer) else None,
-        FrameLabel=label(frame) if dimensions.names(LABEL) else None,
+        FrameLabel=dimensions.label(frame) if dimensions.names(LABEL) else None,
         FrameAcquisitionDateTime=mr.acquisition_moment(frame, header),
         FrameComments=_mark(draft),
     )
@@ -186,11 +190,6 @@ def _of_frame(draft: Draft, image: PlacedImage, dimensions: Dimensions) -> Group
         "PlanePositionSequence": position,
         **_known("CardiacSynchronizationSequence", cardiac),
     }
-
-
-def label(frame: Frame) -> str:
-    """Name what distinguishes a frame but place and time, counted from 1 as people do."""
-    return f"set {frame.set + 1}, phase {frame.phase + 1}, echo {frame.contrast + 1}"
 
 
 def _mark(draft: Draft) -> str | None:

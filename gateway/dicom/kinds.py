@@ -56,7 +56,8 @@ class KindRow:
 MAGNITUDE_BITS = 12
 """Twelve bits stored in sixteen: what every viewer takes."""
 
-_RATIO = Unit(code="1", meaning="no units", steps=1000)
+_TENTH = Unit(code="1", meaning="no units", steps=10)
+_THOUSANDTH = Unit(code="1", meaning="no units", steps=1000)
 _MS = Unit(code="ms", meaning="millisecond")
 
 KINDS: Mapping[ImageKind, KindRow] = MappingProxyType(
@@ -72,12 +73,14 @@ KINDS: Mapping[ImageKind, KindRow] = MappingProxyType(
         ),
         ImageKind.REAL: KindRow(mark="R", component="REAL", title="real", signed=True),
         ImageKind.IMAGINARY: KindRow(mark="I", component="IMAGINARY", title="imaginary", signed=True),
-        ImageKind.SNR: KindRow(
-            mark="SNR MAP", derived=True, contrast="DIVISION", title="SNR", unit=Unit(code="1", meaning="no units", steps=10)
-        ),
+        ImageKind.SNR: KindRow(mark="SNR MAP", derived=True, contrast="DIVISION", title="SNR", unit=_TENTH),
         ImageKind.NOISE: KindRow(mark="NOISE MAP", derived=True, contrast="STD_DEVIATION", title="noise"),
-        ImageKind.G_FACTOR: KindRow(mark="G FACTOR MAP", derived=True, contrast="DIVISION", title="g-factor", unit=_RATIO),
-        ImageKind.UNCERTAINTY: KindRow(mark="UNCERTAINTY MAP", derived=True, contrast="STD_DEVIATION", title="uncertainty"),
+        ImageKind.G_FACTOR: KindRow(
+            mark="G FACTOR MAP", derived=True, contrast="DIVISION", title="g-factor", unit=_THOUSANDTH
+        ),
+        ImageKind.UNCERTAINTY: KindRow(
+            mark="UNCERTAINTY MAP", derived=True, contrast="STD_DEVIATION", title="uncertainty"
+        ),
         ImageKind.T1: KindRow(flavor="T1 MAP", mark="T1", derived=True, title="T1", unit=_MS),
         ImageKind.T2: KindRow(flavor="T2 MAP", mark="T2", derived=True, title="T2", unit=_MS),
         ImageKind.T2_STAR: KindRow(

@@ -16,7 +16,8 @@ SUFFIX = "[AI]"
 """Ends the Series Description, which is cut so that this fits."""
 
 IMAGE_TYPE = "DLRECON"
-"""Last value of Image Type; without an underscore, at which dcm2niix splits."""
+"""Last value of Image Type; without an underscore, at which dcm2niix splits. An Enhanced object has no room for it
+(C.8.16.1): there the comments of each frame say it."""
 
 PROCESSING_EQUIPMENT = ("109102", "Processing Equipment")
 
@@ -24,10 +25,9 @@ _SHORT_TEXT = 1024
 
 
 def mark(ds: Dataset, model: LearnedModel) -> None:
-    """Mark what all images of a series share."""
+    """Mark what all images of a series share, but for Image Type."""
     sentence = f"Reconstructed with the neural network {model.name} {model.version}, weights {model.weights_sha256}."
     ds.SeriesDescription = values.text_ending(ds.get("SeriesDescription", ""), SUFFIX)
-    ds.ImageType = [*ds.ImageType, IMAGE_TYPE]
     ds.ImageComments = values.text(f"{sentence} {ds.get('ImageComments', '')}", values.LONG_TEXT)
     item = contributor(*PROCESSING_EQUIPMENT)
     item.Manufacturer = PRODUCT

@@ -61,7 +61,7 @@ def put_series(ds: Dataset, images: ImageSeries, header: ScanHeader) -> None:
     row, encoding = KINDS[images.kind], header.encodings[0]
     ds.ImageType = ["DERIVED" if row.derived else "ORIGINAL", "PRIMARY", row.flavor, row.mark]
     ds.ScanningSequence, ds.SequenceVariant = scanning_sequence(header.sequence.sequence_type, encoding.trajectory)
-    ds.ScanOptions = "PFP" if partial_fourier(encoding) else None
+    ds.ScanOptions = scan_options(header) or None
     ds.MRAcquisitionType = "3D" if images.three_dimensional else "2D"
     ds.EchoTrainLength = values.integer(encoding.echo_train_length)
     ds.SliceThickness = values.decimal(images.spacing_mm.z, positive=True)
@@ -76,6 +76,7 @@ def put_series(ds: Dataset, images: ImageSeries, header: ScanHeader) -> None:
         ImagingFrequency=values.decimal(imaging_frequency_mhz(header.system), positive=True),
         ImagedNucleus=nucleus(header.system),
         ReceiveCoilName=receive_coil_name(header.system),
+        CardiacNumberOfImages=cardiac_phases(header) if gated(header) else None,
     )
 
 
@@ -88,6 +89,23 @@ def scanning_sequence(sequence_type: str | None, trajectory: str) -> tuple[str |
     if not inverts(asked):
         return scanning, variant
     return ("IR" if scanning == "RM" else [scanning, "IR"]), variant
+
+
+def scan_options(header: ScanHeader) -> list[str]:
+    """List what the scan did besides its sequence: partial Fourier along the phase, cardiac gating."""
+    known = {"PFP": partial_fourier(header.encodings[0]), "CG": gated(header)}
+    return [option for option, done in known.items() if done]
+
+
+def cardiac_phases(header: ScanHeader) -> int:
+    """Count the cardiac phases by the limits of the encoding."""
+    phases = header.encodings[0].limits.get("phase")
+    return phases.maximum + 1 if phases else 1
+
+
+def gated(header: ScanHeader) -> bool:
+    """Say whether the images have a delay after the R wave: of the clocks, only Siemens' has a known unit."""
+    return cardiac_phases(header) > 1 and _siemens(header.system.vendor)
 
 
 def inverts(sequence_type: str | None) -> bool:
@@ -205,10 +223,7 @@ def _siemens(vendor: str | None) -> bool:
 
 def trigger_time_ms(frame: Frame, header: ScanHeader) -> float | None:
     """Measure the delay after the R wave, where the scan has cardiac phases."""
-    phases = header.encodings[0].limits.get("phase")
-    if phases is None or phases.maximum == 0 or not _siemens(header.system.vendor):
-        return None
-    return frame.physiology_time_stamp * SIEMENS_TICK_MS
+    return frame.physiology_time_stamp * SIEMENS_TICK_MS if gated(header) else None
 
 
 def put_time_series(ds: Dataset, frame: Frame, repetitions: list[int], resolution_ms: float | None) -> None:

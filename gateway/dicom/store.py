@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gateway.dicom.association import VERIFICATION, Association, Message, describe, open_association
 from gateway.dicom.command import Command, Field
-from gateway.dicom.outbox import read_checked
+from gateway.dicom.outbox import read_checked, syntax_of
 from gateway.dicom.pdu import Offer
 from gateway.dicom.query import has_instance
 from gateway.dicom.status import Outcome, meaning_of
@@ -133,7 +133,7 @@ class _Sending:
     def _send(self, association: Association, instance: Instance, path: Path) -> Message:
         """Send one instance and judge the answer."""
         content = read_checked(instance, path)
-        offer = next(offer for offer in association.contexts if offer.sop_class == instance.sop_class_uid)
+        offer = self._offer(association, instance, syntax_of(content))
         command: Command = {
             "AffectedSOPClassUID": instance.sop_class_uid,
             "CommandField": Field.C_STORE,
@@ -147,6 +147,13 @@ class _Sending:
             raise PeerUnreachable(f"{fault} ({self._progress}; {uid} may be stored or not)") from fault
         self._judge(answer, instance, association.peer)
         return answer
+
+    def _offer(self, association: Association, instance: Instance, syntax: str) -> Offer:
+        """Choose among what the peer takes: the file as it lies there, else uncompressed."""
+        for choice in (syntax, *UNCOMPRESSED):
+            if (offer := Offer(instance.sop_class_uid, choice)) in association.contexts:
+                return offer
+        raise PeerRefused(f"{association.peer} takes {instance.sop_class_uid} neither as {syntax} nor uncompressed")
 
     def _judge(self, answer: Message, instance: Instance, peer: str) -> None:
         """Raise where the peer does not have the instance."""

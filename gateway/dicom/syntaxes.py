@@ -30,24 +30,24 @@ def offered(compression: Compression) -> Sequence[str]:
 
 
 def encode_as(content: bytes, syntax: str) -> bytes:
-    """Encode the data set of a file of the outbox; only what the peer does not take as it lies there gets decoded."""
+    """Encode the data set of a file of the outbox, as it lies there or uncompressed; only the latter decodes it."""
     if syntax == syntax_of(content):
         return dataset_of(content)
-    ds = dcmread(BytesIO(content))
-    if ds.file_meta.TransferSyntaxUID.is_compressed:
-        ds.decompress(generate_instance_uid=False)
-    if syntax not in UNCOMPRESSED:
-        ds.compress(syntax, generate_instance_uid=False)
-    return encode_dataset(ds, syntax)
+    return encode_dataset(_decoded(content), syntax)
 
 
 def unpacked(content: bytes) -> bytes:
     """Make a whole file uncompressed, for whoever takes files and not this packing."""
     if syntax_of(content) == UNCOMPRESSED[0]:
         return content
+    return next(encode_series([_decoded(content)]))
+
+
+def _decoded(content: bytes) -> Dataset:
     ds = dcmread(BytesIO(content))
-    ds.decompress(generate_instance_uid=False)
-    return next(encode_series([ds]))
+    if ds.file_meta.TransferSyntaxUID.is_compressed:
+        ds.decompress(generate_instance_uid=False)
+    return ds
 
 
 def encode_dataset(ds: Dataset, syntax: str) -> bytes:

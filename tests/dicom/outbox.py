@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway.dicom.series import build_series, write_series
 from gateway.model.destinations import PacsDestination
+from gateway.model.form import Compression
 from gateway.model.image import ImageSeries
 from gateway.model.series import Instance
 from tests.dicom import scans
@@ -15,10 +16,10 @@ from tests.peers import LOOPBACK
 Written = list[tuple[Instance, Path]]
 
 
-def written(folder: Path, images: ImageSeries | None = None) -> Written:
+def written(folder: Path, images: ImageSeries | None = None, compression: Compression = Compression.NONE) -> Written:
     """Write a series of three, as `store` takes it."""
     datasets = build_series(images or scans.images(), scans.header(), scans.plan())
-    series = write_series(datasets, folder, lambda _done, _of: None)
+    series = write_series(datasets, folder, lambda _done, _of: None, compression)
     return [(instance, folder / instance.path) for instance in series.instances]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import shutil
 import stat
-import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 from io import BytesIO
@@ -27,9 +26,10 @@ from gateway.model.header import ScanHeader, Sequence as MrSequence
 from gateway.model.ids import IMPLEMENTATION_CLASS_UID
 from gateway.model.image import Frame, ImageKind, ImageSeries
 from gateway.model.series import Series
-from gateway.model.zyx import Zyx
 from tests.dicom import scans
+from tests.dicom.checkers import complaints
 from tests.dicom.scans import ORIENTATIONS
+from tests.dicom.variants import oblique_stack
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -42,67 +42,6 @@ def build(
 
 def write(outbox: Path, datasets: Sequence[Dataset] | None = None) -> Series:
     return write_series(datasets or build(), outbox, lambda _done, _of: None)
-
-
-def complaints(program: str, *arguments: object) -> str:
-    """Everything that a checker has to say, errors and warnings."""
-    result = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, check=False)
-    return f"{result.returncode}\n{result.stdout}{result.stderr}"
-
-
-def oblique_stack(seed: int, orientation: int = 0) -> tuple[ImageSeries, npt.NDArray[np.float64]]:
-    """A double oblique stack with a gap, a matrix and pixels that are not square; and the directions it lies in."""
-    rng = np.random.default_rng(seed)
-    directions = ORIENTATIONS[orientation] @ scans.rotation(rng, 25)
-    where = scans.frames(directions, [5.5 * number for number in range(7)], centre_mm=(12.3, -45.6, 78.9))
-    pixels = rng.random((7, 20, 32), dtype=np.float32)
-    return scans.images(pixels, where, Zyx(z=4.0, y=1.7, x=0.9)), directions
-
-
-VARIANTS: dict[str, tuple[ImageSeries, ScanHeader]] = {
-    "oblique": (oblique_stack(1)[0], scans.header()),
-    "one slice": (scans.images(where=scans.frames(np.eye(3))), scans.header()),
-    "phase": (replace(scans.images(), kind=ImageKind.PHASE), scans.header()),
-    "3D": (replace(scans.images(), three_dimensional=True), scans.header()),
-    "ascii": (
-        scans.images(),
-        replace(scans.header(), subject=replace(scans.header().subject, patient_name="Doe^Jane")),
-    ),
-    "inversion": (scans.images(), replace(scans.header(), sequence=MrSequence(sequence_type="IR_TSE"))),
-    "unknown sequence": (scans.images(), replace(scans.header(), sequence=MrSequence())),
-    "echo planar": (
-        scans.images(),
-        replace(scans.header(), encodings=(replace(scans.header().encodings[0], trajectory="epi"),)),
-    ),
-    "without a study UID": (scans.images(), scans.with_study(instance_uid="XXXX")),
-}
-
-
-@pytest.mark.peer("dciodvfy")
-@pytest.mark.parametrize("name", VARIANTS)
-def test_dciodvfy_has_neither_error_nor_warning(name: str, tmp_path: Path) -> None:
-    series = write(tmp_path, build(*VARIANTS[name]))
-    for instance in series.instances:
-        assert complaints("/usr/bin/dciodvfy", "-new", tmp_path / instance.path).split() == ["0", "MRImage"]
-
-
-@pytest.mark.peer("dciodvfy")
-def test_dciodvfy_sees_a_planted_error(tmp_path: Path) -> None:
-    ds = build()[0]
-    del ds.ImagePositionPatient
-    (tmp_path / "broken.dcm").write_bytes(*encode_series([ds]))
-    assert "Error" in complaints("/usr/bin/dciodvfy", "-new", tmp_path / "broken.dcm")
-
-
-@pytest.mark.peer("dcentvfy")
-def test_dcentvfy_finds_one_patient_study_and_frame_of_reference(tmp_path: Path) -> None:
-    other = replace(scans.plan(), recipe="sense", output_index=1)
-    files = [
-        tmp_path / instance.path
-        for datasets in (build(oblique_stack(1)[0]), build(plan=other))
-        for instance in write(tmp_path, datasets).instances
-    ]
-    assert complaints("/usr/bin/dcentvfy", *files) == "0\n"
 
 
 @pytest.mark.peer("dcm2niix")

@@ -26,6 +26,7 @@ from gateway.dicom.pdu import Offer
 from gateway.dicom.status import STATUSES, Outcome, Status, meaning_of
 from gateway.dicom.store import echo, store
 from gateway.model.errors import DamagedFile, PeerRefused, PeerUnreachable, Unconfirmed
+from gateway.model.form import Compression
 from gateway.model.series import Instance
 from tests.dicom import scans
 from tests.dicom.outbox import Written, pacs, written
@@ -182,7 +183,9 @@ def test_where_one_association_fails_all_of_them_stop(tmp_path: Path) -> None:
     assert len(diary.entries) < 39
 
 
-def test_compressed_pixels_arrive_bit_by_bit_and_uncompressed_is_there_to_fall_back_to(series: Written) -> None:
+def test_compressed_pixels_arrive_bit_by_bit_and_uncompressed_is_there_to_fall_back_to(
+    series: Written, tmp_path: Path
+) -> None:
     for taken, expected in (([RLELossless], RLELossless), ([ExplicitVRLittleEndian], ExplicitVRLittleEndian)):
         arrived: list[Dataset] = []
 
@@ -192,8 +195,9 @@ def test_compressed_pixels_arrive_bit_by_bit_and_uncompressed_is_there_to_fall_b
             arrived.append(ds)
             return 0
 
+        packed = written(tmp_path / "packed", compression=Compression.RLE)
         with scripted_pacs(keep, taken) as (port, _):
-            store(series, pacs(port, compression="rle"), Diary())
+            store(packed, pacs(port, compression="rle"), Diary())
         for (_, path), ds in zip(series, arrived, strict=True):
             truth = dcmread(path)
             assert ds.file_meta.TransferSyntaxUID == expected
