@@ -11,6 +11,7 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
 
 from gateway import __version__, app as roles, operations, show
+from gateway.cli_research import evaluate
 from gateway.cli_steering import audit, routes
 from gateway.model.errors import GatewayError, WrongCall
 from gateway.model.job import JobState
@@ -131,6 +132,9 @@ def reconstruct(
         made = make_series(work, device=device, outbox=folder, tell=tell)
     for series in made:
         out.print(f"{len(series.instances)} images in {folder / series.series_instance_uid}", soft_wrap=True)
+
+
+app.command()(evaluate)
 
 
 @app.command()

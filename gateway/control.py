@@ -21,7 +21,7 @@ from gateway.model.ids import DeliveryId, JobId
 from gateway.model.route import Routes
 from gateway.model.work import WorkEvent
 from gateway.routing.advice import advice
-from gateway.routing.choose import Explanation, explain
+from gateway.routing.choose import Explanation, explain, named_recipe
 from gateway.routing.facts import Facts, facts_told
 from gateway.steering import Steering, Turn, turns
 
@@ -78,9 +78,8 @@ class Control:
         WrongCall
             There is no such scan or recipe, or nothing of it to reconstruct.
         """
-        if recipe and recipe not in self.routes.recipes:
-            known = ", ".join(sorted(self.routes.recipes))
-            raise WrongCall(f"there is no recipe {recipe!r} in the routes; known are: {known}")
+        if recipe:
+            named_recipe(self.routes, recipe)
         return self.scans.replay(self.queries.scan(start_of_id).id, recipe=recipe, who=who)
 
     def resend(self, job: int, *, who: str, reason: str) -> list[DeliveryId]:

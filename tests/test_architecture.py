@@ -18,6 +18,7 @@ STUBS = [
         "__main__",
         "cli",
         "cli_steering",
+        "cli_research",
         "demo",
         "operations",
         "app",
@@ -27,6 +28,7 @@ STUBS = [
         "supervisor",
         "offline",
         "pictures",
+        "evaluation/metrics",
         "rehearsal",
         "doctor",
         "show",
@@ -46,6 +48,7 @@ STUBS = [
         "control",
     ),
     *("mrd/parser", "spool/spool", "jobs/store", "routing/choose", "recon/fft", "quality/verdict", "dicom/series"),
+    "zoo/zoo",
     "model/job",
 ]
 """The smallest tree that the contracts can be read against: modules, and packages with one module each."""

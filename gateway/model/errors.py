@@ -13,6 +13,7 @@
     ├── BadHeader             the MRD header cannot be understood
     ├── BadScan               the readouts cannot become an image: hold for a person
     │   └── IncompleteScan      lines are missing, or the scanner never said that it was done
+    ├── BadModel              a learned model cannot be used: hold for a person
     ├── ImageRefused          the image failed its checks: hold for a person
     ├── NoRoute               no rule and no recipe fit: hold for a person
     ├── SendError             a destination did not take the series
@@ -99,6 +100,12 @@ class BadScan(GatewayError):
 
 class IncompleteScan(BadScan):
     """Lines are missing, by the counters of those that came, or the scanner never said that it was done."""
+
+
+class BadModel(GatewayError):
+    """A learned model cannot be used: it is not there, or is not what its card says."""
+
+    held = True
 
 
 class ImageRefused(GatewayError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gateway import __version__
 from gateway.model.destinations import Destination
-from gateway.model.errors import NoRoute
+from gateway.model.errors import NoRoute, WrongCall
 from gateway.model.header import ScanHeader
 from gateway.model.recipes import Recipe
 from gateway.model.route import Routes, Rule
@@ -85,6 +85,20 @@ def choose(routes: Routes, facts: Facts) -> Choice:
         destinations={name: routes.destinations[name] for name in rule.destinations},
         why=(*why, *reason),
     )
+
+
+def named_recipe(routes: Routes, name: str) -> Recipe:
+    """Take a recipe that a person named.
+
+    Raises
+    ------
+    WrongCall
+        The routes do not know it.
+    """
+    if name not in routes.recipes:
+        known = ", ".join(sorted(routes.recipes))
+        raise WrongCall(f"there is no recipe {name!r} in the routes; known are: {known}")
+    return routes.recipes[name]
 
 
 def explain(routes: Routes, facts: Facts) -> Explanation:

@@ -1,0 +1,192 @@
+"""What a learned model says of itself: ``card.toml``, which lies beside its weights; knows nothing of networks.
+
+A model is used for what its card says it was made for, and for nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from gateway.model.match import Range
+from gateway.model.table import Table
+
+ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Width = Annotated[int, Field(ge=1, le=1024)]
+Depth = Annotated[int, Field(ge=1, le=6)]
+
+
+class Purpose(StrEnum):
+    """What a model may be used for."""
+
+    PATIENTS = "patients"
+    """Its images may go to a radiologist, marked and checked."""
+    TESTS = "training and tests"
+    """It shows that the way works; its images are held."""
+
+
+class Sampling(StrEnum):
+    """How lines were left out."""
+
+    FULL = "full"
+    EQUISPACED = "equispaced"
+    """Every n-th line, and those around the centre."""
+    IRREGULAR = "irregular"
+    """At random, or of varying density."""
+
+
+class UnetNetwork(Table):
+    """Magnitude to magnitude, after a conventional reconstruction (fastMRI's baseline; arXiv:1811.08839)."""
+
+    method: Literal["unet"] = "unet"
+    """Which network it is."""
+    n_channels: Width = 32
+    """Channels of its first level; each level has twice as many."""
+    n_pools: Depth = 4
+    """Levels below the first."""
+
+
+class VarnetNetwork(Table):
+    """K-space to image, unrolled, with sensitivities of its own (E2E-VarNet; doi:10.1007/978-3-030-59713-9_7)."""
+
+    method: Literal["varnet"] = "varnet"
+    """Which network it is."""
+    n_cascades: Annotated[int, Field(ge=1, le=64)] = 12
+    """Steps that were unrolled."""
+    n_channels: Width = 18
+    """Channels of the first level of each step's U-Net."""
+    n_pools: Depth = 4
+    """Levels below the first."""
+    sens_channels: Width = 8
+    """The same of the network for the sensitivities."""
+    sens_pools: Depth = 4
+    """The same of the network for the sensitivities."""
+
+
+Network = Annotated[UnetNetwork | VarnetNetwork, Field(discriminator="method")]
+"""Every network with its sizes."""
+
+
+class MadeFor(Table):
+    """The scans that a model is meant for. What is left out is not asked; what the scan does not say does not fit."""
+
+    body_parts: tuple[str, ...] = ()
+    """Globs for ``bodyPartExamined``, case aside."""
+    contrasts: tuple[str, ...] = ()
+    """Globs for the name of the protocol or the sequence, case aside."""
+    vendors: tuple[str, ...] = ()
+    """Globs for the maker of the scanner, case aside."""
+    field_strength_t: Range | None = None
+    """In tesla."""
+    n_coils: Range | None = None
+    """Receiver channels."""
+    matrix: Range | None = None
+    """Points of the encoded matrix, along readout and lines both."""
+    acceleration: Range | None = None
+    """Wanted lines over measured ones, those of the calibration left aside."""
+    n_calibration: Range | None = None
+    """Lines without gaps around the centre."""
+    sampling: tuple[Sampling, ...] = tuple(Sampling)
+    """Patterns of lines."""
+
+
+class TrainedOn(Table):
+    """What a model learned from."""
+
+    data: str = Field(min_length=1)
+    """Which data, how many volumes, where from."""
+    synthetic: bool
+    """Whether k-space was computed from images rather than measured."""
+    caveat: str = ""
+    """What this means for measured scans. Computed k-space flatters: see doi:10.1073/pnas.2117203119."""
+
+
+class Measured(Table):
+    """What a model reached, beside the best conventional recipe on the same scans."""
+
+    data: str = Field(min_length=1)
+    """Which held-out scans."""
+    acceleration: float = Field(ge=1)
+    """How undersampled."""
+    nrmse: float = Field(ge=0)
+    """Over the object."""
+    ssim: float = Field(ge=-1, le=1)
+    """Structural similarity."""
+    conventional: str = Field(min_length=1)
+    """The best conventional recipe."""
+    conventional_nrmse: float = Field(ge=0)
+    """What that reached."""
+    conventional_ssim: float = Field(ge=-1, le=1)
+    """What that reached."""
+
+
+class ModelCard(Table):
+    """All of ``card.toml``."""
+
+    name: ModelName
+    """What recipes call it."""
+    version: Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+-]{0,31}$")]
+    """Another one for other weights."""
+    purpose: Purpose
+    """Whether its images may go to a radiologist."""
+    licence: str = Field(min_length=1)
+    """SPDX expression, or what else binds who uses it."""
+    weights_sha256: Sha256
+    """Of ``weights.safetensors``; weights with another one are not used."""
+    network: Network
+    made_for: MadeFor
+    trained_on: TrainedOn
+    measured: tuple[Measured, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Name and version."""
+        return f"{self.name} {self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """What a card asks of a scan; None is not known."""
+
+    body_part: str | None
+    protocol: str | None
+    sequence: str | None
+    vendor: str | None
+    field_strength_t: float | None
+    n_coils: int
+    n_readout: int
+    n_lines: int
+    acceleration: float
+    n_calibration: int
+    sampling: Sampling
+
+
+def misfits(made_for: MadeFor, scan: Measurement) -> Iterator[str]:
+    """Say, point by point, why a scan is not what a model was made for; nothing where it is."""
+    yield from _text("body part", made_for.body_parts, scan.body_part)
+    yield from _text("contrast", made_for.contrasts, scan.protocol, scan.sequence)
+    yield from _text("vendor", made_for.vendors, scan.vendor)
+    for name, asked, found in (
+        ("field strength", made_for.field_strength_t, scan.field_strength_t),
+        ("number of coils", made_for.n_coils, scan.n_coils),
+        ("matrix along readouts", made_for.matrix, scan.n_readout),
+        ("matrix along lines", made_for.matrix, scan.n_lines),
+        ("acceleration", made_for.acceleration, scan.acceleration),
+        ("number of calibration lines", made_for.n_calibration, scan.n_calibration),
+    ):
+        if asked is not None and (found is None or not asked.holds(found)):
+            yield f"{name} is {'not known' if found is None else f'{found:g}'}, the model is for {asked}"
+    if scan.sampling not in made_for.sampling:
+        yield f"sampling is {scan.sampling}, the model is for {', '.join(made_for.sampling)}"
+
+
+def _text(name: str, globs: tuple[str, ...], *found: str | None) -> Iterator[str]:
+    known = [text.lower() for text in found if text]
+    if globs and not any(fnmatchcase(text, glob.lower()) for text in known for glob in globs):
+        yield f"{name} is {' / '.join(map(repr, known)) or 'not known'}, the model is for {', '.join(globs)}"

@@ -1,0 +1,140 @@
+"""Published fastMRI checkpoints become safetensors: read where nothing in them can run, in a process of its own.
+
+``python -m gateway.recon.networks.checkpoint CHECKPOINT WEIGHTS`` writes the weights and prints the network as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import resource
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from pydantic import TypeAdapter
+from torch import Tensor
+
+from gateway.model.card import Network, UnetNetwork, VarnetNetwork
+from gateway.model.errors import BadModel
+from gateway.recon.networks.weights import LARGEST_BYTES, check_tensors
+
+TIMEOUT_S = 300
+MEMORY_BYTES = 4 * LARGEST_BYTES
+PREFIXES = ("unet.", "varnet.", "module.")
+"""What Lightning and DataParallel put before every name."""
+REFUSED = 3
+"""Exit status of the child where the checkpoint is not good; standard error says why."""
+
+
+def import_checkpoint(checkpoint: Path, weights: Path) -> Network:
+    """Convert a checkpoint in a child process; find out which network it is from its names and shapes.
+
+    Raises
+    ------
+    BadModel
+        It cannot be read, holds more than tensors, or is no U-Net or VarNet of fastMRI.
+    """
+    command = [sys.executable, "-m", __spec__.name, str(checkpoint), str(weights)]
+    try:
+        child = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)  # noqa: S603 - ourselves
+    except subprocess.TimeoutExpired:
+        raise BadModel(f"{checkpoint} took longer than {TIMEOUT_S} s to read") from None
+    if child.returncode:
+        said = (
+            child.stderr.strip().rpartition("\n")[2] if child.returncode == REFUSED else "reading it ended the process"
+        )
+        raise BadModel(f"{checkpoint}: {said}")
+    network: Network = TypeAdapter(Network).validate_json(child.stdout)
+    return network
+
+
+def convert(checkpoint: Path, weights: Path) -> Network:
+    """Convert a checkpoint in this process.
+
+    Raises
+    ------
+    BadModel
+        It cannot be read, holds more than tensors, or is no U-Net or VarNet of fastMRI.
+    """
+    tensors = _stripped(_tensors(checkpoint))
+    network = recognise(tensors)
+    check_tensors(network, tensors)
+    safetensors.torch.save_file({name: tensor.contiguous().float() for name, tensor in tensors.items()}, weights)
+    return network
+
+
+def _tensors(checkpoint: Path) -> Mapping[str, Tensor]:
+    try:
+        loaded = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise BadModel(f"cannot be read: {error.strerror}") from error
+    except pickle.UnpicklingError:
+        raise BadModel("holds more than tensors, and is not read") from None
+    except (RuntimeError, EOFError, ValueError, KeyError):
+        raise BadModel("is no checkpoint that torch reads") from None
+    for key in ("state_dict", "model"):
+        if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
+            loaded = loaded[key]
+    if not isinstance(loaded, Mapping) or not loaded or not all(isinstance(one, Tensor) for one in loaded.values()):
+        raise BadModel("is no state_dict: names with tensors")
+    return loaded
+
+
+def _stripped(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Take off what a trainer put before every name, and leave out what is not of the network."""
+    for prefix in PREFIXES:
+        if any(name.startswith(prefix) for name in tensors):
+            tensors = {name.removeprefix(prefix): one for name, one in tensors.items() if name.startswith(prefix)}
+    return dict(tensors)
+
+
+def recognise(tensors: Mapping[str, Tensor]) -> Network:
+    """Find out which network weights belong to, and its sizes.
+
+    Raises
+    ------
+    BadModel
+        None that is known.
+    """
+    if "down_sample_layers.0.layers.0.weight" in tensors:
+        return UnetNetwork(n_channels=_channels(tensors, ""), n_pools=_pools(tensors, ""))
+    sens, first = "sens_net.norm_unet.unet.", "cascades.0.model.unet."
+    if f"{sens}conv.layers.0.weight" in tensors and f"{first}conv.layers.0.weight" in tensors:
+        return VarnetNetwork(
+            n_cascades=len({name.split(".")[1] for name in tensors if name.startswith("cascades.")}),
+            n_channels=_channels(tensors, first),
+            n_pools=_pools(tensors, first),
+            sens_channels=_channels(tensors, sens),
+            sens_pools=_pools(tensors, sens),
+        )
+    raise BadModel("is neither a U-Net nor an E2E-VarNet of fastMRI")
+
+
+def _channels(tensors: Mapping[str, Tensor], unet: str) -> int:
+    return len(tensors[f"{unet}down_sample_layers.0.layers.0.weight"])
+
+
+def _pools(tensors: Mapping[str, Tensor], unet: str) -> int:
+    before = f"{unet}down_sample_layers."
+    return len({name.removeprefix(before).split(".")[0] for name in tensors if name.startswith(before)})
+
+
+def main() -> int:
+    """Convert what the command line names; for `import_checkpoint`."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    checkpoint, weights = map(Path, sys.argv[1:])
+    try:
+        network = convert(checkpoint, weights)
+    except BadModel as fault:
+        print(fault, file=sys.stderr)  # noqa: T201 - to the parent
+        return REFUSED
+    print(json.dumps(network.model_dump()))  # noqa: T201 - to the parent
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

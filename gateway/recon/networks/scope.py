@@ -1,0 +1,82 @@
+"""How a scan was sampled, in the terms of a model's card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from gateway.model.card import Measurement, ModelCard, Purpose, Sampling, misfits
+from gateway.model.header import ScanHeader
+from gateway.recon.lines import Lines
+from gateway.recon.space import imaging_encoding, is_3d
+
+Bools = npt.NDArray[np.bool_]
+
+
+def why_not(card: ModelCard, header: ScanHeader, *, also_tests: bool) -> Iterator[str]:
+    """Say what in the header alone keeps a model from being used."""
+    encoding = imaging_encoding(header)
+    if encoding.trajectory.lower() not in ("cartesian", ""):
+        yield f"the trajectory is {encoding.trajectory}, the model is for Cartesian scans"
+    if is_3d(encoding):
+        yield "partitions were encoded, the model is for slices"
+    if card.purpose is Purpose.TESTS and not also_tests:
+        yield "its card says that it is for training and tests"
+
+
+def outside(card: ModelCard, header: ScanHeader, lines: Lines, filled: Bools) -> list[str]:
+    """Say, point by point, why a scan is not what a model was made for.
+
+    Parameters
+    ----------
+    filled
+        Which lines of a frame were measured, those of the calibration included. Shape `(y,)`.
+    """
+    return list(misfits(card.made_for, describe(header, lines, filled)))
+
+
+def describe(header: ScanHeader, lines: Lines, filled: Bools) -> Measurement:
+    """Collect what a card asks."""
+    counter = lines.phase_encodes
+    wanted = filled[counter.first : counter.last + 1]
+    n_calibration = calibration_lines(filled)
+    centre = len(filled) // 2
+    around = np.zeros_like(filled)
+    around[centre - n_calibration // 2 : centre + n_calibration // 2] = True
+    beyond = wanted[~around[counter.first : counter.last + 1]]
+    return Measurement(
+        body_part=header.study.body_part,
+        protocol=header.measurement.protocol_name,
+        sequence=header.measurement.sequence_name or header.sequence.sequence_type,
+        vendor=header.system.vendor,
+        field_strength_t=header.system.field_strength_t,
+        n_coils=lines.n_coils,
+        n_readout=lines.encoding.encoded.matrix.x,
+        n_lines=lines.encoding.encoded.matrix.y,
+        acceleration=len(beyond) / max(1, int(beyond.sum())),
+        n_calibration=n_calibration,
+        sampling=_sampling(filled, wanted, around),
+    )
+
+
+def calibration_lines(filled: Bools) -> int:
+    """Count the lines without gaps around the centre, as many on each side."""
+    centre = len(filled) // 2
+    before, after = (_until_gap(half) for half in (filled[:centre][::-1], filled[centre:]))
+    return 2 * min(before, after)
+
+
+def _until_gap(filled: Bools) -> int:
+    gaps = np.flatnonzero(~filled)
+    return int(gaps[0]) if len(gaps) else len(filled)
+
+
+def _sampling(filled: Bools, wanted: Bools, around: Bools) -> Sampling:
+    if wanted.all():
+        return Sampling.FULL
+    steps = np.diff(np.flatnonzero(filled))
+    outer = np.flatnonzero(filled)[:-1]
+    beyond = steps[~around[outer] & (steps > 1)]
+    return Sampling.EQUISPACED if len(beyond) and (beyond == np.median(beyond)).mean() > 0.9 else Sampling.IRREGULAR  # noqa: PLR2004 - the steps beside the calibration may differ

@@ -1,0 +1,99 @@
+"""A network from its card and its file of weights: every name, shape and number is checked before it is used.
+
+Only safetensors is read: a table of tensors, in which there is no place for code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from gateway.model.card import ModelCard, Network, UnetNetwork, VarnetNetwork
+from gateway.model.errors import BadModel
+from gateway.recon.networks.unet import Unet
+from gateway.recon.networks.varnet import VarNet
+
+LARGEST_BYTES = 2 << 30
+WARM = 4
+"""How many networks a worker keeps."""
+
+
+def build(network: Network) -> nn.Module:
+    """Make a network with weights that nobody trained."""
+    match network:
+        case UnetNetwork():
+            return Unet(1, 1, n_channels=network.n_channels, n_pools=network.n_pools)
+        case VarnetNetwork():
+            sizes = network.model_dump(exclude={"method"})
+            return VarNet(**sizes)
+
+
+def check_tensors(network: Network, tensors: Mapping[str, Tensor]) -> None:
+    """Refuse weights that are not those of the network, name by name.
+
+    Raises
+    ------
+    BadModel
+        Naming the first few faults.
+    """
+    with torch.device("meta"):
+        wanted = build(network).state_dict()
+    faults = [f"{name} is missing" for name in wanted if name not in tensors]
+    faults += [f"{name} is not known" for name in tensors if name not in wanted]
+    for name in wanted.keys() & tensors.keys():
+        found, right = tensors[name], wanted[name]
+        if found.shape != right.shape:
+            faults.append(f"{name} has shape {tuple(found.shape)}, the network {tuple(right.shape)}")
+        elif not found.is_floating_point():
+            faults.append(f"{name} is {found.dtype}, not floating point")
+        elif not torch.isfinite(found).all():
+            faults.append(f"{name} has values that are not finite")
+    if faults:
+        more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""  # noqa: PLR2004 - so that it ends
+        raise BadModel(f"the weights do not fit a {network.method}: {'; '.join(sorted(faults)[:3])}{more}")
+
+
+def load_network(card: ModelCard, weights: Path, device: torch.device) -> nn.Module:
+    """Load a network, or take the one that is warm; what was hashed is what is used.
+
+    Raises
+    ------
+    BadModel
+        The file cannot be read, is not what the card says, or does not fit the network.
+    """
+    return _warm(card, weights, device)
+
+
+@lru_cache(maxsize=WARM)
+def _warm(card: ModelCard, weights: Path, device: torch.device) -> nn.Module:
+    tensors = _read(card, weights)
+    check_tensors(card.network, tensors)
+    with torch.device("meta"):
+        network = build(card.network)
+    network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
+    return network.requires_grad_(requires_grad=False).eval().to(device)
+
+
+def _read(card: ModelCard, weights: Path) -> dict[str, Tensor]:
+    try:
+        if weights.stat().st_size > LARGEST_BYTES:
+            raise BadModel(f"the weights of {card.label} are larger than {LARGEST_BYTES >> 30} GiB")
+        content = weights.read_bytes()
+    except OSError as error:
+        raise BadModel(f"the weights of {card.label} cannot be read: {error.strerror}") from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != card.weights_sha256:
+        raise BadModel(
+            f"the weights of {card.label} have sha256 {found[:16]}..., its card says {card.weights_sha256[:16]}..."
+        )
+    try:
+        return safetensors.torch.load(content)
+    except SafetensorError as error:
+        raise BadModel(f"the weights of {card.label} are not safetensors: {error}") from None
