@@ -14,7 +14,7 @@ from gateway.evaluation.report import sections, write_report
 from gateway.evaluation.retrospective import line_count, undersampled
 from gateway.model.errors import BadScan, IncompleteScan, WrongCall
 from gateway.model.readout import Flag
-from gateway.model.recipes import FftRecipe, GrappaRecipe, L1WaveletRecipe
+from gateway.model.recipes import FftRecipe, GrappaRecipe, L1WaveletRecipe, Recipe
 from gateway.recon import masks
 from gateway.recon.phantom import PhantomScan, head_phantom
 from tests.recon.scans import lines_of, slab
@@ -35,7 +35,7 @@ def _scan(scan: PhantomScan = FULL, name: str = "head") -> Scan:
 def trials() -> list[Trial]:
     """Two heads, three recipes, of which one refuses."""
     scans = [_scan(), _scan(replace(FULL, seed=2, noise=0.01), "noisy <head>")]
-    recipes = {"grappa": GrappaRecipe(), "l1": L1WaveletRecipe(), "fft": FftRecipe()}
+    recipes: dict[str, Recipe] = {"grappa": GrappaRecipe(), "l1": L1WaveletRecipe(), "fft": FftRecipe()}
     return list(compare(scans, recipes, [R3], device="cpu", tell=lambda _: None))
 
 
