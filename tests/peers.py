@@ -40,6 +40,7 @@ PROGRAMS: Mapping[str, Program] = MappingProxyType(
     {
         program.path.name: program
         for program in (
+            Program(Path("/usr/bin/bart"), "bart"),
             Program(Path("/usr/bin/chromium"), "chromium"),
             Program(Path("/usr/bin/dciodvfy"), "dicom3tools"),
             Program(Path("/usr/bin/dcentvfy"), "dicom3tools"),

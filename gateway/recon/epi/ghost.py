@@ -106,22 +106,22 @@ def from_entropy(forward: Tensor, backward: Tensor) -> Ghost:
     n_x = forward.shape[-1]
     slope, offset = torch.zeros(()), torch.zeros(())
     reach_slope, reach_offset = 2 * math.pi * LARGEST_SHIFT / n_x, math.pi / 2
+    seen = alone.sum(dim=0) > EMPTY * alone.sum(dim=0).max()
+    x = (torch.arange(n_x) - n_x // 2)[seen]
+    alone, joint = alone[:, seen], joint[:, seen]
     for _ in range(ZOOMS):
-        slopes = slope + reach_slope * torch.linspace(-1, 1, GRID)
-        offsets = offset + reach_offset * torch.linspace(-1, 1, GRID)
-        entropies = torch.stack([_entropies(alone, joint, each, offsets) for each in slopes])
-        best = int(entropies.argmin())
+        steps = torch.linspace(-1, 1, GRID)
+        slopes, offsets = slope + reach_slope * steps, offset + reach_offset * steps
+        phases = (slopes[:, None, None] * x + offsets[:, None]).flatten(0, 1)
+        best = int(_entropies(alone, joint, phases).argmin())
         slope, offset = slopes[best // GRID], offsets[best % GRID]
         reach_slope, reach_offset = 3 * reach_slope / GRID, 3 * reach_offset / GRID
     return Ghost(slope=slope.double(), offset=offset.double())
 
 
-def _entropies(alone: Tensor, joint: Tensor, slope: Tensor, offsets: Tensor) -> Tensor:
-    """Take the entropy of the corrected magnitude for each offset (Atkinson 1997, doi:10.1109/42.650886)."""
-    phase = Ghost(slope=slope.expand_as(offsets), offset=offsets).phase(alone.shape[-1])
-    seen = alone.sum(dim=0) > EMPTY * alone.sum(dim=0).max()
-    alone, joint, phase = alone[:, seen], joint[:, seen], phase[:, seen]
-    turned = joint * torch.polar(torch.ones_like(phase), phase)[:, None, :]
+def _entropies(alone: Tensor, joint: Tensor, phases: Tensor) -> Tensor:
+    """Take the entropy of the magnitude after each correction (Atkinson 1997, doi:10.1109/42.650886)."""
+    turned = joint * torch.polar(torch.ones_like(phases), phases)[:, None, :]
     magnitude = (alone + 2 * turned.real).clamp_min(0).sqrt().flatten(1)
     share = magnitude / magnitude.norm(dim=1, keepdim=True)
     entropies: Tensor = -(share * share.clamp_min(1e-12).log()).sum(dim=1)
