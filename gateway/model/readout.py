@@ -6,7 +6,7 @@ The dtype is the wire layout of ``ISMRMRD_AcquisitionHeader`` (ismrmrd.h, 340 by
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
@@ -122,18 +122,23 @@ class Readouts:
     trajectory
         float32, usually cycles per field of view; the last axis is empty for Cartesian scans.
         Shape `(readout sample dimension)`.
+    conjugated
+        Whether the signal is the conjugate of the samples. Recordings are mapped, not read, and are larger than any
+        cache: whoever copies samples anyway conjugates the copy.
     """
 
     heads: npt.NDArray[Any]
     samples: npt.NDArray[np.complex64]
     trajectory: npt.NDArray[np.float32]
+    conjugated: bool = False
 
     def __len__(self) -> int:
         return len(self.heads)
 
     def select(self, keep: npt.NDArray[np.bool_]) -> Readouts:
         """Keep those where ``keep`` is true."""
-        return Readouts(self.heads[keep], self.samples[keep], self.trajectory[keep])
+        heads, samples, trajectory = self.heads[keep], self.samples[keep], self.trajectory[keep]
+        return replace(self, heads=heads, samples=samples, trajectory=trajectory)
 
     def flagged(self, flags: np.uint64) -> npt.NDArray[np.bool_]:
         """Say which readouts carry any of the flags. Shape `(readout,)`."""

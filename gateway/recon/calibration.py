@@ -80,13 +80,13 @@ def _as_image(run: Readouts) -> Readouts:
     heads["flags"] &= ~CALIBRATION
     for counter in _FRAME_COUNTERS:
         heads["idx"][counter] = 0
-    return Readouts(heads, run.samples, run.trajectory)
+    return replace(run, heads=heads)
 
 
 def _in_first_space(run: Readouts) -> Readouts:
     heads = run.heads.copy()
     heads["encoding_space_ref"] = 0
-    return Readouts(heads, run.samples, run.trajectory)
+    return replace(run, heads=heads)
 
 
 def _first_frames(sorter: Sorter) -> list[KSpace]:

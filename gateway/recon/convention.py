@@ -8,10 +8,10 @@ left for right, and no validator sees it: docs/adr/0010.
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
 
 from gateway.model.header import ScanHeader
-from gateway.model.readout import Acquisition, Readouts
+from gateway.model.readout import Acquisition
 
 OTHER_SIGN = ("SIEMENS",)
 """Vendors, as the header names them or begins to, whose samples have the sign +."""
@@ -23,7 +23,7 @@ def has_other_sign(header: ScanHeader) -> bool:
 
 
 def in_our_convention(acquisition: Acquisition, header: ScanHeader) -> Acquisition:
-    """Give readouts whose samples have our sign; those that have it already are passed through."""
+    """Mark readouts whose samples have the other sign; no sample is touched."""
     if not has_other_sign(header):
         return acquisition
-    return tuple(Readouts(run.heads, np.conj(run.samples), run.trajectory) for run in acquisition)
+    return tuple(replace(run, conjugated=not run.conjugated) for run in acquisition)

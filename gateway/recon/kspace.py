@@ -94,11 +94,12 @@ class Sorter:
         """
         lines = self.lines
         shape = lines.encoding.encoded.matrix.as_tuple()
-        kspace = torch.zeros(stop - start, lines.n_coils, *shape, dtype=torch.complex64)
-        data: Complex = kspace.numpy()
         taken = lines.of_frames(start, stop)
         times_before = self._times_before(taken)
         repeated = bool(times_before.any())
+        make = torch.empty if self._is_whole(taken, start, stop) and not repeated else torch.zeros
+        kspace = make(stop - start, lines.n_coils, *shape, dtype=torch.complex64)
+        data: Complex = kspace.numpy()
         counts = np.zeros((stop - start, *shape), dtype=np.uint16) if repeated else None
         for group in self._groups(taken, times_before):
             samples, x = self._samples(group)
@@ -110,6 +111,8 @@ class Sorter:
                 counts[at] += 1
         if counts is not None:
             data /= np.maximum(counts, 1)[:, np.newaxis]
+        if self.acquisition[lines.run[taken.start]].conjugated:
+            kspace.conj_physical_()
         self._check(kspace, start)
         return KSpace(
             samples=kspace,
@@ -117,6 +120,12 @@ class Sorter:
             heads=lines.first_heads()[start:stop],
             encoding=lines.encoding,
         )
+
+    def _is_whole(self, taken: slice, start: int, stop: int) -> bool:
+        """Say whether lines without repetition cover every point, so that nothing is to be cleared before."""
+        matrix = self.lines.encoding.encoded.matrix
+        n_lines = (stop - start) * matrix.z * matrix.y
+        return taken.stop - taken.start == n_lines and bool((self.alignment.n_covered[taken] == matrix.x).all())
 
     def _times_before(self, taken: slice) -> Ints:
         """Count for each line how often the same place was measured before it."""

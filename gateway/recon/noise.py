@@ -147,7 +147,7 @@ def whiten(acquisition: Acquisition, header: ScanHeader, noise: NoiseCovariance 
 
 
 def _changed(run: Readouts, matrix: npt.NDArray[np.complex64]) -> Readouts:
-    return Readouts(run.heads, np.matmul(matrix, run.samples), run.trajectory)
+    return replace(run, samples=np.matmul(matrix, run.samples))
 
 
 def estimate_noise(edges: Tensor) -> float:

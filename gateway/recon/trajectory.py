@@ -125,6 +125,7 @@ class Gatherer:
             z = np.broadcast_to(self.partition[group][:, None, None], (*points.shape[:2], 1))
             points = np.concatenate([points, z], axis=-1)
         samples = run.samples[rows][..., kept].transpose(1, 0, 2)
+        samples = samples.conj() if run.conjugated else samples
         return samples.reshape(len(samples), -1), points.reshape(-1, points.shape[-1])[:, ::-1]
 
     def _name(self, frame: int) -> str:

@@ -91,6 +91,7 @@ def transform_echoes(
             matrix = torch.from_numpy(regridding(_delayed(positions, lag), n=n_x).astype(np.complex64))
             kept = slice(int(run.heads["discard_pre"][group[0]]), None)
             samples = torch.from_numpy(np.ascontiguousarray(run.samples[group][..., kept][..., : len(positions)]))
+            samples = samples.conj() if run.conjugated else samples
             data[done + np.searchsorted(rows, group)] = samples @ matrix.T
             hows.append(how)
             step = float(np.abs(np.diff(positions)).max(initial=0)) or step
