@@ -79,7 +79,21 @@ class Unfolding(Imaging):
         return self
 
 
-class FftRecipe(Combining):
+class Cartesian(Imaging):
+    """A recipe for k-space on a grid: what is done to it once it is filled."""
+
+    method: str
+    """Which method it is."""
+    partial_fourier: Literal["auto", "zero-fill", "homodyne", "pocs"] = "auto"
+    """How a side of k-space that was not measured is filled, along any axis; ``auto`` takes ``pocs`` where the phase of
+    the image is so smooth that lines held out can be predicted, else zeros."""
+    window: Literal["none", "hann", "tukey", "fermi"] = "none"
+    """Weights over k-space: less ringing and noise for less sharpness."""
+    window_width: Annotated[float, Field(gt=0, le=1)] = 0.3
+    """Part of k-space, from its edge inwards, over which ``tukey`` and ``fermi`` fall off."""
+
+
+class FftRecipe(Combining, Cartesian):
     """Fully sampled Cartesian k-space: inverse Fourier transform, coils combined by the root of the sum of squares."""
 
     method: Literal["fft"] = "fft"
@@ -106,14 +120,14 @@ class CgNufftRecipe(Unfolding):
     """Weight of the image's energy, in parts of the noise's power over that of the image."""
 
 
-class AutoRecipe(Imaging):
+class AutoRecipe(Cartesian):
     """Picks the method by what was measured, and says which and why."""
 
     method: Literal["auto"] = "auto"
     """Which method it is."""
 
 
-class GrappaRecipe(Combining):
+class GrappaRecipe(Combining, Cartesian):
     """Undersampled Cartesian k-space: missing lines from their neighbours, coils by the root of the sum of squares."""
 
     method: Literal["grappa"] = "grappa"
@@ -128,7 +142,7 @@ class GrappaRecipe(Combining):
     """Compress to so many coils; all without it."""
 
 
-class SenseRecipe(Unfolding):
+class SenseRecipe(Unfolding, Cartesian):
     """Undersampled Cartesian k-space: unfolded exactly, expecting the brightness that the calibration shows."""
 
     method: Literal["sense"] = "sense"
@@ -139,7 +153,7 @@ class SenseRecipe(Unfolding):
     """Compress to so many coils; all without it."""
 
 
-class CgSenseRecipe(Unfolding):
+class CgSenseRecipe(Unfolding, Cartesian):
     """Undersampled Cartesian k-space: unfolded by conjugate gradients."""
 
     method: Literal["cg-sense"] = "cg-sense"
@@ -154,7 +168,7 @@ class CgSenseRecipe(Unfolding):
     """Compress to so many coils; all without it."""
 
 
-class L1WaveletRecipe(Unfolding):
+class L1WaveletRecipe(Unfolding, Cartesian):
     """Undersampled Cartesian k-space, also at random: the image is sparse in wavelets (l1-ESPIRiT)."""
 
     method: Literal["l1-wavelet"] = "l1-wavelet"
@@ -167,7 +181,7 @@ class L1WaveletRecipe(Unfolding):
     """Penalty of the details, in standard deviations of the measured noise."""
 
 
-class TvRecipe(Unfolding):
+class TvRecipe(Unfolding, Cartesian):
     """Undersampled Cartesian k-space, also at random: the image has few edges (total variation)."""
 
     method: Literal["tv"] = "tv"
@@ -180,7 +194,7 @@ class TvRecipe(Unfolding):
     """Penalty of the gradient, in standard deviations of the measured noise."""
 
 
-class SubspaceRecipe(Unfolding):
+class SubspaceRecipe(Unfolding, Cartesian):
     """Dynamic series or echo trains, each frame undersampled: frames are mixtures of few images (temporal subspace)."""
 
     method: Literal["subspace"] = "subspace"
@@ -195,7 +209,7 @@ class SubspaceRecipe(Unfolding):
     """Weight of the image's energy, in parts of the noise's power over that of the image."""
 
 
-class LowRankSparseRecipe(Unfolding):
+class LowRankSparseRecipe(Unfolding, Cartesian):
     """Dynamic series, each frame undersampled: a background that hardly changes and sparse motion (L+S)."""
 
     method: Literal["low-rank-sparse"] = "low-rank-sparse"

@@ -45,6 +45,11 @@ class Calibration:
     embedded: Mapping[int, KSpace]
     note: str
 
+    @property
+    def middle(self) -> Tensor:
+        """The block of the middle slice."""
+        return self.blocks[sorted(self.blocks)[len(self.blocks) // 2]]
+
 
 def find_calibration(acquisition: Acquisition, header: ScanHeader, sorter: Sorter, target: Target) -> Calibration:
     """Take the lines flagged as calibration, else the part of the image's k-space that has no gaps.

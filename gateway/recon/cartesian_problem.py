@@ -6,12 +6,13 @@ only axes that can be undersampled are transformed in each step.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from gateway.recon.coil_maps import joined_sets
+from gateway.recon.finishing import PLAIN
 from gateway.recon.fourier import fourier, inverse_fourier, resize
 from gateway.recon.hybrid import to_matrix
 from gateway.recon.operators import Map, coil_summed, fourier_filter, sensitivities
@@ -94,13 +95,14 @@ def to_target(images: Tensor, maps: Tensor, target: Target) -> Tensor:
     -------
         Complex: the magnitude of what the coils show of all sets, in the phase of the larger. Shape `(frame z y x)`.
     """
-    return joined_sets(resampled(images.movedim(-3, -1), target), resampled(maps, target) if len(maps) > 1 else maps)
+    shown = resampled(maps, replace(target, finish=PLAIN)) if len(maps) > 1 else maps
+    return joined_sets(resampled(images.movedim(-3, -1), target), shown)
 
 
 def resampled(images: Tensor, target: Target) -> Tensor:
     """Bring images of the lines that were encoded to the matrix that is wanted. Shape `(... z y x)`."""
     same = images.shape[-3:-1] == target.grid.as_tuple()[:2] and target.grid == target.matrix
-    return images if same else to_matrix(fourier(images, (-3, -2)), target)
+    return images if same and target.finish.idle else to_matrix(fourier(images, (-3, -2)), target)
 
 
 def resampled_map(values: Tensor, target: Target) -> Tensor:

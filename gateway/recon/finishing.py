@@ -6,16 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-import torch
 from torch import Tensor
 
-from gateway.recon.apodisation import window
 from gateway.recon.fourier import fourier, inverse_fourier
-from gateway.recon.partial_fourier import FEWEST, Completion, Side, Sides, complete, explained
+from gateway.recon.partial_fourier import Completion, Side, Sides, complete, explained
 
 EXPLAINED = 0.6
 """Of the power of lines held out: where their mirror images explain less, zeros do less harm than a guess."""
 
+ZEROS = "filled with zeros"
 X = -1
 HYBRID = (-3, -2)
 """Axes of hybrid space that are k-space."""
@@ -31,14 +30,17 @@ class Finish:
         How the missing side of ``sides`` is filled; None to leave zeros.
     sides
         What was measured, by axis; only those that are partial.
+    why
+        What becomes of the missing side.
     windows
         Weights by axis. Shape `(point,)` each.
     notes
-        What the reader of the series should know of it.
+        What the reader of the series should know of them.
     """
 
     completion: Completion | None = None
     sides: Sides = field(default_factory=dict)
+    why: str = ZEROS
     windows: Mapping[int, Tensor] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -46,6 +48,10 @@ class Finish:
     def idle(self) -> bool:
         """Whether it leaves k-space as it is."""
         return self.completion is None and not self.windows
+
+    def rest(self, axis: int) -> str:
+        """Say what becomes of the part of an axis that was not measured."""
+        return self.why if axis in self.sides else ZEROS
 
     def __call__(self, hybrid: Tensor) -> Tensor:
         """Finish images of one coil or many. Shape `(... z y x)`."""
@@ -78,14 +84,12 @@ def completion_for(
         K-space without gaps around its centre, of the middle slice. Shape `(coil z y x)`.
     """
     if wanted == "zero-fill":
-        return None, "filled with zeros, as the recipe says"
-    if not sides:
-        return None, f"filled with zeros: less than {FEWEST} points beyond the centre tell no phase"
+        return None, f"{ZEROS}, as the recipe says"
     if wanted != "auto":
         return wanted, f"completed by {wanted}, as the recipe says"
     share = explained(centre, {axis: _within(side, centre.shape[axis]) for axis, side in sides.items()})
     if share < EXPLAINED:
-        return None, f"filled with zeros: the phase is not smooth, {max(share, 0):.0%} of lines held out were predicted"
+        return None, f"{ZEROS}: the phase is not smooth, {max(share, 0):.0%} of lines held out were predicted"
     return "pocs", f"completed by pocs: {share:.0%} of lines held out were predicted"
 
 
@@ -93,21 +97,3 @@ def _within(side: Side, n: int) -> Side:
     """Cut a side to a block of ``n`` points about the same centre."""
     before, after = side.n // 2 - side.first, side.last - side.n // 2
     return Side(max(n // 2 - before, 0), min(n // 2 + after, n - 1), n)
-
-
-def windows_of(name: str, sides: tuple[Side, ...], *, width: float) -> dict[int, Tensor]:
-    """Make the windows of a recipe along z, y and x."""
-    if name == "none":
-        return {}
-    by_axis = zip((*HYBRID, X), sides, strict=True)
-    return {axis: window(name, side, width=width) for axis, side in by_axis if side.n > 1}
-
-
-def noise_left(windows: Mapping[int, Tensor], sides: tuple[Side, ...]) -> float:
-    """Say what part of the noise windows leave: the root of their mean square over what was measured."""
-    by_axis = dict(zip((*HYBRID, X), sides, strict=True))
-    return float(
-        torch.stack(
-            [weights[by_axis[a].first : by_axis[a].last + 1].square().mean().sqrt() for a, weights in windows.items()]
-        ).prod()
-    )

@@ -21,7 +21,8 @@ def to_hybrid(samples: Tensor, target: Target) -> Tensor:
 
 
 def to_matrix(hybrid: Tensor, target: Target) -> Tensor:
-    """Transform partitions and lines to the matrix of the image. Shape `(... z y x)`."""
+    """Finish k-space, and transform partitions and lines to the matrix of the image. Shape `(... z y x)`."""
+    hybrid = target.finish(hybrid)
     for axis, n_grid, n_matrix in ((-2, target.grid.y, target.matrix.y), (-3, target.grid.z, target.matrix.z)):
         if hybrid.shape[axis] > 1 or n_grid > 1:
             hybrid = inverse_fourier(resize(hybrid, axis, n_grid), (axis,))

@@ -84,6 +84,11 @@ class Sorter:
         for start in range(0, lines.n_frames, step):
             yield self.frames(start, min(start + step, lines.n_frames))
 
+    def middle_frame(self) -> Tensor:
+        """Sort the frame in the middle of the scan. Shape `(coil z y x)`."""
+        middle = self.lines.n_frames // 2
+        return self.frames(middle, middle + 1).samples[0]
+
     def frames(self, start: int, stop: int) -> KSpace:
         """Sort the frames from start up to stop; what was measured several times is averaged.
 

@@ -9,7 +9,9 @@ from torch import Tensor
 
 from gateway.model.errors import BadScan
 from gateway.model.image import ImageSeries
+from gateway.model.recipes import Cartesian
 from gateway.recon.calibration import Calibration, compression, find_calibration
+from gateway.recon.coverage import finished_target
 from gateway.recon.hybrid import to_hybrid
 from gateway.recon.kspace import Sorter, sort_cartesian
 from gateway.recon.lattice import EVERY_LINE, Lattice, find_lattice
@@ -79,7 +81,7 @@ class Group:
     block: Tensor
 
 
-def understand(scan: Scan, *, recipe: str, n_virtual: int | None = None, regular: bool = True) -> Undersampled:
+def understand(scan: Scan, recipe: Cartesian, *, n_virtual: int | None = None, regular: bool = True) -> Undersampled:
     """Find out how a scan was undersampled, and with what it is calibrated.
 
     Parameters
@@ -92,7 +94,7 @@ def understand(scan: Scan, *, recipe: str, n_virtual: int | None = None, regular
     BadScan
         It is not Cartesian, lines are missing from its pattern, or there is too little calibration.
     """
-    sorter = sort_cartesian(scan.acquisition, scan.header, recipe=recipe)
+    sorter = sort_cartesian(scan.acquisition, scan.header, recipe=recipe.method)
     target = target_of(sorter.lines.encoding)
     lattice = find_lattice(sorter.lines) if regular else EVERY_LINE
     calibration = find_calibration(scan.acquisition, scan.header, sorter, target)
@@ -103,7 +105,7 @@ def understand(scan: Scan, *, recipe: str, n_virtual: int | None = None, regular
     fewer = n_virtual is not None and n_virtual < sorter.lines.n_coils
     return Undersampled(
         sorter=sorter,
-        target=target,
+        target=finished_target(recipe, sorter, lambda: calibration.middle),
         lattice=lattice,
         calibration=calibration,
         scale=scale,

@@ -9,7 +9,6 @@ import numpy as np
 
 from gateway.model.image import ImageSeries
 from gateway.recon.alignment import Alignment
-from gateway.recon.counters import Counter
 from gateway.recon.frames import frames_of
 from gateway.recon.kspace import Sorter
 from gateway.recon.lines import Lines
@@ -68,16 +67,14 @@ def _of_each_kind(series: ImageSeries, album: Album) -> Iterator[ImageSeries]:
 
 def _measurement_notes(lines: Lines, alignment: Alignment, target: Target) -> Iterator[str]:
     """Say what is not data but zero."""
-    for counter in (lines.phase_encodes, lines.partitions):
-        yield from _unmeasured(counter)
+    for axis, counter in ((-2, lines.phase_encodes), (-3, lines.partitions)):
+        if counter.n_wanted < counter.n:
+            measured = f"{counter.n_wanted} of {counter.n} {counter.name}s were measured"
+            yield f"{measured}; the rest is {target.finish.rest(axis)}."
+    yield from target.finish.notes
     n_x, covered = lines.encoding.encoded.matrix.x, int(alignment.n_covered.min())
     if covered < n_x - 1:  # a mirrored line on an even matrix always misses one
-        yield f"Readouts cover {covered} of {n_x} points of k-space; the rest is filled with zeros."
+        yield f"Readouts cover {covered} of {n_x} points of k-space; the rest is {target.finish.rest(-1)}."
     for name, grid, matrix in zip("zyx", target.grid.as_tuple(), target.matrix.as_tuple(), strict=True):
         if grid < matrix:
             yield f"The encoded field of view covers {grid} of {matrix} pixels in {name}; the rest is zero."
-
-
-def _unmeasured(counter: Counter) -> Iterator[str]:
-    if counter.n_wanted < counter.n:
-        yield f"{counter.n_wanted} of {counter.n} {counter.name}s were measured; the rest is filled with zeros."

@@ -68,7 +68,7 @@ def _by_slice(scan: Undersampled) -> Iterator[list[int]]:
 
 def _noises(scan: Undersampled, method: Method[T], recipe: Imaging, group: Group, learned: T) -> list[Noise]:
     """Know the noise of every frame: in closed form where there is one and the recipe does not want replicas."""
-    if method.deviation is not None and recipe.replicas is None:
+    if method.deviation is not None and recipe.replicas is None and scan.target.finish.idle:
         deviations = method.deviation(group, learned) * readout_share(group.spread[0], scan.target) ** 0.5
     else:
         deviations = deviation_by_replicas(

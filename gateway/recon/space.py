@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gateway.model.errors import BadScan
 from gateway.model.header import Encoding, ScanHeader, Space
 from gateway.model.zyx import Zyx
+from gateway.recon.finishing import PLAIN, Finish
 
 LARGEST_MATRIX = 2048
 """Along one axis, oversampling included."""
@@ -33,11 +34,14 @@ class Target:
         The image: the centre of ``grid``. Where it is larger, the rest is zero.
     spacing_mm
         Distance of pixel centres; in 2D, z is the slice thickness.
+    finish
+        What is done to k-space before.
     """
 
     grid: Zyx[int]
     matrix: Zyx[int]
     spacing_mm: Zyx[float]
+    finish: Finish = PLAIN
 
 
 def imaging_encoding(header: ScanHeader) -> Encoding:

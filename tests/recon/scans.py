@@ -35,6 +35,13 @@ def fft(acquisition: Acquisition, header: ScanHeader) -> ImageSeries:
     return series
 
 
+def zero_filled(acquisition: Acquisition, header: ScanHeader) -> ImageSeries:
+    """Reconstruct by the recipe fft, and leave zeros where nothing was measured."""
+    recipe = FftRecipe(partial_fourier="zero-fill")
+    (series,) = reconstruct(acquisition, header, recipe, device="cpu", progress=lambda *_: None)
+    return series
+
+
 def encoded(header: ScanHeader, **changes: Any) -> ScanHeader:  # noqa: ANN401 - fields of Encoding
     """Change the first encoding of a header."""
     return replace(header, encodings=(replace(header.encodings[0], **changes), *header.encodings[1:]))

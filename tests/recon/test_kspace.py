@@ -15,7 +15,18 @@ from gateway.model.readout import Flag, Readouts
 from gateway.model.zyx import Zyx
 from gateway.recon import kspace as kspace_module
 from gateway.recon.kspace import sort_cartesian
-from tests.recon.scans import encoded, fft, flagged, lines_of, relabelled, resampled, slab, small_head, with_lines
+from tests.recon.scans import (
+    encoded,
+    fft,
+    flagged,
+    lines_of,
+    relabelled,
+    resampled,
+    slab,
+    small_head,
+    with_lines,
+    zero_filled,
+)
 
 ATOL = 2e-6
 
@@ -89,9 +100,10 @@ def test_an_asymmetric_echo_stays_where_its_centre_says_and_the_rest_is_zero() -
     run, header = small_head()
     run.samples[..., :28] = 0
     short = resampled(run, run.samples[..., 28:], center_sample=64 - 28)
-    series = fft((short,), header)
+    series = zero_filled((short,), header)
     np.testing.assert_array_equal(series.pixels, fft((run,), header).pixels)
-    assert series.notes[-1] == "Readouts cover 100 of 128 points of k-space; the rest is filled with zeros."
+    told = "Readouts cover 100 of 128 points of k-space; the rest is filled with zeros, as the recipe says."
+    assert series.notes[-1] == told
 
 
 def test_every_readout_has_its_own_centre(plain: npt.NDArray[np.float32]) -> None:
@@ -105,9 +117,10 @@ def test_every_readout_has_its_own_centre(plain: npt.NDArray[np.float32]) -> Non
 def test_partial_fourier_lines_go_to_their_place_and_the_rest_is_zero() -> None:
     run, header = small_head()
     run.samples[lines_of(run) < 16] = 0
-    series = fft((run.select(lines_of(run) >= 16),), with_lines(header, Limit(minimum=16, maximum=63, center=32)))
+    limit = Limit(minimum=16, maximum=63, center=32)
+    series = zero_filled((run.select(lines_of(run) >= 16),), with_lines(header, limit))
     np.testing.assert_array_equal(series.pixels, fft((run,), header).pixels)
-    assert series.notes[-1] == "48 of 64 lines were measured; the rest is filled with zeros."
+    assert series.notes[-1] == "48 of 64 lines were measured; the rest is filled with zeros, as the recipe says."
 
 
 def test_lines_count_from_where_the_limits_say(plain: npt.NDArray[np.float32]) -> None:

@@ -65,16 +65,17 @@ def reconstruct_auto(
         No method fits, or the one that does refuses.
     """
     progress(0.0, "looking at how the scan was measured")
-    pick = pick_recipe(scan)
+    pick = pick_recipe(scan, recipe)
     progress(0.0, f"{pick.recipe.method}: {pick.why}")
     method: Any = METHODS[type(pick.recipe)]
-    chosen = pick.recipe.model_copy(update={"output": recipe.output, "replicas": recipe.replicas})
+    shared = set(type(recipe).model_fields) & set(type(pick.recipe).model_fields) - {"method"}
+    chosen = pick.recipe.model_copy(update={name: getattr(recipe, name) for name in shared})
     made = method(scan, chosen, device=device, progress=progress)
     note = f"Recipe {pick.recipe.method} chosen: {pick.why}."
     return tuple(replace(series, notes=(note, *series.notes)) for series in made)
 
 
-def pick_recipe(scan: Scan) -> Pick:
+def pick_recipe(scan: Scan, recipe: AutoRecipe) -> Pick:
     """Choose by trajectory, by the lines that are there, and by whether the image fits its field of view.
 
     Raises
@@ -94,7 +95,7 @@ def pick_recipe(scan: Scan) -> Pick:
         raise BadScan(f"{step}, and by one coil alone: nothing tells what lies on what")
     if lattice.acceleration <= LOW:
         return Pick(recipe=GrappaRecipe(), why=f"{step}, where GRAPPA loses least and needs no sensitivities")
-    share = wrapped_share(understand(scan, recipe="auto"))
+    share = wrapped_share(understand(scan, recipe))
     if share > FEW:
         return Pick(recipe=GrappaRecipe(), why=f"{step}, and {share:.0%} of the image lie outside the field of view")
     return Pick(recipe=SenseRecipe(), why=f"{step}, and the calibration shows an image within the field of view")

@@ -11,16 +11,17 @@ from gateway.model.zyx import Zyx
 from gateway.recon.calibration import middle
 from gateway.recon.coil_maps import maps_for
 from gateway.recon.coils import combine, root_sum_of_squares
+from gateway.recon.coverage import finished_target
 from gateway.recon.fourier import resize, to_image
-from gateway.recon.hybrid import to_hybrid
+from gateway.recon.hybrid import to_hybrid, to_matrix
 from gateway.recon.kspace import Progress, sort_cartesian
 from gateway.recon.lines import need_every_line
 from gateway.recon.pictures import Album, Noise, Picture
-from gateway.recon.replicas import deviation_by_replicas, white_noise
+from gateway.recon.replicas import DEFAULT, deviation_by_replicas, white_noise
 from gateway.recon.sample_noise import ideal_deviation, noise_power_of, spread_of
 from gateway.recon.scan import Scan
 from gateway.recon.series import cartesian_series
-from gateway.recon.space import Target, target_of
+from gateway.recon.space import Target
 
 
 def reconstruct_fft(
@@ -37,7 +38,7 @@ def reconstruct_fft(
     sorter = sort_cartesian(scan.acquisition, scan.header, recipe=recipe.method)
     lines = sorter.lines
     need_every_line(lines, recipe.method)
-    target = target_of(lines.encoding)
+    target = finished_target(recipe, sorter, sorter.middle_frame)
     album = Album(recipe, lines.n_frames, target, progress)
     power = noise_power_of(scan, sorter) if album.wants_noise else 0.0
     number = 0
@@ -55,6 +56,8 @@ def reconstruct_fft(
 
 def combined(samples: Tensor, maps: Tensor | None, target: Target) -> Tensor:
     """Transform one frame `(coil z y x)`, and combine its coils. Shape `(z y x)`."""
+    if not target.finish.idle:
+        return combine(to_matrix(to_hybrid(samples, target), target), maps)
     if maps is None:
         return _magnitude(samples, target)
     return combine(to_image(samples, grid=target.grid, matrix=target.matrix), maps)
@@ -69,12 +72,12 @@ def noise_of(samples: Tensor, maps: Tensor | None, spread: Tensor, target: Targe
         Standard deviation of the noise of each sample. Shape `(1 z y x)`.
     """
     ideal = ideal_deviation(1.0, spread, target)
-    if recipe.replicas is not None:
+    if recipe.replicas is not None or not target.finish.idle:
         image = combined(samples, maps, target)
         deviation = deviation_by_replicas(
             image,
             lambda random: combined(samples + spread * white_noise(samples, 1.0, random), maps, target),
-            recipe.replicas,
+            recipe.replicas or DEFAULT,
         )
         return Noise(deviation=deviation, ideal=ideal)
     shown = resized(spread[0], target.grid)

@@ -33,7 +33,7 @@ def reconstruct_low_rank_sparse(
         The scan is not Cartesian, or there is too little calibration.
     """
     progress(0.0, "sorting readouts into k-space")
-    found = understand(scan, recipe=recipe.method, regular=False)
+    found = understand(scan, recipe, regular=False)
     noise = found.noise_power**0.5
 
     def unfold(group: Group, seen: Seen) -> Tensor:

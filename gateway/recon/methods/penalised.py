@@ -44,7 +44,7 @@ def penalised(
             The scan is not Cartesian, or there is too little calibration.
         """
         progress(0.0, "sorting readouts into k-space")
-        found = understand(scan, recipe=recipe.method, regular=False)
+        found = understand(scan, recipe, regular=False)
         penalty = recipe.noise_weight * found.noise_power**0.5
 
         def unfold(group: Group, seen: Seen) -> Tensor:

@@ -34,7 +34,7 @@ def reconstruct_subspace(
         The scan is not Cartesian, there is too little calibration, or no line was measured in every frame.
     """
     progress(0.0, "sorting readouts into k-space")
-    found = understand(scan, recipe=recipe.method, regular=False)
+    found = understand(scan, recipe, regular=False)
 
     def learn(group: Group) -> tuple[Seen, Operator]:
         mixing = mixtures(temporal_basis(shared_samples(group), recipe.components))
