@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-import jpeg_ls  # noqa: F401 - pydicom packs and unpacks by these three; one that is absent shows at the start
 import numpy as np
-import openjpeg  # noqa: F401 - as above
-import pylibjpeg  # noqa: F401 - as above
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.pixels.encoders.base import get_encoder
@@ -38,6 +35,11 @@ def packing_of(ds: Dataset, compression: Compression) -> Compression:
 
 def pack(ds: Dataset, compression: Compression) -> bytes:
     """Pack the pixels of an object into the fragments of an encapsulated Pixel Data element."""
+    # pydicom packs through these three: one that is absent shows here, and who packs nothing does not load them
+    import jpeg_ls  # noqa: F401, PLC0415
+    import openjpeg  # noqa: F401, PLC0415
+    import pylibjpeg  # noqa: F401, PLC0415
+
     encoder = get_encoder(SYNTAXES[compression])
     n_frames = int(ds.get("NumberOfFrames", 1))
     pixels = np.frombuffer(ds.PixelData, "<i2" if ds.PixelRepresentation else "<u2")
