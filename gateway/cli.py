@@ -11,8 +11,10 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
 
 from gateway import __version__, app as roles, operations, show
+from gateway.cli_pacs import Accession, Day, PatientId, PatientName, pacs
 from gateway.cli_research import evaluate
 from gateway.cli_steering import audit, routes
+from gateway.inquiry import Wanted
 from gateway.model.errors import GatewayError, WrongCall
 from gateway.model.job import JobState
 from gateway.model.work import WorkEvent
@@ -24,7 +26,6 @@ app = typer.Typer(
 )
 jobs = typer.Typer(no_args_is_help=True, help="Reconstructions: list, story, and what a person may do to them.")
 scans = typer.Typer(no_args_is_help=True, help="Scans as they came in.")
-pacs = typer.Typer(no_args_is_help=True, help="Destinations.")
 database = typer.Typer(no_args_is_help=True, help="The database.")
 for name, group in (
     ("jobs", jobs),
@@ -168,10 +169,44 @@ def jobs_show(job: JobNumber, config: Config = None, as_json: Json = False) -> N
     queries = _stations(config).queries
     found = queries.job(job)
     timeline = queries.timeline(found)
+    candidates = queries.candidates(found)
     if as_json:
-        print(show.as_json({"job": found, "timeline": timeline}))  # noqa: T201
+        told = {"job": found, "timeline": timeline, "candidates": show.keyed(candidates)}
+        print(show.as_json(told))  # noqa: T201
     else:
         show.show_job(out, found, timeline)
+        show.show_candidates(out, found, candidates)
+
+
+@jobs.command("choose")
+def jobs_choose(
+    job: JobNumber,
+    candidate: Annotated[str, typer.Argument(help="Key of the candidate, or the beginning of it.")],
+    config: Config = None,
+    reason: Reason = "",
+) -> None:
+    """Say who the patient of a held job is, and let it run; it counts for later jobs of the scan, too."""
+    one = _stations(config).jobs.choose(job, candidate, who=operations.person(), reason=reason)
+    out.print(f"job {job} is QUEUED as {one.key} of {show.clean(one.source)}")
+
+
+@jobs.command("candidates")
+def jobs_candidates(
+    job: JobNumber,
+    source: Annotated[str, typer.Argument(help="Whom to ask: a source, or a PACS, by its name in the routes.")],
+    patient_id: PatientId = "",
+    name: PatientName = "",
+    accession: Accession = "",
+    date: Day = None,
+    config: Config = None,
+) -> None:
+    """Look for more candidates for a held job, by what a person knows."""
+    stations = _stations(config)
+    wanted = Wanted.of(patient_id=patient_id, patient_name=name, accession_number=accession, day=date)
+    n_found = stations.inquiry.look_for_candidates(job, source, wanted, who=operations.person())
+    out.print(f"{n_found} found")
+    view = stations.queries.job(job)
+    show.show_candidates(out, view, stations.queries.candidates(view))
 
 
 def _act(event: WorkEvent, meaning: str) -> None:
@@ -225,27 +260,14 @@ def scans_show(
 def scans_replay(
     scan: Annotated[str, typer.Argument(help="Its id, or the beginning of it.")],
     recipe: Annotated[str, typer.Option(help="Recipe to use; without it, the one that the scanner asked for.")] = "",
+    identify: Annotated[
+        bool, typer.Option("--identify", help="Forget whom a person said it is of; ask again.")
+    ] = False,
     config: Config = None,
 ) -> None:
     """Reconstruct a scan again from its recording, in a new job."""
-    job = _stations(config).control.replay(scan, recipe=recipe, who=operations.person())
+    job = _stations(config).control.replay(scan, recipe=recipe, who=operations.person(), identify=identify)
     out.print(f"job {job} is queued")
-
-
-@pacs.command("list")
-def pacs_list(config: Config = None, as_json: Json = False) -> None:
-    """List the destinations."""
-    found = {name: one.model_dump(mode="json") for name, one in _stations(config).routes.destinations.items()}
-    print(show.as_json(found)) if as_json else show.show_destinations(out, found)  # noqa: T201
-
-
-@pacs.command("echo")
-def pacs_echo(
-    destination: Annotated[str, typer.Argument(help="Its name in the routes.")], config: Config = None
-) -> None:
-    """Ask a PACS whether it is there and knows us (C-ECHO), or an archive whether it answers."""
-    _stations(config).control.echo(destination)
-    out.print(f"{destination} answers")
 
 
 @database.command("upgrade")

@@ -15,7 +15,7 @@ from gateway.jobs.reconstructions import JobQueue
 from gateway.jobs.scans import ScanStore
 from gateway.jobs.tokens import Tokens
 from gateway.model.delivery import DELIVERY_TRANSITIONS
-from gateway.model.destinations import PacsDestination, StowDestination
+from gateway.model.destinations import DicomPeer, StowDestination
 from gateway.model.errors import NothingThere, Overtaken, RoutesFault, WrongCall
 from gateway.model.ids import DeliveryId, JobId
 from gateway.model.route import Routes
@@ -70,8 +70,8 @@ class Control:
         """The routes that the next job takes."""
         return self.steering.routes(self.steering.in_force())
 
-    def replay(self, start_of_id: str, *, recipe: str, who: str) -> JobId:
-        """Make a new job of a recorded scan.
+    def replay(self, start_of_id: str, *, recipe: str, who: str, identify: bool = False) -> JobId:
+        """Make a new job of a recorded scan; with ``identify``, forget whom a person has said it is of.
 
         Raises
         ------
@@ -80,7 +80,8 @@ class Control:
         """
         if recipe:
             named_recipe(self.routes, recipe)
-        return self.scans.replay(self.queries.scan(start_of_id).id, recipe=recipe, who=who)
+        scan = self.queries.scan(start_of_id).id
+        return self.scans.replay(scan, recipe=recipe, who=who, identify=identify)
 
     def resend(self, job: int, *, who: str, reason: str) -> list[DeliveryId]:
         """Send everything of a job again that has arrived: the same bytes, to the same destinations.
@@ -101,24 +102,25 @@ class Control:
         return arrived
 
     def echo(self, name: str) -> None:
-        """Ask a destination whether it is there: a PACS by C-ECHO, an archive by a query.
+        """Ask a destination or a source whether it is there: a PACS or a worklist by C-ECHO, an archive by a query.
 
         Raises
         ------
         NothingThere
-            There is no such destination in the routes.
+            There is none of this name in the routes.
         WrongCall
             It is a folder, which nobody can ask.
         SendError
             It does not answer, or rejects us.
         """
-        match self.routes.destinations.get(name):
-            case PacsDestination() as pacs:
-                echo(pacs)
+        routes = self.routes
+        match {**routes.destinations, **routes.sources}.get(name):
+            case DicomPeer() as peer:
+                echo(peer)
             case StowDestination() as archive:
                 look(archive)
             case None:
-                known = ", ".join(self.routes.destinations)
+                known = ", ".join([*routes.destinations, *routes.sources])
                 raise NothingThere(f"{name!r} is no destination in the routes; known are: {known}")
             case _:
                 raise WrongCall(f"{name!r} is a folder; only a PACS or an archive can be asked")

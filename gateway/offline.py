@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from gateway.identify import settle
 from gateway.jobs.clock import utc_now
 from gateway.model.errors import UnreadableFile
 from gateway.model.route import Routes
@@ -23,7 +24,7 @@ def work_from_file(path: Path, *, routes: Routes, recipe: str) -> Work:
     UnreadableFile
         The file holds no scan.
     GatewayError
-        Its header cannot be understood, or no route fits.
+        Its header cannot be understood, no route fits, or the rule cannot settle who the patient is.
     """
     scan, stream = stream_of(path, recipe)
     if not scan.header_xml:
@@ -32,10 +33,12 @@ def work_from_file(path: Path, *, routes: Routes, recipe: str) -> Work:
     for piece in stream:
         digest.update(piece)
     header = parse_header(scan.header_xml)
+    choice = choose(routes, facts_of(header, source="", recipe_asked=recipe))
     return Work(
         acquisition=scan.acquisition,
         header=header,
-        choice=choose(routes, facts_of(header, source="", recipe_asked=recipe)),
+        choice=choice,
+        identity=settle(header, choice).identity,
         sha256=digest.hexdigest(),
         received_at=utc_now(),
     )

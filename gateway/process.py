@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.identify import identify
 from gateway.jobs.noise import NoiseStore
 from gateway.jobs.reconstructions import ClaimedJob, JobQueue
 from gateway.model.errors import BadScan, IncompleteScan
@@ -49,6 +50,7 @@ class Processor:
             raise IncompleteScan(f"{job.incomplete}; release the job to reconstruct what came")
 
         work = Work(
+            identity=identify(job, header, choice, self.jobs),
             acquisition=session.acquisition,
             header=header,
             choice=choice,

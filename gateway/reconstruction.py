@@ -11,6 +11,7 @@ from gateway.dicom.plan import SeriesPlan
 from gateway.dicom.series import build_series, write_series
 from gateway.model.form import Form
 from gateway.model.header import ScanHeader
+from gateway.model.identity import Identity
 from gateway.model.noise import NoiseCovariance
 from gateway.model.readout import Acquisition
 from gateway.model.series import Series
@@ -29,6 +30,8 @@ class Work:
     sha256: str
     """Of the session, as bytes on the wire."""
     received_at: datetime
+    identity: Identity | None = None
+    """Who it is of; None is what the header says."""
     noise: NoiseCovariance | None = None
     """An earlier measurement that the scan names."""
 
@@ -65,6 +68,7 @@ def make_series(work: Work, *, device: str, outbox: Path, tell: Teller) -> list[
             output_index=index,
             received_at=work.received_at.astimezone(),
             model=output.model,
+            identity=work.identity,
         )
         for form, destinations in _forms(work.choice).items():
             datasets = build_series(output, work.header, replace(plan, format=form.format))

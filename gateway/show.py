@@ -12,11 +12,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from gateway.dicom.listing import RequestRow, StudyRow
 from gateway.doctor import Finding
 from gateway.jobs.audit import Sealed
 from gateway.jobs.people import Person
 from gateway.jobs.queries import EventView, JobView, ScanView
 from gateway.jobs.route_versions import RouteVersion
+from gateway.model.identity import Candidate, Identity
 from gateway.routing.choose import Explanation
 
 STYLES = {
@@ -107,6 +109,64 @@ def show_job(console: Console, job: JobView, events: Sequence[EventView]) -> Non
         counted = f"{one.n_stored} of {one.n_instances} instances"
         console.print(f"{clean(one.destination)}: {_state(one.state)}, {counted}, series {one.series_instance_uid}")
     show_timeline(console, events)
+
+
+def keyed(candidates: Sequence[Candidate]) -> list[dict[str, object]]:
+    """Write candidates with the keys by which they are chosen."""
+    return [{"key": one.key, **asdict(one)} for one in candidates]
+
+
+def show_candidates(console: Console, job: JobView, candidates: Sequence[Candidate]) -> None:
+    """List who a scan may be of, and say how one of them is chosen."""
+    if not candidates:
+        return
+    table = _table("candidate", "from", *_WHO, "study", "at odds with the scanner")
+    for one in candidates:
+        at_odds = f"[yellow]{', '.join(one.differences)}[/yellow]"
+        table.add_row(one.key, clean(one.source), *_who(one.identity), _study(one.identity), at_odds)
+    console.print(table)
+    console.print(f"gateway jobs choose {job.id} CANDIDATE says who it is", soft_wrap=True)
+
+
+def show_studies(console: Console, rows: Sequence[StudyRow], limit: int) -> None:
+    """List studies of a PACS."""
+    table = _table(*_WHO, "modalities", "series", "images", "study")
+    for row in rows[:limit]:
+        counts = (clean(row.modalities), clean(row.n_series), clean(row.n_instances))
+        table.add_row(*_who(row.identity), *counts, _study(row.identity))
+    _print_listed(console, table, len(rows), limit)
+
+
+def show_requests(console: Console, rows: Sequence[RequestRow], limit: int) -> None:
+    """List what a worklist has."""
+    table = _table("scheduled", "station", *_WHO, "procedure", "study")
+    for row in rows[:limit]:
+        when = clean(f"{row.day} {row.time[:4]}")
+        who = _who(row.identity)
+        table.add_row(when, clean(row.station), *who, clean(row.identity.study_description or ""), _study(row.identity))
+    _print_listed(console, table, len(rows), limit)
+
+
+_WHO = ("patient ID", "name", "born", "sex", "accession")
+
+
+def _who(identity: Identity) -> tuple[str, ...]:
+    given = (identity.patient_id, identity.patient_name, identity.birth_date, identity.sex, identity.accession_number)
+    return tuple(clean(text or "") for text in given)
+
+
+def _study(identity: Identity) -> str:
+    given = (identity.study_date, identity.study_description, identity.study_instance_uid or "(of its own)")
+    return clean(" ".join(text for text in given if text))
+
+
+def _print_listed(console: Console, table: Table, n_found: int, limit: int) -> None:
+    if not n_found:
+        console.print("nothing fits")
+        return
+    console.print(table)
+    if n_found > limit:
+        console.print(f"{n_found - limit} more fit; --limit shows them, a narrower question finds them")
 
 
 def show_timeline(console: Console, events: Sequence[EventView]) -> None:

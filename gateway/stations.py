@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from gateway.control import Control
+from gateway.inquiry import Inquiry
 from gateway.jobs.audit import AuditTrail
 from gateway.jobs.clock import clock_of, utc_now
 from gateway.jobs.database import open_database, upgrade
@@ -50,6 +51,11 @@ class Stations:
     audit: AuditTrail
     people: People
     tokens: Tokens
+
+    @property
+    def inquiry(self) -> Inquiry:
+        """What people may ask PACS and worklists."""
+        return Inquiry(routes=self.routes, queries=self.queries, jobs=self.jobs, spool=self.spool)
 
     @property
     def control(self) -> Control:

@@ -18,7 +18,7 @@ from gateway.dicom.command import DATASET, NO_DATASET, RESPONSE, Command, decode
 from gateway.dicom.pdu import HEAD_BYTES, Offer, PduType
 from gateway.dicom.tls import client_context
 from gateway.dicom.wire import Wire, connect
-from gateway.model.destinations import PacsDestination
+from gateway.model.destinations import DicomPeer
 from gateway.model.errors import PeerRefused, PeerUnreachable
 
 VERIFICATION = "1.2.840.10008.1.1"
@@ -187,7 +187,7 @@ class Association:
 
 
 @contextmanager
-def open_association(destination: PacsDestination, offers: Sequence[Offer]) -> Iterator[Association]:
+def open_association(destination: DicomPeer, offers: Sequence[Offer]) -> Iterator[Association]:
     """Open an association with at least one accepted context, and close it at the end.
 
     Raises
@@ -213,6 +213,6 @@ def open_association(destination: PacsDestination, offers: Sequence[Offer]) -> I
         association.close()
 
 
-def describe(destination: PacsDestination) -> str:
+def describe(destination: DicomPeer) -> str:
     """Name a peer so that a person finds it."""
     return f"{destination.ae_title} at {destination.host}:{destination.port}"

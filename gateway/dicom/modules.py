@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pydicom.dataset import Dataset
 
 from gateway.dicom import attributes, learned, values
+from gateway.dicom.identity import put_identity, settled
 from gateway.dicom.kinds import KINDS, KindRow, Unit
 from gateway.dicom.layout import PlacedImage
 from gateway.dicom.pixels import StoredPixels
@@ -47,8 +48,11 @@ def series_attributes(draft: Draft) -> Dataset:
     ds.ContentDate = plan.received_at.strftime("%Y%m%d")
     ds.TimezoneOffsetFromUTC = plan.received_at.strftime("%z")
     ds.ContentTime = plan.received_at.strftime("%H%M%S.%f")
-    attributes.put_patient(ds, header.subject, header.study.date)
-    attributes.put_study(ds, header.study, recording_sha256=plan.recording_sha256)
+    told = header if plan.identity is None else settled(header, plan.identity)
+    attributes.put_patient(ds, told.subject, told.study.date)
+    attributes.put_study(ds, told.study, recording_sha256=plan.recording_sha256)
+    if plan.identity is not None:
+        put_identity(ds, plan.identity, header, at=plan.received_at)
     attributes.put_series(ds, header, recording_sha256=plan.recording_sha256, output_index=plan.output_index)
     attributes.put_equipment(ds, header.system)
     attributes.put_quality(ds)

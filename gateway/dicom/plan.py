@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.model.form import ObjectFormat
+from gateway.model.identity import Identity
 from gateway.model.ids import derive_uid
 from gateway.model.image import Frame
 from gateway.model.learned import LearnedModel
@@ -29,6 +30,8 @@ class SeriesPlan:
         Which of the recipe's series this is, from 0.
     model
         The network that took part, or None for a conventional reconstruction.
+    identity
+        Whose scan it is, or None for what the header says; another one makes another series.
     format
         Which objects it is made of; another one is another series, as a PACS must never see one UID in two classes.
     """
@@ -41,6 +44,7 @@ class SeriesPlan:
     received_at: datetime
     output_index: int = 0
     model: LearnedModel | None = None
+    identity: Identity | None = None
     format: ObjectFormat = ObjectFormat.CLASSIC
 
     def series_uid(self) -> str:
@@ -59,4 +63,5 @@ class SeriesPlan:
     def _identity(self) -> tuple[str | int, ...]:
         work = (self.recording_sha256, self.rule, self.recipe, self.recipe_fingerprint, self.output_index)
         weights = (self.model.weights_sha256,) if self.model else ()
-        return (*work, *weights, *(() if self.format is ObjectFormat.CLASSIC else (self.format,)))
+        whose = (self.identity.digest,) if self.identity else ()
+        return (*work, *weights, *whose, *(() if self.format is ObjectFormat.CLASSIC else (self.format,)))

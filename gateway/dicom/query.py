@@ -12,7 +12,7 @@ from gateway.dicom.association import PENDING, open_association
 from gateway.dicom.command import Command, Field
 from gateway.dicom.pdu import Offer
 from gateway.dicom.syntaxes import UNCOMPRESSED, decode_dataset, encode_dataset
-from gateway.model.destinations import PacsDestination
+from gateway.model.destinations import DicomPeer
 from gateway.model.errors import PeerRefused, PeerUnreachable
 
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
@@ -23,7 +23,7 @@ MOST_MATCHES = 1000
 _MEDIUM_PRIORITY = 0
 
 
-def find(destination: PacsDestination, identifier: Dataset, sop_class: str = STUDY_ROOT_FIND) -> list[Dataset]:
+def find(destination: DicomPeer, identifier: Dataset, sop_class: str = STUDY_ROOT_FIND) -> list[Dataset]:
     """Ask for what matches.
 
     Raises
@@ -57,7 +57,7 @@ def _read(content: bytes, syntax: str, peer: str) -> Dataset:
         raise PeerUnreachable(f"{peer} answers the query with what cannot be read") from fault
 
 
-def has_instance(destination: PacsDestination, path: Path) -> bool:
+def has_instance(destination: DicomPeer, path: Path) -> bool:
     """Ask whether the PACS has the instance in a file, in its series and study; a refusal is a no.
 
     Raises

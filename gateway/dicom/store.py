@@ -17,7 +17,7 @@ from gateway.dicom.pdu import Offer
 from gateway.dicom.query import has_instance
 from gateway.dicom.status import Outcome, meaning_of
 from gateway.dicom.syntaxes import UNCOMPRESSED, encode_as, offered
-from gateway.model.destinations import PacsDestination
+from gateway.model.destinations import DicomPeer, PacsDestination
 from gateway.model.errors import PeerRefused, PeerUnreachable, SendError, Unconfirmed
 from gateway.model.series import Instance
 
@@ -168,7 +168,7 @@ class _Sending:
         return f"{self._n_stored} of {self._n_instances} stored"
 
 
-def echo(destination: PacsDestination) -> None:
+def echo(destination: DicomPeer) -> None:
     """Ask whether the peer is there and knows us (C-ECHO).
 
     Raises

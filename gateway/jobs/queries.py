@@ -10,11 +10,13 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Engine, Row, Select, func, select
 
+from gateway.jobs.candidates import candidates_of
 from gateway.jobs.database import reading
 from gateway.jobs.joblog import LogLine, log_of
 from gateway.jobs.tables import deliveries, delivery_items, events, instances, jobs, scans, series
 from gateway.model.delivery import DeliveryState
 from gateway.model.errors import NothingThere
+from gateway.model.identity import Candidate
 from gateway.model.ids import DeliveryId, JobId, RecordingId
 from gateway.model.job import JobState
 from gateway.model.scan import ScanState
@@ -223,6 +225,11 @@ class Queries:
         with reading(self._engine) as connection:
             rows = connection.execute(query).all()
         return [EventView(at=row.at, who=row.who, what=row.what, text=row.text) for row in rows]
+
+    def candidates(self, job: JobView) -> list[Candidate]:
+        """List who a job's scan may be of, as long as a person has to choose. These are patients."""
+        with reading(self._engine) as connection:
+            return candidates_of(connection, job.scan.id)
 
     def instance_paths(self, job: int) -> list[str]:
         """List the files of a job below the outbox, in the order of its series and instances."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Generic
@@ -17,6 +18,15 @@ from gateway.jobs.lease import FREE, Lease, Terms, abandoned_rows, claim_row, wr
 from gateway.jobs.route_versions import version_in_force
 from gateway.model.errors import NothingThere
 from gateway.model.work import State, Transitions, WorkEvent, next_state
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Will:
+    """What a person wants to happen, and why."""
+
+    event: WorkEvent
+    who: str
+    reason: str
 
 
 class WorkQueue(Generic[State]):
@@ -64,12 +74,15 @@ class WorkQueue(Generic[State]):
             write_fenced(connection, self.table, lease, owner=lease.owner)
             self._event(connection, self._row(connection, lease.row), what, who=lease.owner, text=text)
 
-    def postpone(self, lease: Lease, reason: str) -> None:
-        """Try again later; or, after too long, never."""
+    def postpone(self, lease: Lease, reason: str, *, hold_after_s: float | None = None) -> None:
+        """Try again later; or, after too long, never; or wait for a person, where it is said after how long."""
         with writing(self.engine) as connection:
             now, row = self.clock(), self._row(connection, lease.row)
-            if now - row.created_at > timedelta(seconds=self.terms.give_up_after_s):
-                self._end(connection, lease, WorkEvent.FAIL, reason=f"given up: {reason}")
+            longest, end = (self.terms.give_up_after_s, WorkEvent.FAIL)
+            if hold_after_s is not None:
+                longest, end = min(longest, hold_after_s), WorkEvent.HOLD
+            if now - row.created_at > timedelta(seconds=longest):
+                self._end(connection, lease, end, reason=f"given up: {reason}")
                 return
             run_at = now + self.terms.wait(lease.attempt, self._random)
             why = f"{reason} (next try at {run_at:%H:%M:%S} UTC)"
@@ -104,18 +117,21 @@ class WorkQueue(Generic[State]):
         IllegalTransition
             The state does not allow it.
         """
+        released = {"released_by": who} if event is WorkEvent.RELEASE else {}
         with writing(self.engine) as connection:
-            row = self._row(connection, row_id, lock=True)
-            state = next_state(self._transitions, type(self._working)(row.state), event)
-            again = self._afresh(connection) if state in self._claimable else {}
-            released = {"released_by": who} if event is WorkEvent.RELEASE else {}
-            change = update(self.table).where(self.table.c.id == row_id)
-            connection.execute(change.values(state=state, reason=reason, **FREE, **again, **released))
-            self.acted(connection, row, event)
-            self._event(connection, row, event, who=who, text=reason)
-            what = f"{self.table.name} {row_id} {event}"
-            add_deed(connection, Deed(at=self.clock(), who=who, what=what, text=reason))
-            return state
+            return self._act(connection, row_id, Will(event=event, who=who, reason=reason), **released)
+
+    def _act(self, connection: Connection, row_id: int, will: Will, **values: object) -> State:
+        row = self._row(connection, row_id, lock=True)
+        state = next_state(self._transitions, type(self._working)(row.state), will.event)
+        again = self._afresh(connection) if state in self._claimable else {}
+        change = update(self.table).where(self.table.c.id == row_id)
+        connection.execute(change.values(state=state, reason=will.reason, **FREE, **again, **values))
+        self.acted(connection, row, will.event)
+        self._event(connection, row, will.event, who=will.who, text=will.reason)
+        what = f"{self.table.name} {row_id} {will.event}"
+        add_deed(connection, Deed(at=self.clock(), who=will.who, what=what, text=will.reason))
+        return state
 
     def acted(self, connection: Connection, row: Row[Any], event: WorkEvent) -> None:
         """Do what else a person's event changes, in its transaction; for the queues that have more."""

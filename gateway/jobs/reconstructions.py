@@ -8,12 +8,14 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, insert, select, update
 
+from gateway.jobs.candidates import add_candidates, choose_candidate, chosen_of, put_candidates
 from gateway.jobs.clock import Clock
-from gateway.jobs.database import writing
+from gateway.jobs.database import reading, writing
 from gateway.jobs.lease import Lease, Terms, write_fenced
-from gateway.jobs.queue import WorkQueue
+from gateway.jobs.queue import Will, WorkQueue
 from gateway.jobs.tables import deliveries, instances, jobs, scans, series
 from gateway.model.delivery import DeliveryState
+from gateway.model.identity import Candidate
 from gateway.model.ids import JobId, RecordingId, SeriesId
 from gateway.model.job import JOB_TRANSITIONS, JobState
 from gateway.model.scan import ScanState
@@ -95,6 +97,43 @@ class JobQueue(WorkQueue[JobState]):
         with writing(self.engine) as connection:
             write_fenced(connection, jobs, lease, rule=rule, recipe=recipe)
             self._event(connection, self._row(connection, lease.row), "routed", who=lease.owner, text=why)
+
+    def propose(self, claimed: ClaimedJob, found: Sequence[Candidate]) -> None:
+        """Keep who the scan may be of, for a person to choose."""
+        with writing(self.engine) as connection:
+            write_fenced(connection, jobs, claimed.lease, owner=claimed.lease.owner)
+            put_candidates(connection, claimed.scan, found, at=self.clock())
+
+    def chosen(self, scan: RecordingId) -> Candidate | None:
+        """Find who a person has said that a scan is of."""
+        with reading(self.engine) as connection:
+            return chosen_of(connection, scan)
+
+    def choose(self, job: int, start_of_key: str, *, who: str, reason: str = "") -> Candidate:
+        """Say who a held job's scan is of, by the key of a candidate or the beginning of it, and let the job run.
+
+        It counts for every later job of the scan, too.
+
+        Raises
+        ------
+        WrongCall
+            There is no such job, or not exactly one such candidate.
+        IllegalTransition
+            The job is not held.
+        """
+        with writing(self.engine) as connection:
+            row, now = self._row(connection, job, lock=True), self.clock()
+            one = choose_candidate(connection, row.scan_id, start_of_key, who=who, at=now)
+            text = f"identity {one.key} of {one.source}{f': {reason}' if reason else ''}"
+            self._act(connection, job, Will(event=WorkEvent.RELEASE, who=who, reason=text))
+            return one
+
+    def offer(self, job: int, found: Sequence[Candidate], *, who: str) -> None:
+        """Add candidates that a person has looked for."""
+        with writing(self.engine) as connection:
+            row, now = self._row(connection, job), self.clock()
+            add_candidates(connection, row.scan_id, found, at=now)
+            self._event(connection, row, "candidates looked for", who=who, text=f"{len(found)} found")
 
     def succeed(
         self, claimed: ClaimedJob, made: Sequence[Series], destinations: Sequence[str], *, priority: int = 0

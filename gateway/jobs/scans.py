@@ -8,6 +8,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, insert, select, update
 
+from gateway.jobs.audit import Deed, add_deed
+from gateway.jobs.candidates import drop_candidates
 from gateway.jobs.clock import Clock
 from gateway.jobs.database import reading, writing
 from gateway.jobs.events import Event, add_event
@@ -102,8 +104,13 @@ class ScanStore:
             asked = {"recipe_asked": verdict.recipe_asked, "priority": LIVE_PRIORITY}
             return state, earlier, self._enqueue(connection, seal.recording, who=WHO, **asked)
 
-    def replay(self, recording: RecordingId, *, recipe: str, who: str) -> JobId:
+    def replay(self, recording: RecordingId, *, recipe: str, who: str, identify: bool = False) -> JobId:
         """Make a new job of a recording; it waits behind the scans on the table. Whoever asks has seen what it lacks.
+
+        Parameters
+        ----------
+        identify
+            Forget whom a person has said it is of, and find out anew.
 
         Raises
         ------
@@ -116,6 +123,9 @@ class ScanStore:
                 raise WrongCall(f"scan {recording} has no readouts to reconstruct")
             if scan.deleted_at is not None:
                 raise WrongCall(f"the recording of scan {recording} was deleted on {scan.deleted_at:%Y-%m-%d}")
+            if identify:
+                drop_candidates(connection, recording)
+                add_deed(connection, Deed(at=self._clock(), who=who, what=f"scans {recording} identified anew"))
             asked = {"recipe_asked": recipe or scan.recipe_asked, "priority": REPLAY_PRIORITY, "released_by": who}
             return self._enqueue(connection, recording, who=who, **asked)
 

@@ -177,6 +177,21 @@ noise = Table(
     Column("measured_at", Utc, nullable=False),
 )
 
+candidates = Table(
+    "candidates",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("scan_id", String(32), ForeignKey("scans.id"), nullable=False),
+    Column("key", String(12), nullable=False),
+    Column("source", String(255), nullable=False),
+    Column("identity", JSON, nullable=False),
+    Column("differences", JSON, nullable=False),
+    Column("found_at", Utc, nullable=False),
+    Column("chosen_at", Utc),
+    Column("chosen_by", String(255)),
+    Index(None, "scan_id", "key", unique=True),
+)
+
 route_versions = Table(
     "route_versions",
     metadata,

@@ -46,8 +46,8 @@ class Queue(Protocol[Work_co]):
     def renew(self, lease: Lease) -> None:
         """Keep a lease alive."""
 
-    def postpone(self, lease: Lease, reason: str) -> None:
-        """Try again later."""
+    def postpone(self, lease: Lease, reason: str, *, hold_after_s: float | None = None) -> None:
+        """Try again later; hold it, where that is said, after so long."""
 
     def hold(self, lease: Lease, reason: str) -> None:
         """Wait for a person."""
@@ -110,9 +110,10 @@ def _outcome(queue: Queue[Work], run: Callable[[Work], None], claimed: Work) -> 
         raise
     except GatewayError as error:
         end = queue.postpone if error.transient else queue.hold if error.held else queue.fail
+        how = {"hold_after_s": error.patience_s} if error.transient and error.held else {}
         reason = str(error)
         logger.warning("attempt ended", extra={"row": lease.row, "end": end.__name__, "reason": reason})
-        return lambda: end(lease, reason)
+        return lambda: end(lease, reason, **how)
     except Exception as bug:  # a bug: recorded, never retried, and the worker goes on
         logger.exception("a fault of ours", extra={"row": lease.row})
         what = f"a fault of ours ({type(bug).__name__}); the log has the details"

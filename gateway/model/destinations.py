@@ -80,36 +80,41 @@ def _one_protection(encrypted: object, *, plain: bool, how: str) -> None:
         raise ValueError("plain = true contradicts TLS: leave one of them out")
 
 
-class PacsDestination(Outlet):
-    """A PACS that takes a series by C-STORE."""
+class DicomPeer(Table):
+    """Somebody who speaks DICOM."""
 
-    kind: Literal["pacs"] = "pacs"
-    """Which kind of destination it is."""
     host: str = Field(min_length=1)
-    """Name or address of the PACS."""
+    """Its name or address."""
     port: Port = 104
     """Its DICOM port."""
     ae_title: AeTitle
-    """What the PACS calls itself."""
+    """What it calls itself."""
     calling_ae_title: AeTitle = "MRGW"
     """What it calls us."""
     timeout_s: Seconds = 30
     """How long any single answer may take."""
-    max_associations: Annotated[int, Field(ge=1, le=16)] = 2
-    """How many associations one series may use at the same time."""
     plain: bool = False
-    """Send everything in the clear, readable on the way: on a network of your own only. Either this or a tls table."""
+    """Speak in the clear, readable on the way: on a network of your own only. Either this or a tls table."""
     tls: Tls | None = None
-    """Without it nothing is sent, unless plain is true."""
+    """Without it nothing is said, unless plain is true."""
 
     @model_validator(mode="after")
     def _says_how_it_is_protected(self) -> Self:
-        _one_protection(self.tls, plain=self.plain, how="give it a [destinations.NAME.tls] table")
+        _one_protection(self.tls, plain=self.plain, how="give it a tls table")
         return self
 
     def resolved(self, folder: Path) -> Self:
         """Let relative paths start at a folder."""
         return self.model_copy(update={"tls": self.tls.resolved(folder)}) if self.tls else self
+
+
+class PacsDestination(DicomPeer, Outlet):
+    """A PACS that takes a series by C-STORE."""
+
+    kind: Literal["pacs"] = "pacs"
+    """Which kind of destination it is."""
+    max_associations: Annotated[int, Field(ge=1, le=16)] = 2
+    """How many associations one series may use at the same time."""
 
 
 class StowDestination(Outlet):

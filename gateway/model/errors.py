@@ -16,6 +16,8 @@
     ├── BadModel              a learned model cannot be used: hold for a person
     ├── ImageRefused          the image failed its checks: hold for a person
     ├── NoRoute               no rule and no recipe fit: hold for a person
+    ├── IdentityOpen          nobody knows for certain whose scan it is: hold for a person
+    │   └── SourceSilent        who should know does not answer (transient, and after a while for a person)
     ├── SendError             a destination did not take the series
     │   ├── PeerUnreachable     nobody answered, or the outcome is unknown (transient)
     │   ├── PeerRefused         it answered, and the answer is no
@@ -32,7 +34,10 @@ raised and is not a `GatewayError` is a bug: recorded, never retried. Messages n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
+
+from gateway.model.identity import Candidate
 
 
 class GatewayError(Exception):
@@ -41,6 +46,8 @@ class GatewayError(Exception):
     transient: ClassVar[bool] = False
     held: ClassVar[bool] = False
     exit_code: ClassVar[int] = 1
+    patience_s: float | None = None
+    """Of what is transient: how long it is tried again before a person decides; without it, as long as anything is."""
 
 
 class WrongCall(GatewayError):
@@ -118,6 +125,26 @@ class NoRoute(GatewayError):
     """No rule matches the scan, or nobody knows the recipe it asks for."""
 
     held = True
+
+
+class IdentityOpen(GatewayError):
+    """Nobody knows for certain who the patient is, or which study it is."""
+
+    held = True
+
+    def __init__(self, reason: str, candidates: Sequence[Candidate]) -> None:
+        super().__init__(reason)
+        self.candidates = tuple(candidates)
+
+
+class SourceSilent(IdentityOpen):
+    """A source that should know who the patient is does not answer; after ``patience_s`` a person decides."""
+
+    transient = True
+
+    def __init__(self, reason: str, candidates: Sequence[Candidate], *, patience_s: float) -> None:
+        super().__init__(reason, candidates)
+        self.patience_s = patience_s
 
 
 class SendError(GatewayError):

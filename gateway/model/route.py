@@ -8,9 +8,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from gateway.model.destinations import Destination
+from gateway.model.destinations import Destination, PacsDestination
+from gateway.model.identity import HEADER
 from gateway.model.match import Match
 from gateway.model.recipes import Recipe
+from gateway.model.sources import Asked, Source
 from gateway.model.table import Table
 
 RecipeName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
@@ -29,6 +31,12 @@ class Rule(Table):
     """Names of the destinations that the series goes to."""
     incomplete: Literal["hold", "reconstruct"] = "hold"
     """What to do with a scan that ended without CLOSE: hold it, or reconstruct it if what came is enough."""
+    identity: Literal["header", "lookup", "hold"] = "header"
+    """Who says who the patient is: the scanner; a source, where one study fits, and a person where not; or a person."""
+    sources: tuple[str, ...] = ()
+    """Names of the sources, and of PACS among the destinations, in the order in which they are asked."""
+    identity_patience_s: Annotated[float, Field(ge=0)] = 3600
+    """How long a source that does not answer is asked again, before a person is."""
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
     """Among series that wait for a destination, those with more are sent first."""
     series_description: str = "{protocol} {recipe}"
@@ -41,6 +49,14 @@ class Rule(Table):
         if unknown:
             raise ValueError(f"{{{min(unknown)}}} is not known; known are {{protocol}} and {{recipe}}")
         return text
+
+    @model_validator(mode="after")
+    def _somebody_is_asked(self) -> Self:
+        if self.identity == "lookup" and not self.sources:
+            raise ValueError('identity = "lookup" needs sources')
+        if self.identity == "header" and self.sources:
+            raise ValueError('sources are asked only where identity is "lookup" or "hold"')
+        return self
 
 
 class RuleFaults(ValueError):
@@ -56,7 +72,28 @@ class Routes(Table):
 
     recipes: dict[RecipeName, Recipe]
     destinations: dict[str, Destination]
+    sources: dict[str, Source] = Field(default_factory=dict)
     rules: tuple[Rule, ...] = Field(min_length=1)
+
+    @property
+    def asked(self) -> dict[str, Asked]:
+        """Everybody who can be asked who a patient is."""
+        return {n: one for n, one in self.destinations.items() if isinstance(one, PacsDestination)} | self.sources
+
+    @field_validator("sources")
+    @classmethod
+    def _nobody_is_called_scanner(cls, sources: dict[str, Source]) -> dict[str, Source]:
+        if HEADER in sources:
+            raise ValueError(f"a source cannot be called {HEADER!r}: this is what the scanner itself says")
+        return sources
+
+    @model_validator(mode="after")
+    def _names_mean_one_thing(self) -> Self:
+        if both := sorted(self.sources.keys() & self.destinations.keys()):
+            raise ValueError(
+                f"{both[0]!r} is both a source and a destination; a PACS among these can be asked as it is"
+            )
+        return self
 
     @model_validator(mode="after")
     def _rules_agree(self) -> Self:
@@ -72,6 +109,7 @@ class Routes(Table):
             for what, used, known in (
                 ("recipe", [rule.recipe], self.recipes),
                 ("destination", list(rule.destinations), self.destinations),
+                ("source", list(rule.sources), self.asked),
             )
             for name in used
             if name not in known

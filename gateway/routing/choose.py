@@ -12,6 +12,7 @@ from gateway.model.errors import NoRoute, WrongCall
 from gateway.model.header import ScanHeader
 from gateway.model.recipes import Recipe
 from gateway.model.route import Routes, Rule
+from gateway.model.sources import Asked
 from gateway.routing.facts import Facts
 
 NO_WISH = frozenset({"", "default"})
@@ -34,6 +35,8 @@ class Choice:
     recipe: Recipe
     destinations: Mapping[str, Destination]
     """By name, in the order of the rule."""
+    sources: Mapping[str, Asked]
+    """Who is asked whose scan it is; by name, in the order of the rule."""
     why: tuple[str, ...]
     """One sentence for each rule looked at, and one where the client's wish counted."""
 
@@ -83,6 +86,7 @@ def choose(routes: Routes, facts: Facts) -> Choice:
         recipe_name=recipe_name,
         recipe=routes.recipes[recipe_name],
         destinations={name: routes.destinations[name] for name in rule.destinations},
+        sources={name: routes.asked[name] for name in rule.sources},
         why=(*why, *reason),
     )
 

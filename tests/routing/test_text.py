@@ -250,7 +250,7 @@ def test_parts_that_nothing_uses_and_what_goes_in_the_clear_are_told_with_their_
 @pytest.mark.parametrize(
     ("said", "fault"),
     [
-        ("", "would send patients' data in the clear: give it a [destinations.NAME.tls] table, or say plain = true"),
+        ("", "would send patients' data in the clear: give it a tls table, or say plain = true"),
         ("plain = true\ntls = {}", "plain = true contradicts TLS: leave one of them out"),
     ],
 )

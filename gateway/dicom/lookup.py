@@ -1,0 +1,160 @@
+"""Ask a PACS or a worklist which study a scan belongs to (C-FIND; PS3.4 C.6.2 and Annex K).
+
+What comes back is compared with what was asked: peers match without regard to case, or pass over keys they do not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from pydicom.dataset import Dataset
+
+from gateway.dicom.identity import (
+    REQUEST_READERS,
+    STEP_READERS,
+    STUDY_READERS,
+    Readers,
+    identity_of_request,
+    identity_of_study,
+)
+from gateway.dicom.query import STUDY_ROOT_FIND, find
+from gateway.model.identity import Identity
+from gateway.model.sources import Asked, WorklistSource
+
+WORKLIST_FIND = "1.2.840.10008.5.1.4.31"
+"""Modality Worklist Information Model - FIND."""
+
+_MATCHING = frozenset("*?\\")
+"""A key with one of these asks for more than itself (PS3.4 C.2.2.2.4)."""
+
+_UTF8 = "ISO_IR 192"
+
+STUDY_COUNTS = ("ModalitiesInStudy", "NumberOfStudyRelatedSeries", "NumberOfStudyRelatedInstances")
+"""What a person wants to see of a study beside its identity (PS3.4 table C.6-5)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a source is asked for."""
+
+    by: str
+    """In words: the study with this ..."""
+    keys: Mapping[str, str]
+    """By field of `Identity`; an answer must have the same."""
+    day: str = ""
+    """Day of the study or of the scheduled step, or a range of days."""
+    enough: bool = True
+    """Whether the only answer may be taken without a person, provided that it agrees with the scanner."""
+    alone: bool = False
+    """Whether it may be taken although nothing of the patient is known to agree: a UID names one study in the world."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a source knows: the first of its questions that had any answer."""
+
+    question: Question
+    found: tuple[Identity, ...]
+
+
+def look_up(source: Asked, said: Identity) -> Answer | None:
+    """Ask a source which studies may be meant; None where it knows none.
+
+    Raises
+    ------
+    PeerUnreachable
+        It does not answer.
+    PeerRefused
+        It does not let us ask.
+    """
+    for question in questions(source, said):
+        if found := ask(source, question):
+            return Answer(question=question, found=found)
+    return None
+
+
+def ask(source: Asked, question: Question) -> tuple[Identity, ...]:
+    """Ask one question; only answers that have what was asked count, each once."""
+    return tuple(one for one in answers(source, question) if _has(one, question.keys))
+
+
+def answers(source: Asked, question: Question) -> tuple[Identity, ...]:
+    """Ask one question; every answer counts that names a study, each once."""
+    if isinstance(source, WorklistSource):
+        station = source.station_ae_title or ""
+        found = [identity_of_request(ds) for ds in find_requests(source, question.keys, question.day, station)]
+    else:
+        found = [identity_of_study(ds) for ds in find_studies(source, question.keys, question.day)]
+    return tuple(dict.fromkeys(one for one in found if one.study_instance_uid))
+
+
+def _has(identity: Identity, keys: Mapping[str, str]) -> bool:
+    return all(getattr(identity, field) == value for field, value in keys.items())
+
+
+def questions(source: Asked, said: Identity) -> Iterator[Question]:
+    """Say what to ask, the surest first; what would match more than itself is not asked."""
+    is_worklist = isinstance(source, WorklistSource)
+    if said.study_instance_uid and not is_worklist:
+        yield Question(by="study UID", keys={"study_instance_uid": said.study_instance_uid}, alone=True)
+    if _literal(said.accession_number):
+        yield Question(by="accession number", keys={"accession_number": str(said.accession_number)})
+    if _literal(said.patient_id) and said.study_date:
+        keys = {"patient_id": str(said.patient_id)}
+        if isinstance(source, WorklistSource):
+            day, enough = _around(said.study_date, source.days), source.station_ae_title is not None
+            yield Question(by="patient ID, day and station", keys=keys, day=day, enough=enough)
+        else:
+            yield Question(by="patient ID and day", keys=keys, day=said.study_date, enough=False)
+
+
+def _literal(text: str | None) -> bool:
+    return bool(text) and not _MATCHING & set(text or "")
+
+
+def _around(day: str, days: int) -> str:
+    middle = date(int(day[:4]), int(day[4:6]), int(day[6:]))
+    first, last = middle - timedelta(days), middle + timedelta(days)
+    return f"{first:%Y%m%d}-{last:%Y%m%d}"
+
+
+def find_studies(source: Asked, keys: Mapping[str, str], day: str = "") -> list[Dataset]:
+    """Ask a PACS for studies.
+
+    Parameters
+    ----------
+    keys
+        By field of `Identity`.
+    day
+        Of the study; or a range of days.
+    """
+    asked = _identifier(STUDY_READERS, keys)
+    asked.QueryRetrieveLevel = "STUDY"
+    asked.StudyDate = day
+    for keyword in STUDY_COUNTS:
+        setattr(asked, keyword, "")
+    return find(source, asked, STUDY_ROOT_FIND)
+
+
+def find_requests(source: Asked, keys: Mapping[str, str], day: str = "", station: str = "") -> list[Dataset]:
+    """Ask a worklist for MR procedures, by day and station of the scheduled step."""
+    asked = _identifier(REQUEST_READERS, keys)
+    step = _identifier(STEP_READERS, {})
+    step.Modality = "MR"
+    step.ScheduledStationAETitle = station
+    step.ScheduledProcedureStepStartDate = day
+    step.ScheduledProcedureStepStartTime = ""
+    del step.SpecificCharacterSet
+    asked.ScheduledProcedureStepSequence = [step]
+    return find(source, asked, WORKLIST_FIND)
+
+
+def _identifier(readers: Readers, keys: Mapping[str, str]) -> Dataset:
+    """Ask for all that is read, and match by the keys; UTF-8 at once, so that the peer may answer in it."""
+    ds = Dataset()
+    ds.SpecificCharacterSet = _UTF8
+    for field, (keyword, _) in readers.items():
+        setattr(ds, keyword, keys.get(field, ""))
+    return ds
