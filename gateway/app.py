@@ -160,7 +160,8 @@ def _disk(stations: Stations) -> Disk:
 
 def _ways(stations: Stations) -> Mapping[str, str]:
     """Name the destinations of the routes in force, and what each is."""
-    return {name: str(one.kind) for name, one in stations.routes.destinations.items()}
+    words = {"pacs": "by C-STORE", "stow": "by STOW-RS", "folder": "a folder"}
+    return {name: words.get(one.kind, one.kind) for name, one in stations.routes.destinations.items()}
 
 
 def until_told_to_stop() -> threading.Event:

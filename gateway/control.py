@@ -13,6 +13,7 @@ from gateway.jobs.people import People
 from gateway.jobs.queries import Queries
 from gateway.jobs.reconstructions import JobQueue
 from gateway.jobs.scans import ScanStore
+from gateway.jobs.sessions import Sessions
 from gateway.jobs.tokens import Tokens
 from gateway.model.delivery import DELIVERY_TRANSITIONS
 from gateway.model.destinations import DicomPeer, StowDestination
@@ -57,6 +58,7 @@ class Control:
     """Everything that may be asked; whoever asks has been let in already."""
 
     people: People
+    sessions: Sessions
     tokens: Tokens
     scans: ScanStore
     jobs: JobQueue

@@ -21,6 +21,7 @@ from gateway.jobs.queries import Queries
 from gateway.jobs.reconstructions import JobQueue
 from gateway.jobs.route_versions import RouteVersions
 from gateway.jobs.scans import ScanStore
+from gateway.jobs.sessions import Sessions
 from gateway.jobs.tokens import Tokens
 from gateway.jobs.worker import Pace
 from gateway.logs import configure_logs
@@ -51,6 +52,7 @@ class Stations:
     audit: AuditTrail
     people: People
     tokens: Tokens
+    sessions: Sessions
 
     @property
     def inquiry(self) -> Inquiry:
@@ -62,6 +64,7 @@ class Stations:
         """What people ask of them."""
         return Control(
             people=self.people,
+            sessions=self.sessions,
             tokens=self.tokens,
             scans=self.scans,
             jobs=self.jobs,
@@ -116,6 +119,7 @@ def open_stations(config: Path | None) -> Stations:
         audit=AuditTrail(engine, utc_now),
         people=People(engine, utc_now, SessionTerms()),
         tokens=Tokens(engine, utc_now),
+        sessions=Sessions(engine, utc_now, SessionTerms()),
     )
 
 

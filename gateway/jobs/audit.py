@@ -79,10 +79,11 @@ class AuditTrail:
         with writing(self._engine) as connection:
             add_deed(connection, Deed(at=self._clock(), who=who, what=what, text=text))
 
-    def newest(self, limit: int) -> list[Sealed]:
-        """List the newest lines."""
+    def newest(self, limit: int, *, before: int | None = None) -> list[Sealed]:
+        """List the newest lines; ``before``: of lower numbers only."""
+        query = select(audit).order_by(audit.c.number.desc()).limit(limit)
         with reading(self._engine) as connection:
-            rows = connection.execute(select(audit).order_by(audit.c.number.desc()).limit(limit)).all()
+            rows = connection.execute(query if before is None else query.where(audit.c.number < before)).all()
         return [_sealed(row) for row in rows]
 
     def verify(self) -> tuple[int, str]:

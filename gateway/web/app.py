@@ -17,12 +17,14 @@ from starlette.staticfiles import StaticFiles
 
 from gateway.control import Control
 from gateway.jobs.queries import Queries
-from gateway.model.errors import GatewayError, IllegalTransition, StorageFault, WrongCall
+from gateway.model.errors import AuditBroken, GatewayError, IllegalTransition, StorageFault, WrongCall
+from gateway.web.addresses import Number
 from gateway.web.deeds import deeds
-from gateway.web.door import SAFE, Door, ForeignForm, MayAudit, NotAllowed, NotSignedIn, TooMuch
+from gateway.web.door import SAFE, Door, ForeignForm, MayAudit, NotAllowed, NotSignedIn, TooMuch, Visitor
 from gateway.web.entrance import entrance, setting_up
 from gateway.web.live import Live, TooManyWatchers
 from gateway.web.pages import Pages
+from gateway.web.people import Register, account, managing
 from gateway.web.pictures import Pictures, images
 from gateway.web.security import PROTECTION, Protection
 from gateway.web.site import Site
@@ -89,6 +91,9 @@ def create_app(
         app.include_router(reading(control.steering, queries, pages))
         app.include_router(writing(control, pages))
         app.include_router(trail(control, pages))
+        register = Register(people=control.people, sessions=control.sessions, pages=pages)
+        app.include_router(managing(register))
+        app.include_router(account(register, door))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     tell_faults(app, pages)
     return app
@@ -115,11 +120,24 @@ def health(queries: Queries) -> APIRouter:
 
 def trail(control: Control, pages: Pages) -> APIRouter:
     """Show the audit trail."""
-    router = APIRouter()
+    router = APIRouter(prefix="/audit")
 
-    @router.get("/audit")
-    def audit(visitor: MayAudit) -> HTMLResponse:
-        return pages.show("audit.html", visitor=visitor, lines=control.audit.newest(LINES))
+    def show(visitor: Visitor, before: int | None = None, *, verdict: str = "", whole: bool = True) -> HTMLResponse:
+        lines = control.audit.newest(LINES, before=before)
+        told = {"lines": lines, "before": before, "verdict": verdict, "whole": whole}
+        return pages.show("audit.html", visitor=visitor, **told)
+
+    @router.get("")
+    def audit(visitor: MayAudit, before: Number | None = None) -> HTMLResponse:
+        return show(visitor, before)
+
+    @router.post("/verify")
+    def verify(visitor: MayAudit) -> HTMLResponse:
+        try:
+            number, digest = control.audit.verify()
+        except AuditBroken as fault:
+            return show(visitor, verdict=f"{fault}. Find out who changed the database, and keep a copy.", whole=False)
+        return show(visitor, verdict=f"The trail is whole: {number} lines, the last with the digest {digest}")
 
     return router
 

@@ -146,6 +146,7 @@ def needs(right: Right) -> Callable[[Request, Form], Visitor]:
 MayLook = Annotated[Visitor, Depends(needs(Right.LOOK))]
 MayAct = Annotated[Visitor, Depends(needs(Right.ACT))]
 MaySteer = Annotated[Visitor, Depends(needs(Right.STEER))]
+MayManage = Annotated[Visitor, Depends(needs(Right.MANAGE))]
 MayAudit = Annotated[Visitor, Depends(needs(Right.AUDIT))]
 
 

@@ -13,6 +13,7 @@ from gateway.control import Control
 from gateway.jobs.audit import AuditTrail
 from gateway.jobs.people import People, Terms
 from gateway.jobs.route_versions import RouteVersions
+from gateway.jobs.sessions import Sessions
 from gateway.jobs.tokens import Tokens
 from gateway.model.ids import JobId
 from gateway.model.picture import Grey, Sheet
@@ -57,6 +58,7 @@ def control(scene: Scene, tmp_path: Path) -> Control:
         people=People(scene.engine, scene.clock, Terms()),
         tokens=Tokens(scene.engine, scene.clock),
         scans=scene.scans,
+        sessions=Sessions(scene.engine, scene.clock, Terms()),
         jobs=scene.jobs,
         deliveries=scene.deliveries,
         queries=scene.queries,

@@ -126,7 +126,7 @@ def site_of(scene: Scene) -> Site:
     return Site(
         overview=Overview(scene.engine, scene.clock),
         disk=lambda: Disk(used_percent=62, free_gb=190, warn_percent=80, refuse_percent=95),
-        destinations=lambda: {"pacs": "pacs", "archive": "stow"},
+        destinations=lambda: {"pacs": "by C-STORE", "archive": "by STOW-RS"},
     )
 
 

@@ -37,6 +37,18 @@ NEEDS = {
     ("POST", "/routes/apply"): Right.STEER,
     ("POST", "/routes/rollback/{number}"): Right.STEER,
     ("GET", "/audit"): Right.AUDIT,
+    ("POST", "/audit/verify"): Right.AUDIT,
+    ("GET", "/people"): Right.MANAGE,
+    ("POST", "/people/invite"): Right.MANAGE,
+    ("POST", "/people/withdraw"): Right.MANAGE,
+    ("POST", "/people/role"): Right.MANAGE,
+    ("POST", "/people/close"): Right.MANAGE,
+    ("POST", "/people/open"): Right.MANAGE,
+    ("POST", "/people/unlock"): Right.MANAGE,
+    ("POST", "/people/sign-out"): Right.MANAGE,
+    ("GET", "/account"): Right.LOOK,
+    ("POST", "/account/password"): Right.LOOK,
+    ("POST", "/account/sign-out-elsewhere"): Right.LOOK,
 }
 
 
