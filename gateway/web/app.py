@@ -80,7 +80,15 @@ def create_app(
     door = app.state.door = Door(people=people, strangers_look=manners.strangers_look, secure=manners.secure)
     app.include_router(health(queries))
     live = app.state.live = Live(site.overview.pulse) if site else None
-    desk = Desk(queries=queries, pages=pages, site=site, pictures=pictures, live=live, door=door)
+    desk = Desk(
+        queries=queries,
+        pages=pages,
+        site=site,
+        pictures=pictures,
+        live=live,
+        door=door,
+        recipes=lambda: control.routes.recipes if control else (),
+    )
     app.include_router(work(desk))
     if pictures is not None:
         app.include_router(images(pictures))

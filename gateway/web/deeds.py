@@ -33,18 +33,38 @@ def deeds(control: Control) -> APIRouter:
     """Serve the buttons."""
     router = APIRouter()
 
+    @router.post("/jobs/{number}/resend")
+    def resend(number: Number, visitor: MayAct, form: Filled) -> RedirectResponse:
+        control.resend(number, who=visitor.who, reason=_reason(form))
+        return _back(form, number)
+
     @router.post("/jobs/{number}/{deed}")
     def to_job(number: Number, deed: str, visitor: MayAct, form: Filled) -> RedirectResponse:
         control.jobs.act(number, _event(deed), who=visitor.who, reason=_reason(form))
-        return RedirectResponse(f"/jobs/{number}", HTTPStatus.SEE_OTHER)
+        return _back(form, number)
 
     @router.post("/deliveries/{number}/{deed}")
     def to_delivery(number: Number, deed: str, visitor: MayAct, form: Filled) -> RedirectResponse:
         control.deliveries.act(number, _event(deed), who=visitor.who, reason=_reason(form))
-        job = form.get("job", "")
-        return RedirectResponse(f"/jobs/{job}" if job.isdecimal() else "/", HTTPStatus.SEE_OTHER)
+        return _back(form)
+
+    @router.post("/scans/{scan}/replay")
+    def replay(scan: str, visitor: MayAct, form: Filled) -> RedirectResponse:
+        return _to_job(control.replay(scan, recipe=form.get("recipe", ""), who=visitor.who))
 
     return router
+
+
+def _back(form: Mapping[str, str], job: int | None = None) -> RedirectResponse:
+    """Go back to where the button was: the list of what is held, or the job."""
+    if form.get("back") == "held":
+        return RedirectResponse("/held", HTTPStatus.SEE_OTHER)
+    known = job or form.get("job", "")
+    return _to_job(int(known)) if str(known).isdecimal() else RedirectResponse("/", HTTPStatus.SEE_OTHER)
+
+
+def _to_job(number: int) -> RedirectResponse:
+    return RedirectResponse(f"/jobs/{number}", HTTPStatus.SEE_OTHER)
 
 
 def _event(deed: str) -> WorkEvent:

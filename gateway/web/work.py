@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -43,6 +43,8 @@ class Desk:
     pictures: Pictures | None
     live: Live | None
     door: Door
+    recipes: Callable[[], Iterable[str]]
+    """The recipes of the routes in force, by name."""
 
     def show(self, view: View, template: str, visitor: Visitor, source: str) -> HTMLResponse:
         """Show a view as a page that follows what happens from ``source``."""
@@ -120,7 +122,13 @@ class Desk:
             "job_deeds": deeds_for_job(job.state),
             "delivery_deeds": {one.id: deeds_for_delivery(one.state) for one in job.deliveries},
             "pictured": self.pictures is not None,
+            "recipes": self._recipes(job),
+            "resends": any("resend" in deeds_for_delivery(one.state) for one in job.deliveries),
         }
+
+    def _recipes(self, job: JobView) -> list[str]:
+        """List the recipes by which a scan can be reconstructed again, where it has any readouts."""
+        return sorted(self.recipes()) if job.scan.n_acquisitions and job.scan.recording else []
 
     def _sheets(self, job: JobView) -> list[Sheet]:
         return self.pictures.sheets(job.id) if self.pictures else []

@@ -29,7 +29,9 @@ NEEDS = {
     ("GET", "/jobs/{number}/images/{image}.png"): Right.LOOK,
     ("GET", "/jobs/{number}/images/{image}.u16"): Right.LOOK,
     ("GET", "/jobs/{number}/explain"): Right.LOOK,
+    ("POST", "/jobs/{number}/resend"): Right.ACT,
     ("POST", "/jobs/{number}/{deed}"): Right.ACT,
+    ("POST", "/scans/{scan}/replay"): Right.ACT,
     ("POST", "/deliveries/{number}/{deed}"): Right.ACT,
     ("GET", "/routes"): Right.LOOK,
     ("GET", "/routes/versions/{number}"): Right.LOOK,
@@ -70,7 +72,7 @@ def test_every_address_is_public_by_decision_or_needs_a_right(guarded: FastAPI) 
 
 
 def _address(path: str) -> str:
-    return path.format(number=1, image=1, deed="hold")
+    return path.format(number=1, image=1, deed="hold", scan="0" * 32)
 
 
 @pytest.mark.parametrize(("method", "path"), NEEDS)

@@ -126,3 +126,30 @@ def test_a_delivery_that_failed_is_sent_again(guarded: FastAPI, control: Control
     assert answer.headers["location"] == f"/jobs/{job.job}"
     scene.send(9)
     assert scene.queries.job(job.job).arrived
+
+
+def test_a_scan_is_reconstructed_again_with_another_recipe(guarded: FastAPI, control: Control, scene: Scene) -> None:
+    visit = signed_in(guarded, control.people, Role.OPERATOR)
+    first = scene.finish()
+    shown = visit.get(f"/jobs/{first.job}").text
+    form = {"csrf": csrf(visit), "recipe": "auto"}
+    assert "<option>auto</option>" in shown
+    answer = visit.post(f"/scans/{first.scan}/replay", data=form)
+    (second,) = [job for job in scene.queries.jobs_of_scan(first.scan) if job.id != first.job]
+    assert answer.headers["location"] == f"/jobs/{second.id}"
+    assert f'href="/jobs/{second.id}"' in visit.get(f"/jobs/{first.job}").text
+    assert visit.post(f"/scans/{first.scan}/replay", data={**form, "recipe": "nonsense"}).status_code == 404
+
+
+def test_what_has_arrived_is_sent_again_and_the_held_list_leads_back_to_itself(
+    guarded: FastAPI, control: Control, scene: Scene
+) -> None:
+    visit = signed_in(guarded, control.people, Role.OPERATOR)
+    job = scene.finish()
+    scene.send(12)
+    form = {"csrf": csrf(visit), "back": "held"}
+    assert 'id="deed-resend"' in visit.get(f"/jobs/{job.job}").text
+    assert visit.post(f"/jobs/{job.job}/resend", data=form).headers["location"] == "/held"
+    assert not scene.queries.job(job.job).arrived
+    scene.send(12)
+    assert scene.queries.job(job.job).arrived
