@@ -132,8 +132,7 @@ def trail(control: Control, pages: Pages) -> APIRouter:
 
     def show(visitor: Visitor, before: int | None = None, *, verdict: str = "", whole: bool = True) -> HTMLResponse:
         lines = control.audit.newest(LINES, before=before)
-        told = {"lines": lines, "before": before, "verdict": verdict, "whole": whole}
-        return pages.show("audit.html", visitor=visitor, **told)
+        return pages.show("audit.html", visitor=visitor, lines=lines, before=before, verdict=verdict, whole=whole)
 
     @router.get("")
     def audit(visitor: MayAudit, before: Number | None = None) -> HTMLResponse:
