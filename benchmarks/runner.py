@@ -26,19 +26,17 @@ class Result:
 
 
 def run(name: str, runs: int, *, clock: Clock) -> list[Result]:
-    """Time each peer so often, after one run that warms it up."""
+    """Time each peer so often, after one run that warms it up; in turns, so that other work meets all of them alike."""
     with BENCHMARKS[name]() as peers:
-        times = {peer: _times(work, runs, clock) for peer, work in peers.items()}
+        for warm_up in peers.values():
+            warm_up()
+        rounds = [{peer: _time(work, clock) for peer, work in peers.items()} for _ in range(runs)]
+        times = {peer: tuple(round_[peer] for round_ in rounds) for peer in peers}
     ours = statistics.median(next(iter(times.values())))
     return [
         Result(benchmark=name, peer=peer, runs_s=each, ratio=statistics.median(each) / ours)
         for peer, each in times.items()
     ]
-
-
-def _times(work: Callable[[], object], runs: int, clock: Clock) -> tuple[float, ...]:
-    work()
-    return tuple(_time(work, clock) for _ in range(runs))
 
 
 def _time(work: Callable[[], object], clock: Clock) -> float:

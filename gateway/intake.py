@@ -72,7 +72,7 @@ class Reception:
             peer=self.peer,
             started_at=self.started_at,
             ended_at=self.clock(),
-            sha256=self._writer.sha256,
+            sha256=self._writer.sha256(),
             verdict=replace(verdict, n_bytes=self._writer.n_bytes),
         )
         state, earlier, job = self.scans.finish(seal, self.spool.key_of(self._writer.seal(seal)))

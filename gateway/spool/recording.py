@@ -7,7 +7,6 @@ applications recover from fsync failures?"). Names on disk are ours alone.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,11 +16,14 @@ from typing import Self
 from gateway.model.errors import StorageFault
 from gateway.model.ids import RecordingId
 from gateway.model.scan import Seal
+from gateway.spool.behind import Digest, Syncs
 from gateway.spool.seal import write_seal
 
 PART_SUFFIX = ".mrd.part"
 SUFFIX = ".mrd"
 SEAL_SUFFIX = ".seal.json"
+EARLY_BYTES = 1 << 20
+"""So much is worth a sync beside the last of the hash."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,26 +46,21 @@ class RecordingWriter:
         self._part = folder / f"{recording}{PART_SUFFIX}"
         self._policy = policy
         self._monotonic = monotonic
-        self._hash = hashlib.sha256()
         self._unsynced = 0
         self._synced_at = monotonic()
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             self._file = os.open(self._part, flags, 0o600)
         except OSError as error:
             raise StorageFault(f"recording {recording} cannot be opened: {error.strerror}") from error
+        self._digest, self._syncs = Digest(), Syncs(self._file)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.abandon()
-
-    @property
-    def sha256(self) -> str:
-        """Hash of everything written so far."""
-        return self._hash.hexdigest()
 
     def write(self, chunk: memoryview) -> None:
         """Append bytes.
@@ -73,7 +70,7 @@ class RecordingWriter:
         StorageFault
             They may not be on disk; the recording cannot be acknowledged any more.
         """
-        self._hash.update(chunk)
+        self._digest.take(chunk)
         try:
             at = 0
             while at < len(chunk):
@@ -81,13 +78,28 @@ class RecordingWriter:
             self.n_bytes += len(chunk)
             self._unsynced += len(chunk)
             if self._unsynced >= self._policy.every_bytes or self._sync_is_due():
-                os.fdatasync(self._file)
+                self._syncs.begin()
                 self._unsynced, self._synced_at = 0, self._monotonic()
         except OSError as error:
             raise StorageFault(f"recording {self.recording} cannot be written: {error.strerror}") from error
 
     def _sync_is_due(self) -> bool:
         return self._monotonic() - self._synced_at >= self._policy.every_s
+
+    def sha256(self) -> str:
+        """Hash everything that was written, while the disk takes the last of it.
+
+        Raises
+        ------
+        StorageFault
+            The recording cannot be acknowledged any more.
+        """
+        try:
+            if self._unsynced >= EARLY_BYTES:
+                self._syncs.begin()
+        except OSError as error:
+            raise StorageFault(f"recording {self.recording} cannot be synced: {error.strerror}") from error
+        return self._digest.hexdigest()
 
     def seal(self, seal: Seal) -> Path:
         """Make the recording durable under its final name and return that name.
@@ -98,6 +110,7 @@ class RecordingWriter:
             It may not be on disk; it keeps its ``.part`` name and is found at the next start.
         """
         try:
+            self._syncs.wait()
             os.fsync(self._file)
         except OSError as error:
             raise StorageFault(f"recording {self.recording} cannot be synced: {error.strerror}") from error
@@ -113,6 +126,8 @@ class RecordingWriter:
     def abandon(self) -> None:
         """Close the file and leave it as it is."""
         if self._file >= 0:
+            self._digest.stop()
+            self._syncs.stop()
             os.close(self._file)
             self._file = -1
 

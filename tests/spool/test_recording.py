@@ -36,7 +36,7 @@ def test_a_sealed_recording_is_the_stream_byte_for_byte(spool: Spool) -> None:
     with spool.create(ID, DAY) as writer:
         for piece in (CONTENT[:100], CONTENT[100:]):
             writer.write(memoryview(piece))
-        seal = seal_of(writer.sha256)
+        seal = seal_of(writer.sha256())
         path = writer.seal(seal)
     assert spool.open(spool.key_of(path)).read_bytes() == CONTENT
     assert seal.sha256 == hashlib.sha256(CONTENT).hexdigest()
@@ -46,7 +46,7 @@ def test_a_sealed_recording_is_the_stream_byte_for_byte(spool: Spool) -> None:
 
 def test_only_the_owner_may_read_what_is_written(spool: Spool) -> None:
     with spool.create(ID, DAY) as writer:
-        path = writer.seal(seal_of(writer.sha256))
+        path = writer.seal(seal_of(writer.sha256()))
     for file in (path, seal_path(path)):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
@@ -63,7 +63,7 @@ def test_what_is_not_sealed_has_no_final_name(spool: Spool) -> None:
 
 def test_a_death_between_seal_and_name_is_finished_at_the_next_start(spool: Spool) -> None:
     with spool.create(ID, DAY) as writer:
-        path = writer.seal(seal_of(writer.sha256))
+        path = writer.seal(seal_of(writer.sha256()))
     part = path.rename(path.with_name(f"{ID}.mrd.part"))
     assert list(spool.unfinished()) == [part]
     assert finish_recording(part, read_seal(seal_path(part))) == path
