@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -22,8 +23,10 @@ from gateway.deliver import Deliverer
 from gateway.intake import Reception
 from gateway.jobs.arrivals import Arrivals
 from gateway.jobs.clock import utc_now
+from gateway.jobs.deliveries import DeliveryQueue
 from gateway.jobs.joblog import JobLog
 from gateway.jobs.noise import NoiseStore
+from gateway.jobs.reconstructions import JobQueue
 from gateway.jobs.retention import Retention
 from gateway.jobs.worker import owner_name, work
 from gateway.logs import line_of
@@ -262,9 +265,9 @@ def everything(config: Path | None, stop: threading.Event) -> Iterator[Stations]
             running.enter_context(showing(stations))
         scheduler = start_schedule({**duties_of(stations.jobs, stations.deliveries), **_housekeeping(stations)})
         running.callback(scheduler.shutdown)
-        worker = _child("work", config, _reaper(stations, stations.jobs.reap))
+        worker = _child("work", config, stations, stations.jobs)
         worker = replace(worker, max_memory_bytes=stations.settings.workers.max_memory_bytes)
-        deliverer = _child("deliver", config, _reaper(stations, stations.deliveries.reap))
+        deliverer = _child("deliver", config, stations, stations.deliveries)
         workers = [worker] * stations.settings.workers.count
         running.enter_context(supervise([*workers, deliverer], stop))
         yield stations
@@ -281,16 +284,17 @@ def _housekeeping(stations: Stations) -> Mapping[str, tuple[float, Callable[[], 
     return housekeeping(stations.spool, rows, clock=utc_now, keep_days=recordings.keep_days, watch=watch)
 
 
-def _child(role: str, config: Path | None, reap: Callable[[str], int]) -> Child:
-    command = [sys.executable, "-m", "gateway", role, "--leashed"]
-    return Child(role=role, command=[*command, *(["--config", str(config)] if config else [])], reap=reap)
-
-
-def _reaper(stations: Stations, reap: Callable[[str], int]) -> Callable[[str], int]:
-    """Take back what a dead process had claimed, and take it off the list of those at work."""
-
-    def take_back(owner: str) -> int:
+def _child(role: str, config: Path | None, stations: Stations, queue: JobQueue | DeliveryQueue) -> Child:
+    def gone(take_back: Callable[[str], int], owner: str) -> int:
+        """Take a process that is no more off the list of those at work, and take back what it had claimed."""
         stations.presences.gone(owner)
-        return reap(owner)
+        return take_back(owner)
 
-    return take_back
+    command = [sys.executable, "-m", "gateway", role, "--leashed"]
+    return Child(
+        role=role,
+        command=[*command, *(["--config", str(config)] if config else [])],
+        reap=partial(gone, queue.reap),
+        interrupt=partial(gone, queue.interrupt),
+        grace_s=stations.settings.queue.grace_s,
+    )

@@ -24,8 +24,6 @@ RESTART_FIRST_S = 0.5
 RESTART_LONGEST_S = 30.0
 LIVED_WELL_S = 60.0
 """A child that lived so long is started again without waiting."""
-STOP_S = 30.0
-"""How long a child may take to finish the piece in hand."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +33,11 @@ class Child:
     role: str
     command: Sequence[str]
     reap: Callable[[str], int]
-    """Takes back what an owner had claimed."""
+    """Takes back what an owner had claimed that has died."""
+    interrupt: Callable[[str], int]
+    """Takes back what an owner had claimed that we have killed, because it did not end in time."""
+    grace_s: float = 30.0
+    """How long it may take to finish the piece in hand when we end."""
     max_memory_bytes: int | None = None
     """A child that takes more is killed, which costs an attempt and not the machine."""
 
@@ -63,10 +65,13 @@ def _keep(child: Child, ended: threading.Event) -> None:
         command = [*child.command, "--owner", owner]
         with subprocess.Popen(command, stdin=subprocess.PIPE) as process:  # noqa: S603 - our own
             lived_well = _watch(process, child.max_memory_bytes, ended)
+            killed = process.poll() is None and not _let_go(process, child.grace_s)
+        if killed:
+            _take_back(child.interrupt, owner)
         if ended.is_set():
             return
         logger.error("child died", extra={"role": child.role, "exit": process.returncode, "owner": owner})
-        _take_back(child, owner)
+        _take_back(child.reap, owner)
         wait_s = RESTART_FIRST_S if lived_well else min(2 * wait_s, RESTART_LONGEST_S)
         ended.wait(wait_s)
 
@@ -80,8 +85,6 @@ def _watch(process: subprocess.Popen[bytes], max_memory_bytes: int | None, ended
             logger.error("child killed: it took more memory than allowed", extra={"pid": process.pid})
             process.kill()
             process.wait()
-    if process.poll() is None:
-        _let_go(process)
     return waited_s >= LIVED_WELL_S
 
 
@@ -94,21 +97,23 @@ def _memory_bytes(pid: int) -> int:
     return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
 
 
-def _let_go(process: subprocess.Popen[bytes]) -> None:
-    """Ask a child to end by ending its input; one that does not is killed."""
+def _let_go(process: subprocess.Popen[bytes], grace_s: float) -> bool:
+    """Ask a child to end by ending its input; one that does not is killed. Say whether it ended by itself."""
     assert process.stdin is not None, "it was made with a pipe"  # noqa: S101
     process.stdin.close()
     try:
-        process.wait(STOP_S)
+        process.wait(grace_s)
     except subprocess.TimeoutExpired:
         logger.warning("child killed: it did not end in time", extra={"pid": process.pid})
         process.kill()
         process.wait()
+        return False
+    return True
 
 
-def _take_back(child: Child, owner: str) -> None:
+def _take_back(take_back: Callable[[str], int], owner: str) -> None:
     try:
-        child.reap(owner)
+        take_back(owner)
     except StorageFault as fault:
         logger.warning("its work stays claimed until the lease ends", extra={"owner": owner, "reason": str(fault)})
 

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 from gateway.supervisor import Child, supervise
@@ -22,13 +23,23 @@ class Site:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.reaped: list[str] = []
+        self.interrupted: list[str] = []
         self.taken_back = threading.Semaphore(0)
-        self.child = Child(role="tester", command=[sys.executable, "-c", TELLS_ITS_NAME, str(folder)], reap=self._reap)
+        self.child = Child(
+            role="tester",
+            command=[sys.executable, "-c", TELLS_ITS_NAME, str(folder)],
+            reap=self._reap,
+            interrupt=self._interrupt,
+        )
 
     def _reap(self, owner: str) -> int:
         self.reaped.append(owner)
         self.taken_back.release()
         return 0
+
+    def _interrupt(self, owner: str) -> int:
+        self.interrupted.append(owner)
+        return 1
 
     def pids(self) -> dict[str, int]:
         written = {path.name: path.read_text() for path in self.folder.iterdir()}
@@ -58,7 +69,19 @@ def test_children_end_when_the_block_ends(tmp_path: Path) -> None:
     with supervise([site.child], threading.Event()):
         (pid,) = site.wait_for(1).values()
     assert not Path(f"/proc/{pid}").exists()
-    assert site.reaped == []
+    assert (site.reaped, site.interrupted) == ([], [])
+
+
+DOES_NOT_LISTEN = TELLS_ITS_NAME.replace("sys.stdin.read()", "time.sleep(3600)")
+
+
+def test_a_child_that_does_not_end_in_time_is_killed_which_is_no_crash(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    command = [sys.executable, "-c", DOES_NOT_LISTEN, str(tmp_path)]
+    with supervise([replace(site.child, command=command, grace_s=0.05)], threading.Event()):
+        ((name, pid),) = site.wait_for(1).items()
+    assert not Path(f"/proc/{pid}").exists()
+    assert (site.reaped, site.interrupted) == ([], [name])
 
 
 GROWS = """
@@ -75,6 +98,8 @@ def test_a_child_that_takes_too_much_memory_is_killed_and_its_work_taken_back() 
         taken_back.set()
         return 1
 
-    child = Child(role="t", command=[sys.executable, "-c", GROWS], reap=reap, max_memory_bytes=200 << 20)
+    child = Child(
+        role="t", command=[sys.executable, "-c", GROWS], reap=reap, interrupt=reap, max_memory_bytes=200 << 20
+    )
     with supervise([child], threading.Event()):
         assert taken_back.wait(20)

@@ -146,16 +146,26 @@ class WorkQueue(Generic[State]):
             now = self.clock()
             rows = abandoned_rows(connection, self.table, self._working, now=now, dead_owner=dead_owner)
             for row in rows:
-                self._reap(connection, row)
+                crashes = row.crashes + 1
+                event = WorkEvent.CRASH_AGAIN if crashes >= self.terms.max_crashes else WorkEvent.LEASE_EXPIRED
+                reason = f"its worker died or lost touch {crashes} time(s)"
+                self._take_back(connection, row, event, reason=reason, crashes=crashes)
             return len(rows)
 
-    def _reap(self, connection: Connection, row: Row[Any]) -> None:
-        crashes = row.crashes + 1
-        event = WorkEvent.CRASH_AGAIN if crashes >= self.terms.max_crashes else WorkEvent.LEASE_EXPIRED
+    def interrupt(self, owner: str) -> int:
+        """Take back the work of a worker that we have stopped in the middle of it, which is no crash; say how much."""
+        with writing(self.engine) as connection:
+            rows = abandoned_rows(connection, self.table, self._working, now=self.clock(), dead_owner=owner)
+            for row in rows:
+                self._take_back(connection, row, WorkEvent.INTERRUPT, reason="the gateway was stopped while it ran")
+            return len(rows)
+
+    def _take_back(
+        self, connection: Connection, row: Row[Any], event: WorkEvent, *, reason: str, **values: object
+    ) -> None:
         state = next_state(self._transitions, self._working, event)
-        reason = f"its worker died or lost touch {crashes} time(s)"
         change = update(self.table).where(self.table.c.id == row.id)
-        connection.execute(change.values(state=state, crashes=crashes, reason=reason, run_at=self.clock(), **FREE))
+        connection.execute(change.values(state=state, reason=reason, run_at=self.clock(), **FREE, **values))
         self._event(connection, row, event, who="supervisor", text=reason)
 
     def _row(self, connection: Connection, row_id: int, *, lock: bool = False) -> Row[Any]:

@@ -34,6 +34,7 @@ DELIVERY_TRANSITIONS: Transitions[DeliveryState] = MappingProxyType(
         (_D.SENDING, _E.FAIL): _D.FAILED,
         (_D.SENDING, _E.HOLD): _D.HELD,
         (_D.SENDING, _E.LEASE_EXPIRED): _D.WAITING,
+        (_D.SENDING, _E.INTERRUPT): _D.WAITING,
         (_D.SENDING, _E.CRASH_AGAIN): _D.FAILED,
         (_D.STORED, _E.COMMIT): _D.COMMITTED,
         (_D.STORED, _E.RESEND): _D.PENDING,

@@ -32,6 +32,7 @@ JOB_TRANSITIONS: Transitions[JobState] = MappingProxyType(
         (_J.RUNNING, _E.FAIL): _J.FAILED,
         (_J.RUNNING, _E.HOLD): _J.HELD,
         (_J.RUNNING, _E.LEASE_EXPIRED): _J.QUEUED,
+        (_J.RUNNING, _E.INTERRUPT): _J.QUEUED,
         (_J.RUNNING, _E.CRASH_AGAIN): _J.QUARANTINED,
         (_J.RUNNING, _E.CANCEL): _J.CANCELLED,
         (_J.HELD, _E.RELEASE): _J.QUEUED,

@@ -26,6 +26,7 @@ class WorkEvent(StrEnum):
     RETRY = "retried"
     RESEND = "sent again"
     LEASE_EXPIRED = "lease expired"
+    INTERRUPT = "interrupted"
     CRASH_AGAIN = "crashed again"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gateway.model.errors import IncompleteScan
+from gateway.model.errors import BadScan, IncompleteScan
 from gateway.recon.counters import Counter
 from gateway.recon.lines import Ints, Lines, listed
 
@@ -70,6 +70,28 @@ def find_lattice(lines: Lines) -> Lattice:
     best = max(_candidates(every, step_z, step_y), key=lambda lattice: _share(every, lattice))
     _refuse_holes(lines, filled, best)
     return best
+
+
+def need_every_line(lines: Lines, recipe: str) -> None:
+    """Refuse a scan in which a line is missing between the first and the last that were to be measured.
+
+    Raises
+    ------
+    IncompleteScan
+        Naming the first frame that lacks lines, and the lines by their counters on the wire.
+    BadScan
+        None is missing of those that a regular pattern leaves: the scan is accelerated.
+    """
+    z, y = lines.partitions, lines.phase_encodes
+    if lines.measured()[:, z.first : z.last + 1, y.first : y.last + 1].all():
+        return
+    try:
+        lattice = find_lattice(lines)
+    except IncompleteScan as fault:
+        raise IncompleteScan(f"{fault}; recipe {recipe} needs all") from None
+    raise BadScan(
+        f"the scan is accelerated by {lattice.acceleration}; recipe {recipe} needs all lines: use auto, grappa or sense"
+    )
 
 
 def _step(measured: npt.NDArray[Any], told: int) -> int:

@@ -215,25 +215,3 @@ def need_cartesian(header: ScanHeader, recipe: str) -> None:
     trajectory = imaging_encoding(header).trajectory
     if trajectory.lower() not in ("cartesian", ""):
         raise BadScan(f"recipe {recipe} needs a Cartesian scan, this one is {trajectory}")
-
-
-def need_every_line(lines: Lines, recipe: str) -> None:
-    """Refuse a scan in which a line is missing between the first and the last that were to be measured.
-
-    Raises
-    ------
-    IncompleteScan
-        Naming the first frame that lacks lines, and the lines by their counters on the wire.
-    """
-    z, y = lines.partitions, lines.phase_encodes
-    lacks = ~lines.measured()[:, z.first : z.last + 1, y.first : y.last + 1]
-    lacking = np.flatnonzero(lacks.any(axis=(1, 2)))
-    if not len(lacking):
-        return
-    frame = int(lacking[0])
-    at_z, at_y = np.nonzero(lacks[frame])
-    partition = f"partition {at_z[0] + z.first - z.shift}: " if z.n > 1 else ""
-    missing = listed((at_y[at_z == at_z[0]] + y.first - y.shift).tolist())
-    what = f"{len(at_y)} of {z.n_wanted * y.n_wanted} lines ({partition}{missing})"
-    more = f" and {len(lacking) - 1} more images lack some" if len(lacking) > 1 else ""
-    raise IncompleteScan(f"{lines.name_frame(frame)} lacks {what}{more}; recipe {recipe} needs all")

@@ -145,6 +145,8 @@ class Queue(Section):
     """How often a worker says that it lives."""
     poll_s: Seconds = 0.2
     """How often an idle worker looks for work."""
+    grace_s: Seconds = 30
+    """When the gateway stops, work in hand may take so long to end; what is left begins anew at the next start."""
     max_crashes: Count = 3
     """A job whose worker died this often is put aside."""
     retry_first_s: Seconds = 15

@@ -6,8 +6,11 @@ import itertools
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,19 +33,39 @@ class Postgres:
         self._port = free_port()
         self._numbers = itertools.count()
         self._user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+        self._with_us = ["/usr/bin/setpriv", "--pdeathsig=QUIT"]
         if os.geteuid() == 0:
             shutil.chown(folder, self._user)
-        self._run("initdb", "--auth=trust", "--no-sync", "--encoding=UTF8", "-D", folder / "db")
+            self._with_us += [f"--reuid={self._user}", f"--regid={self._user}", "--init-groups"]
+        initdb = [self._binary("initdb"), "--auth=trust", "--no-sync", "--encoding=UTF8", "-D", folder / "db"]
+        subprocess.run([*self._with_us, *initdb], cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
-        options = f"-p {self._port} -h {LOOPBACK} -k {self._folder} -c fsync={self._fsync}"
-        log = self._folder / "log"
-        self._run("pg_ctl", "start", "-w", "-t", str(START_S), "-D", self._folder / "db", "-o", options, "-l", log)
+        """Start it and wait until it answers; the kernel ends it with us, however we end."""
+        options = ["-p", self._port, "-h", LOOPBACK, "-k", self._folder, "-c", f"fsync={self._fsync}"]
+        command = [self._binary("postgres"), "-D", self._folder / "db", *options]
+        with (self._folder / "log").open("ab") as log:
+            self._server = subprocess.Popen(
+                [*self._with_us, *map(str, command)], cwd=self._folder, stdout=log, stderr=log
+            )
+        self._wait()
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + START_S
+        while True:
+            try:
+                psycopg.connect(self._where()).close()
+            except psycopg.OperationalError:
+                assert time.monotonic() < deadline, (self._folder / "log").read_text()
+                assert self._server.poll() is None, (self._folder / "log").read_text()
+                threading.Event().wait(0.02)
+            else:
+                return
 
     def kill(self) -> None:
         """End it as a crash would: nothing is written any more, and nobody is told."""
-        self._run("pg_ctl", "stop", "-m", "immediate", "-D", self._folder / "db")
+        self._server.send_signal(signal.SIGQUIT)  # "immediate shutdown"
+        self._server.wait(START_S)
 
     def url(self, database: str) -> str:
         """Say where a database is."""
@@ -62,15 +85,14 @@ class Postgres:
         return self.url(name)
 
     def _execute(self, statement: str) -> None:
-        where = f"host={LOOPBACK} port={self._port} user={self._user} dbname=postgres"
-        with psycopg.connect(where, autocommit=True) as connection:
+        with psycopg.connect(self._where(), autocommit=True) as connection:
             connection.execute(statement.encode())
 
-    def _run(self, binary: str, *arguments: object) -> None:
-        (path, *_) = sorted(BINARIES.glob(f"*/bin/{binary}"), reverse=True)
-        command = [str(path), *map(str, arguments)]
-        user = self._user if os.geteuid() == 0 else None
-        subprocess.run(command, user=user, cwd=self._folder, check=True, stdout=subprocess.DEVNULL)
+    def _where(self) -> str:
+        return f"host={LOOPBACK} port={self._port} user={self._user} dbname=postgres"
+
+    def _binary(self, name: str) -> Path:
+        return max(BINARIES.glob(f"*/bin/{name}"))
 
 
 @contextmanager

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from gateway.jobs.scans import ScanStore
 from gateway.jobs.tables import metadata
 from gateway.model.errors import GatewayError, StorageFault, WrongCall
 from gateway.model.job import JobState
+from tests.campaign.test_worker import wait_until
 from tests.jobs.conftest import seal
 from tests.jobs.postgres import Postgres
 
@@ -85,3 +89,25 @@ def test_a_server_that_dies_is_told_and_works_again_when_it_is_back(postgres: Po
     assert scans.finish(seal(2), "other key")[2] is not None
     assert [job.state for job in queries.jobs()] == [JobState.QUEUED, JobState.RUNNING]
     engine.dispose()
+
+
+LEFT_ALONE = """
+import sys, threading
+from tests.jobs.postgres import running_postgres
+with running_postgres(synced=False) as server:
+    print(server._server.pid, server._folder, flush=True)
+    threading.Event().wait()
+"""
+
+
+@pytest.mark.peer("pg_wrapper")
+def test_a_test_that_is_killed_leaves_no_database_server_behind() -> None:
+    root = Path(__file__).resolve().parents[2]
+    with subprocess.Popen([sys.executable, "-c", LEFT_ALONE], cwd=root, stdout=subprocess.PIPE, text=True) as test:
+        assert test.stdout is not None
+        pid, folder = test.stdout.readline().split()
+        server = Path("/proc") / pid
+        assert (server / "cmdline").read_text().split("\0")[0].endswith("postgres")
+        test.kill()
+    wait_until(lambda: not server.exists() or "Z" in (server / "stat").read_text().split())
+    shutil.rmtree(folder)

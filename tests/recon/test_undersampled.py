@@ -10,7 +10,7 @@ import pytest
 
 from gateway.model.errors import BadScan, IncompleteScan
 from gateway.model.readout import Flag, Readouts
-from gateway.model.recipes import AutoRecipe, CgSenseRecipe, GrappaRecipe, Recipe, SenseRecipe
+from gateway.model.recipes import AutoRecipe, CgSenseRecipe, FftRecipe, GrappaRecipe, Recipe, SenseRecipe
 from gateway.mrd.files import read_scan
 from gateway.mrd.header import parse_header
 from gateway.recon.phantom import head_phantom
@@ -50,6 +50,19 @@ def test_a_missing_line_of_the_pattern_is_named() -> None:
     scan = ((readouts.select(lines != 12),), header)
     with pytest.raises(IncompleteScan, match=r"lacks 1 of 32 lines \(12\) of every 3. line"):
         run(scan, GrappaRecipe())
+
+
+@pytest.mark.parametrize("step", [2, 3])
+def test_a_recipe_that_needs_all_lines_says_that_the_scan_is_accelerated_and_not_that_lines_are_lost(step: int) -> None:
+    with pytest.raises(BadScan, match=f"accelerated by {step}; recipe fft needs all lines: use auto, grap") as refusal:
+        run(undersampled(step), FftRecipe())
+    assert not isinstance(refusal.value, IncompleteScan)
+
+
+def test_an_accelerated_scan_that_has_lost_a_line_is_incomplete_for_every_recipe() -> None:
+    (readouts,), header = undersampled(3)
+    with pytest.raises(IncompleteScan, match=r"lacks 1 of 32 lines \(12\) of every 3. line; recipe fft needs all"):
+        run(((readouts.select(lines_of(readouts) != 12),), header), FftRecipe())
 
 
 def test_part_of_a_whole_scan_is_not_taken_for_an_accelerated_one() -> None:

@@ -15,7 +15,7 @@ from gateway.recon.coverage import finished_target
 from gateway.recon.fourier import resize, to_image
 from gateway.recon.hybrid import to_hybrid, to_matrix
 from gateway.recon.kspace import Progress, sort_cartesian
-from gateway.recon.lines import need_every_line
+from gateway.recon.lattice import need_every_line
 from gateway.recon.pictures import Album, Noise, Picture
 from gateway.recon.replicas import DEFAULT, deviation_by_replicas, white_noise
 from gateway.recon.sample_noise import ideal_deviation, noise_power_of, spread_of
