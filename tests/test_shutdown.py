@@ -19,7 +19,7 @@ def test_a_job_that_is_killed_at_shutdown_has_not_crashed_and_begins_anew(tmp_pa
     folder = {"folder": {"kind": "folder", "path": "series"}}
     config = configured(tmp_path / "site", folder, grace_s=0.1, max_crashes=1)  # one crash would put the job aside
     routes = tomlkit.parse((config.parent / "routes.toml").read_text())
-    routes["recipes"]["fft"] = {"method": "l1-wavelet", "steps": 1000, "tolerance": 0.0}  # type: ignore[index] # for minutes
+    routes["recipes"]["fft"] = {"method": "l1-wavelet", "steps": 1000, "tolerance": 0.0}  # for minutes
     (config.parent / "routes.toml").write_text(tomlkit.dumps(routes))
 
     with running(config) as site:

@@ -37,12 +37,19 @@ class Postgres:
         if os.geteuid() == 0:
             shutil.chown(folder, self._user)
             self._with_us += [f"--reuid={self._user}", f"--regid={self._user}", "--init-groups"]
-        initdb = [self._binary("initdb"), "--auth=trust", "--no-sync", "--encoding=UTF8", "-D", folder / "db"]
-        subprocess.run([*self._with_us, *initdb], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        initdb: list[object] = [
+            self._binary("initdb"),
+            "--auth=trust",
+            "--no-sync",
+            "--encoding=UTF8",
+            "-D",
+            folder / "db",
+        ]
+        subprocess.run([*self._with_us, *map(str, initdb)], cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
     def start(self) -> None:
         """Start it and wait until it answers; the kernel ends it with us, however we end."""
-        options = ["-p", self._port, "-h", LOOPBACK, "-k", self._folder, "-c", f"fsync={self._fsync}"]
+        options: list[object] = ["-p", self._port, "-h", LOOPBACK, "-k", self._folder, "-c", f"fsync={self._fsync}"]
         command = [self._binary("postgres"), "-D", self._folder / "db", *options]
         with (self._folder / "log").open("ab") as log:
             self._server = subprocess.Popen(
