@@ -11,7 +11,8 @@ import numpy.typing as npt
 from gateway.model.errors import BadScan
 from gateway.model.header import ScanHeader
 from gateway.model.readout import NOT_IMAGING, Acquisition, Flag, Readouts
-from gateway.recon.lines import find_lines, need_cartesian, need_every_line
+from gateway.recon.lattice import need_every_line
+from gateway.recon.lines import find_lines, need_cartesian
 
 Bools = npt.NDArray[np.bool_]
 
