@@ -71,7 +71,7 @@ def make_series(work: Work, *, device: str, outbox: Path, tell: Teller) -> list[
             identity=work.identity,
         )
         for form, destinations in _forms(work.choice).items():
-            datasets = build_series(output, work.header, replace(plan, format=form.format))
+            datasets = build_series(output, work.header.led_by(output.encoding), replace(plan, format=form.format))
             written = write_series(datasets, outbox / form.folder, lambda _n, _of: None, form.compression)
             made.append(replace(written.below(form.folder), destinations=destinations))
             tell.note("series written", f"{len(written.instances)} instances, {written.series_instance_uid}")

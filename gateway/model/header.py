@@ -7,7 +7,7 @@ leading zeros, a date is not yet a date. Lengths are mm, times ms, fields tesla,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.model.zyx import Zyx
 
@@ -132,3 +132,11 @@ class ScanHeader:
     """``userParameters`` of every type, as text, by name."""
     faults: tuple[str, ...] = ()
     """Optional fields that were there but unreadable, by path; their values are left out."""
+
+    def led_by(self, number: int) -> ScanHeader:
+        """Let an encoding change places with the first, which is the one of the image."""
+        if number == 0:
+            return self
+        order = list(self.encodings)
+        order[0], order[number] = order[number], order[0]
+        return replace(self, encodings=tuple(order))

@@ -101,6 +101,8 @@ class ImageSeries:
     spacing_mm: Zyx[float]
     kind: ImageKind = ImageKind.MAGNITUDE
     three_dimensional: bool = False
+    encoding: int = 0
+    """Which of the header's encodings was imaged."""
     n_coils: int = 0
     n_lines: int = 0
     """Distinct phase-encoding lines that were measured."""

@@ -59,39 +59,42 @@ def find_calibration(acquisition: Acquisition, header: ScanHeader, sorter: Sorte
     BadScan
         There are not enough of either, for some slice.
     """
-    flagged = [_as_image(run.select(run.flagged(CALIBRATION))) for run in acquisition]
-    flagged = [run for run in flagged if len(run)]
-    alone = any(run.flagged(mask(Flag.IS_PARALLEL_CALIBRATION)).any() for run in acquisition)
     slices = set(sorter.lines.indices[:, -1].tolist())
-    if not alone:
+    space = _calibrated_space(acquisition)
+    if space is None:
         own = {int(k.heads["idx"]["slice"][0]): k for k in _first_frames(sorter)}
         return _complete(own, slices, target, embedded={}, note="the gapless centre of k-space")
-    space = int(flagged[0].heads["encoding_space_ref"][0])
+    flagged = [_as_image(run, space) for run in acquisition]
+    flagged = [run for run in flagged if len(run)]
     encoding = header.encodings[space] if space < len(header.encodings) else header.encodings[0]
     _same_steps(header, replace(header, encodings=(encoding,)))
     lone = replace(encoding, limits={n: each for n, each in encoding.limits.items() if n.startswith("kspace")})
-    reference = sort_cartesian(
-        [_in_first_space(run) for run in flagged], replace(header, encodings=(lone,)), recipe="calibration"
-    )
+    reference = sort_cartesian(flagged, replace(header, encodings=(lone,)), recipe="calibration")
     by_slice = {int(k.heads["idx"]["slice"][0]): k for k in _first_frames(reference)}
     within = header.encodings[0].calibration_mode == "embedded" and encoding is header.encodings[0]
     note = "lines within the scan" if within else "separate reference lines"
     return _complete(by_slice, slices, target, embedded=by_slice if within else {}, note=note)
 
 
-def _as_image(run: Readouts) -> Readouts:
-    """Copy calibration lines as if they were lines of one image for each slice."""
-    heads = run.heads.copy()
+def _calibrated_space(acquisition: Acquisition) -> int | None:
+    """Find the encoding space of the lines that are calibration alone: that of the image, else the next; None without.
+
+    A second image of the recording may bring calibration of its own, which must not be mixed in.
+    """
+    alone = mask(Flag.IS_PARALLEL_CALIBRATION)
+    spaces = {int(n) for run in acquisition for n in np.unique(run.heads["encoding_space_ref"][run.flagged(alone)])}
+    return min(spaces, default=None)
+
+
+def _as_image(run: Readouts, space: int) -> Readouts:
+    """Copy the calibration lines of a space as if they were lines of one image for each slice."""
+    some = run.select(run.flagged(CALIBRATION) & (run.heads["encoding_space_ref"] == space))
+    heads = some.heads.copy()
     heads["flags"] &= ~CALIBRATION
+    heads["encoding_space_ref"] = 0
     for counter in _FRAME_COUNTERS:
         heads["idx"][counter] = 0
-    return replace(run, heads=heads)
-
-
-def _in_first_space(run: Readouts) -> Readouts:
-    heads = run.heads.copy()
-    heads["encoding_space_ref"] = 0
-    return replace(run, heads=heads)
+    return replace(some, heads=heads)
 
 
 def _first_frames(sorter: Sorter) -> list[KSpace]:

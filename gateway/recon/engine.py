@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 import torch
 
-from gateway.model.errors import GatewayError
+from gateway.model.errors import BadScan, GatewayError, IncompleteScan
 from gateway.model.header import ScanHeader
 from gateway.model.image import ImageSeries
 from gateway.model.noise import NoiseCovariance
@@ -43,6 +43,7 @@ from gateway.recon.methods.subspace import reconstruct_subspace
 from gateway.recon.methods.tv import reconstruct_tv
 from gateway.recon.noise import whiten
 from gateway.recon.scan import Scan
+from gateway.recon.spaces import ImagedSpace, imaged_spaces
 
 METHODS: Mapping[type, Callable[..., tuple[ImageSeries, ...]]] = MappingProxyType(
     {
@@ -89,14 +90,34 @@ def reconstruct(  # noqa: PLR0913 - the whole of what a job knows
     GatewayError
         The device does not exist.
     """
+    first, *others = imaged_spaces(acquisition, header)
+    chosen = choose_device(device)
+    made = list(_reconstruct_space(first, recipe, noise, device=chosen, progress=progress))
+    for space in others:
+        try:
+            made += _reconstruct_space(space, recipe, noise, device=chosen, progress=progress)
+        except IncompleteScan:
+            raise
+        except BadScan as fault:  # a field map or the like, which is no image by this recipe: the first one is
+            note = f"Encoding space {space.number + 1} was not reconstructed: {fault}."
+            made[0] = replace(made[0], notes=(*made[0].notes, note))
+    return tuple(made)
+
+
+def _reconstruct_space(
+    space: ImagedSpace, recipe: Recipe, noise: NoiseCovariance | None, *, device: torch.device, progress: Progress
+) -> Iterator[ImageSeries]:
+    """Whiten, bring to our sign, straighten and reconstruct one encoding space."""
     method: Any = METHODS[type(recipe)]
-    white = whiten(acquisition, header, noise)  # before the sign: the noise was measured with the scanner's
+    header = space.header
+    white = whiten(space.acquisition, header, noise)  # before the sign: the noise was measured with the scanner's
     readouts = in_our_convention(white.acquisition, header)
     with torch.inference_mode():
         straight = straighten(readouts, header)
         scan = Scan(acquisition=straight.acquisition, header=straight.header, noise_power=white.noise_power)
-        made = method(scan, recipe, device=choose_device(device), progress=progress)
-    return tuple(replace(series, notes=(*series.notes, *straight.notes, *white.notes)) for series in made)
+        made = method(scan, recipe, device=device, progress=progress)
+    notes = (*straight.notes, *white.notes, *([space.note] if space.note else []))
+    return (replace(series, encoding=space.number, notes=(*series.notes, *notes)) for series in made)
 
 
 def choose_device(name: str) -> torch.device:
