@@ -37,9 +37,7 @@ def imaged_spaces(acquisition: Acquisition, header: ScanHeader) -> list[ImagedSp
     counts = _counts(acquisition)
     known = [number for number in sorted(counts) if number < len(header.encodings)] or [0]
     strange = [(number, count) for number, count in counts.items() if number >= len(header.encodings)]
-    notes = [
-        f"{count} readouts of encoding space {n}, which the header lacks, left out." for n, count in strange.items()
-    ]
+    notes = [f"{count} readouts of encoding space {n}, which the header lacks, left out." for n, count in strange]
     if known == [0] and not strange:
         return [ImagedSpace(number=0, acquisition=acquisition, header=header)]
     several = [f"Encoding space {{}} of {len(known)} that were imaged."] if len(known) > 1 else []
