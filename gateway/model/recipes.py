@@ -93,6 +93,15 @@ class Cartesian(Imaging):
     """Part of k-space, from its edge inwards, over which ``tukey`` and ``fermi`` fall off."""
 
 
+class Compressing(Cartesian):
+    """A recipe whose time grows with the coils."""
+
+    virtual_coils: Annotated[int, Field(ge=1)] | None = None
+    """Compress to so many coils; all without it."""
+    compression: Literal["svd", "geometric"] = "svd"
+    """The same virtual coils everywhere, or others at each position along the readout, where fewer see all."""
+
+
 class FftRecipe(Combining, Cartesian):
     """Fully sampled Cartesian k-space: inverse Fourier transform, coils combined by the root of the sum of squares."""
 
@@ -127,7 +136,7 @@ class AutoRecipe(Cartesian):
     """Which method it is."""
 
 
-class GrappaRecipe(Combining, Cartesian):
+class GrappaRecipe(Combining, Compressing):
     """Undersampled Cartesian k-space: missing lines from their neighbours, coils by the root of the sum of squares."""
 
     method: Literal["grappa"] = "grappa"
@@ -138,22 +147,18 @@ class GrappaRecipe(Combining, Cartesian):
     """Samples of each of these lines."""
     regularisation: Annotated[float, Field(ge=1e-6, le=1)] = 1e-4
     """Of the kernel, relative to the mean power of what it is learned from."""
-    virtual_coils: Annotated[int, Field(ge=1)] | None = None
-    """Compress to so many coils; all without it."""
 
 
-class SenseRecipe(Unfolding, Cartesian):
+class SenseRecipe(Unfolding, Compressing):
     """Undersampled Cartesian k-space: unfolded exactly, expecting the brightness that the calibration shows."""
 
     method: Literal["sense"] = "sense"
     """Which method it is."""
     noise_weight: Annotated[float, Field(gt=0)] = 1.0
     """More than 1 trusts the data less than their noise asks for, less than 1 more."""
-    virtual_coils: Annotated[int, Field(ge=1)] | None = None
-    """Compress to so many coils; all without it."""
 
 
-class CgSenseRecipe(Unfolding, Cartesian):
+class CgSenseRecipe(Unfolding, Compressing):
     """Undersampled Cartesian k-space: unfolded by conjugate gradients."""
 
     method: Literal["cg-sense"] = "cg-sense"
@@ -164,8 +169,6 @@ class CgSenseRecipe(Unfolding, Cartesian):
     """Relative residual at which the iterations stop."""
     noise_weight: Annotated[float, Field(gt=0)] = 1.0
     """More than 1 trusts the data less than their noise asks for, less than 1 more."""
-    virtual_coils: Annotated[int, Field(ge=1)] | None = None
-    """Compress to so many coils; all without it."""
 
 
 class L1WaveletRecipe(Unfolding, Cartesian):

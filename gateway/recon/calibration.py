@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
 from gateway.model.errors import BadScan
@@ -156,27 +155,3 @@ def _span(filled: npt.NDArray[np.bool_], centre: int) -> tuple[int, int]:
 def _run_length(filled: npt.NDArray[np.bool_]) -> int:
     gaps = np.flatnonzero(~filled)
     return int(gaps[0]) if len(gaps) else len(filled)
-
-
-def compression(blocks: list[Tensor], n_virtual: int) -> Tensor:
-    """Find the virtual coils that hold most of the signal (SVD; Buehrer 2007, doi:10.1002/mrm.21237).
-
-    Parameters
-    ----------
-    blocks
-        Calibration of every slice. Shape `(coil z y x)` each.
-
-    Returns
-    -------
-        Orthonormal rows. Shape `(virtual coil)`.
-    """
-    covariance = torch.stack([_covariance(block) for block in blocks]).sum(dim=0)
-    _, vectors = torch.linalg.eigh(covariance)
-    strongest: Tensor = vectors.flip(-1)[:, :n_virtual]
-    return strongest.mH.contiguous()
-
-
-def _covariance(block: Tensor) -> Tensor:
-    flat = block.flatten(1)
-    covariance: Tensor = flat @ flat.mH
-    return covariance

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from gateway.model.errors import BadScan
 from gateway.model.image import ImageSeries
-from gateway.model.recipes import Cartesian
-from gateway.recon.calibration import Calibration, compression, find_calibration
+from gateway.model.recipes import Cartesian, Compressing
+from gateway.recon.calibration import Calibration, find_calibration
+from gateway.recon.compression import Compression, by_svd, geometric
 from gateway.recon.coverage import finished_target
 from gateway.recon.hybrid import to_hybrid
 from gateway.recon.kspace import Sorter, sort_cartesian
@@ -33,8 +34,8 @@ class Undersampled:
         The data are divided by it on the way in, and images multiplied on the way out: exports range from 1e-9 to 5e13.
     noise_power
         Variance of the noise of a complex sample after that, the same for all coils.
-    coils
-        Virtual coils in terms of the real ones; None to leave them. Shape `(virtual coil)`.
+    compression
+        Virtual coils; None to leave them as they are.
     """
 
     sorter: Sorter
@@ -43,7 +44,7 @@ class Undersampled:
     calibration: Calibration
     scale: float
     noise_power: float
-    coils: Tensor | None
+    compression: Compression | None
 
     def slice_of(self, number: int) -> int:
         """Give the slice of a frame."""
@@ -52,7 +53,7 @@ class Undersampled:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the reader of the series should know of it."""
-        virtual = () if self.coils is None else (f"{self.coils.shape[1]} coils compressed to {self.coils.shape[0]}.",)
+        virtual = () if self.compression is None else (self.compression.note,)
         n_times = self.lattice.acceleration
         pattern = (f"Acceleration {n_times}.",) if n_times > 1 else ()
         return (*pattern, self.calibration.note, *virtual)
@@ -81,7 +82,7 @@ class Group:
     block: Tensor
 
 
-def understand(scan: Scan, recipe: Cartesian, *, n_virtual: int | None = None, regular: bool = True) -> Undersampled:
+def understand(scan: Scan, recipe: Cartesian, *, regular: bool = True) -> Undersampled:
     """Find out how a scan was undersampled, and with what it is calibrated.
 
     Parameters
@@ -102,7 +103,6 @@ def understand(scan: Scan, recipe: Cartesian, *, n_virtual: int | None = None, r
     scale = max((float(block.abs().max()) for block in blocks if block.numel()), default=0.0)
     if scale == 0:
         raise BadScan("there are no calibration lines, or they are zero")
-    fewer = n_virtual is not None and n_virtual < sorter.lines.n_coils
     return Undersampled(
         sorter=sorter,
         target=finished_target(recipe, sorter, lambda: calibration.middle),
@@ -110,8 +110,16 @@ def understand(scan: Scan, recipe: Cartesian, *, n_virtual: int | None = None, r
         calibration=calibration,
         scale=scale,
         noise_power=noise_power_of(scan, sorter) / scale**2,
-        coils=compression(blocks, n_virtual) if fewer and n_virtual else None,
+        compression=_compression(recipe, blocks, sorter.lines.n_coils, target),
     )
+
+
+def _compression(recipe: Cartesian, blocks: list[Tensor], n_coils: int, target: Target) -> Compression | None:
+    if not isinstance(recipe, Compressing) or recipe.virtual_coils is None or recipe.virtual_coils >= n_coils:
+        return None
+    if recipe.compression == "geometric":
+        return geometric(blocks, recipe.virtual_coils, target)
+    return by_svd(blocks, recipe.virtual_coils)
 
 
 def group_of(scan: Undersampled, numbers: list[int], device: torch.device, *, noise: bool) -> Group:
@@ -121,15 +129,12 @@ def group_of(scan: Undersampled, numbers: list[int], device: torch.device, *, no
     spread = [spread_of(scan.sorter.lines, number, frame) for number, frame in named]
     block = scan.calibration.blocks[scan.slice_of(numbers[0])].to(device) / scan.scale
     samples = samples / scan.scale
-    if scan.coils is not None:
-        coils = scan.coils.to(device)
-        samples = torch.einsum("vc,fczyx->fvzyx", coils, samples)
-        block = torch.tensordot(coils, block, dims=1)
+    bring = to_hybrid if scan.compression is None else scan.compression.to_hybrid
     return Group(
-        data=to_hybrid(samples, scan.target),
+        data=bring(samples, scan.target),
         filled=filled,
         spread=torch.stack(spread) if spread else samples.new_empty(0).real,
-        block=to_hybrid(block, scan.target),
+        block=bring(block, scan.target),
     )
 
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from gateway.model.zyx import Zyx
 from gateway.recon import grappa
 from gateway.recon.adaptive import inati, walsh
-from gateway.recon.calibration import compression
 from gateway.recon.cartesian_problem import cartesian_problem
+from gateway.recon.compression import by_svd
 from gateway.recon.fourier import fourier, inverse_fourier, resize
 from gateway.recon.lattice import Lattice
 from gateway.recon.phantom import PhantomScan, anatomy_at, sensitivities_at, slice_kspace
@@ -153,7 +153,7 @@ def test_compressed_coils_keep_what_few_coils_hold() -> None:
     random = torch.Generator().manual_seed(5)
     few = torch.randn(3, 1, 8, 8, dtype=torch.complex64, generator=random)
     mixed = torch.einsum("ab,bzyx->azyx", torch.randn(10, 3, dtype=torch.complex64, generator=random), few)
-    virtual = compression([mixed], 3)
+    virtual = by_svd([mixed], 3).coils
     torch.testing.assert_close(virtual @ virtual.mH, torch.eye(3, dtype=torch.complex64))
     back = torch.tensordot(virtual.mH @ virtual, mixed, dims=1)
     torch.testing.assert_close(back, mixed, atol=1e-4, rtol=0)

@@ -41,7 +41,7 @@ def reconstruct_grappa(
         The scan is not Cartesian, has every line, lacks lines of its pattern, or has too little calibration.
     """
     progress(0.0, "sorting readouts into k-space")
-    found = understand(scan, recipe, n_virtual=recipe.virtual_coils)
+    found = understand(scan, recipe)
     if found.lattice.acceleration == 1:
         raise BadScan("every line was measured: recipe grappa has nothing to fill")
     kernel = grappa.kernel_for(found.lattice, n_lines=recipe.kernel_lines, n_readout=recipe.kernel_samples)

@@ -33,7 +33,7 @@ def reconstruct_sense(
         The scan is not Cartesian, lines of its pattern are missing, or there is too little calibration.
     """
     progress(0.0, "sorting readouts into k-space")
-    found = understand(scan, recipe, n_virtual=recipe.virtual_coils)
+    found = understand(scan, recipe)
     flat = found.sorter.lines.partitions.n == 1
 
     def unfold(group: Group, seen: Seen) -> Tensor:
@@ -67,7 +67,7 @@ def reconstruct_cg_sense(
         The scan is not Cartesian, lines of its pattern are missing, or there is too little calibration.
     """
     progress(0.0, "sorting readouts into k-space")
-    found = understand(scan, recipe, n_virtual=recipe.virtual_coils)
+    found = understand(scan, recipe)
     stop = Stop(steps=recipe.steps, tolerance=recipe.tolerance)
 
     def unfold(group: Group, seen: Seen) -> Tensor:
