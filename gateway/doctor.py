@@ -19,7 +19,7 @@ from gateway.dicom.store import echo
 from gateway.model.destinations import Destination, FolderDestination, PacsDestination
 from gateway.model.errors import GatewayError
 
-OLDEST: Mapping[str, tuple[int, ...]] = {"pydicom": (3, 0, 2), "pynetdicom": (3, 0, 4), "torch": (2, 10)}
+OLDEST: Mapping[str, tuple[int, ...]] = {"pydicom": (3, 0, 2), "torch": (2, 10)}
 """Older ones lose answers, hang on silent peers, or load what they should not."""
 
 PROBE_BYTES = 16 * 1024 * 1024

@@ -20,7 +20,7 @@ def configure_logs(level: str, style: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if style == "json" else TextLines())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for chatty in ("pynetdicom", "pydicom", "apscheduler", "alembic", "uvicorn.access"):
+    for chatty in ("pydicom", "apscheduler", "alembic", "uvicorn.access"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
 
 

@@ -13,9 +13,10 @@ from typing import Any
 from pydantic import BaseModel
 from pydicom.uid import UID
 
-from gateway.dicom.association import LARGEST_PDU_BYTES, VERIFICATION
+from gateway.dicom.association import VERIFICATION
 from gateway.dicom.codecs import SYNTAXES
-from gateway.dicom.pdu import IMPLEMENTATION_VERSION_NAME, OUR_MAX_PDU_BYTES, REJECTIONS
+from gateway.dicom.negotiation import IMPLEMENTATION_VERSION_NAME, REJECTIONS
+from gateway.dicom.pdu import LARGEST_PDU_BYTES, OUR_MAX_PDU_BYTES
 from gateway.dicom.query import STUDY_ROOT_FIND
 from gateway.dicom.status import STATUSES
 from gateway.dicom.syntaxes import UNCOMPRESSED

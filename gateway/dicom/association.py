@@ -10,12 +10,13 @@ import ssl
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import NoReturn
 
-from gateway.dicom import pdu
-from gateway.dicom.command import DATASET, NO_DATASET, RESPONSE, Command, decode_command, encode_command
-from gateway.dicom.pdu import HEAD_BYTES, Offer, PduType
+from gateway.dicom import negotiation, pdu
+from gateway.dicom.command import RESPONSE, Command
+from gateway.dicom.messages import Channel, Message
+from gateway.dicom.negotiation import Offer
+from gateway.dicom.pdu import LARGEST_PDU_BYTES, PduType
 from gateway.dicom.tls import client_context
 from gateway.dicom.wire import Wire, connect
 from gateway.model.destinations import DicomPeer
@@ -23,12 +24,6 @@ from gateway.model.errors import PeerRefused, PeerUnreachable
 
 VERIFICATION = "1.2.840.10008.1.1"
 """SOP class of C-ECHO."""
-
-LARGEST_PDU_BYTES = 1 << 20
-"""We announce 16 KiB; a length beyond this is an attack or a fault."""
-
-LARGEST_MESSAGE_BYTES = 1 << 22
-"""No answer to a question of ours is longer."""
 
 LONGEST_RELEASE_S = 5.0
 """A peer that does not take leave is left."""
@@ -39,28 +34,14 @@ PENDING = frozenset({0xFF00, 0xFF01})
 _MESSAGE_IDS = (1 << 16) - 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """A command and the data set that came with it, as bytes."""
-
-    context: int
-    command: Command
-    dataset: bytes
-
-    @property
-    def status(self) -> int:
-        """Its Status; 0x0110, processing failure, where an answer has none."""
-        return int(self.command.get("Status", 0x0110))
-
-
 class Association:
     """An open association; use `open_association`."""
 
     def __init__(self, wire: Wire, peer: str) -> None:
         self._wire = wire
+        self._channel = Channel(wire)
         self._message_id = 0
         self._open = self._idle = False
-        self._max_pdu_bytes = pdu.OUR_MAX_PDU_BYTES
         self.peer = peer
         self.contexts: Mapping[Offer, int] = {}
         """Context ids of the offers that the peer has accepted."""
@@ -76,23 +57,23 @@ class Association:
             It does not want us, or nothing of what we offer.
         """
         with self._telling():
-            self._wire.write(pdu.associate_request(called=called, calling=calling, offers=offers))
-            kind, content = self._read_pdu(time.monotonic() + self._wire.timeout_s)
+            self._wire.write(negotiation.associate_request(called=called, calling=calling, offers=offers))
+            kind, content = self._channel.read_pdu(time.monotonic() + self._wire.timeout_s)
             if kind == PduType.ASSOCIATE_RJ:
                 self._rejected(content, f"called as {called!r} by {calling!r}")
             if kind != PduType.ASSOCIATE_AC:
                 raise ValueError(f"{kind.name} where ASSOCIATE_AC was due")
-            answer = pdu.read_acceptance(content)
+            answer = negotiation.read_acceptance(content)
         ids = {offer: 2 * number + 1 for number, offer in enumerate(offers)}
         self.contexts = {offer: number for offer, number in ids.items() if number in answer.contexts}
-        self._max_pdu_bytes = min(answer.max_pdu_bytes, LARGEST_PDU_BYTES)
+        self._channel.max_pdu_bytes = min(answer.max_pdu_bytes, LARGEST_PDU_BYTES)
         self._open = self._idle = True
         if not self.contexts:
             classes = ", ".join(sorted({offer.sop_class for offer in offers}))
             raise PeerRefused(f"{self.peer} accepts none of the SOP classes offered: {classes}")
 
     def _rejected(self, content: bytes, names: str) -> NoReturn:
-        transient, reason = pdu.read_rejection(content)
+        transient, reason = negotiation.read_rejection(content)
         kind = PeerUnreachable if transient else PeerRefused
         raise kind(f"{self.peer} rejected the association, {names}: {reason}")
 
@@ -117,11 +98,8 @@ class Association:
         PeerUnreachable
             No answer, or none to this: what the peer has done is unknown, and the association is of no use any more.
         """
-        self._idle = False
         self._message_id = self._message_id % _MESSAGE_IDS + 1
-        kind = DATASET if dataset else NO_DATASET
-        whole = {**command, "MessageID": self._message_id, "CommandDataSetType": kind}
-        self.send(self.contexts[offer], whole, dataset)
+        self.send(self.contexts[offer], {**command, "MessageID": self._message_id}, dataset)
         while True:
             answer = self.receive()
             asked = (int(command["CommandField"]) | RESPONSE, self._message_id)
@@ -136,51 +114,30 @@ class Association:
 
     def send(self, context: int, command: Command, dataset: bytes = b"") -> None:
         """Send a message."""
+        self._idle = False
         with self._telling():
-            self._wire.write(pdu.data(context, encode_command(command), dataset, max_pdu_bytes=self._max_pdu_bytes))
+            self._channel.send(context, command, dataset)
 
     def receive(self) -> Message:
         """Wait for the next message of the peer, no longer than the timeout."""
         self._idle = False
         with self._telling():
-            return self._read_message(time.monotonic() + self._wire.timeout_s)
+            return self._channel.receive(time.monotonic() + self._wire.timeout_s)
 
-    def _read_message(self, deadline: float) -> Message:
-        command, dataset = bytearray(), bytearray()
-        read_command: Command | None = None
-        for fragment in self._read_fragments(deadline):
-            (command if fragment.is_command else dataset).extend(fragment.content)
-            if len(command) + len(dataset) > LARGEST_MESSAGE_BYTES:
-                raise ValueError("an endless message")
-            if fragment.is_command and fragment.is_last:
-                read_command = decode_command(bytes(command))
-            complete = read_command is not None and (
-                read_command.get("CommandDataSetType") == NO_DATASET or (not fragment.is_command and fragment.is_last)
-            )
-            if read_command is not None and complete:
-                return Message(context=fragment.context, command=read_command, dataset=bytes(dataset))
-        raise ConnectionResetError("the peer ended the association")
+    def wait(self, seconds: float) -> bool:
+        """Wait until the peer says something, or hangs up; say whether it does."""
+        return self._wire.wait(seconds)
 
-    def _read_fragments(self, deadline: float) -> Iterator[pdu.Fragment]:
-        while True:
-            kind, content = self._read_pdu(deadline)
-            if kind != PduType.DATA:
-                return
-            yield from pdu.read_fragments(content)
-
-    def _read_pdu(self, deadline: float) -> tuple[PduType, bytes]:
-        head = self._wire.read(HEAD_BYTES, deadline)
-        length = int.from_bytes(head[2:], "big")
-        if length > LARGEST_PDU_BYTES:
-            raise ValueError(f"a PDU of {length} bytes")
-        return PduType(head[0]), self._wire.read(length, deadline)
+    def rest(self) -> None:
+        """Say that nothing is open between the two, so that leave may be taken in an orderly way."""
+        self._idle = True
 
     def close(self) -> None:
         """Release the association, or abort it in the middle of an exchange; hang up in any case."""
         with suppress(OSError, ValueError):
             if self._idle:
                 self._wire.write(pdu.release_request())
-                self._read_pdu(time.monotonic() + min(LONGEST_RELEASE_S, self._wire.timeout_s))
+                self._channel.read_pdu(time.monotonic() + min(LONGEST_RELEASE_S, self._wire.timeout_s))
             elif self._open:
                 self._wire.write(pdu.abort())
         self._wire.close()

@@ -12,7 +12,7 @@ from pydicom.filewriter import write_data_element
 from pydicom.uid import ExplicitVRLittleEndian
 
 from gateway.dicom.codecs import SYNTAXES, pack, packing_of
-from gateway.dicom.pdu import IMPLEMENTATION_VERSION_NAME
+from gateway.dicom.negotiation import IMPLEMENTATION_VERSION_NAME
 from gateway.model.form import Compression
 from gateway.model.ids import IMPLEMENTATION_CLASS_UID
 

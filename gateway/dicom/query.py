@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 
 from gateway.dicom.association import PENDING, open_association
 from gateway.dicom.command import Command, Field
-from gateway.dicom.pdu import Offer
+from gateway.dicom.negotiation import Offer
 from gateway.dicom.syntaxes import UNCOMPRESSED, decode_dataset, encode_dataset
 from gateway.model.destinations import DicomPeer
 from gateway.model.errors import PeerRefused, PeerUnreachable

@@ -1,4 +1,4 @@
-"""A small store SCP that keeps what it is sent as files: the PACS of the demo and of the tests, not of a hospital."""
+"""A small PACS that keeps what it is sent as files: that of the demo and of the tests, not of a hospital."""
 
 from __future__ import annotations
 
@@ -9,28 +9,31 @@ from types import TracebackType
 from typing import Self
 
 from pydicom import dcmread
+from pydicom.dataset import FileMetaDataset
 from pydicom.errors import InvalidDicomError
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import (
+    UID,
     EnhancedMRColorImageStorage,
     EnhancedMRImageStorage,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
     LegacyConvertedEnhancedMRImageStorage,
     MRImageStorage,
 )
-from pynetdicom import AE, evt
-from pynetdicom.events import Event
 
-from gateway.dicom import values
+from gateway.dicom import commitment, values
 from gateway.dicom.association import VERIFICATION
+from gateway.dicom.command import Field
+from gateway.dicom.commitment import STORAGE_COMMITMENT
 from gateway.dicom.files import write_whole
-from gateway.dicom.guard import bound_socket
+from gateway.dicom.negotiation import IMPLEMENTATION_VERSION_NAME
+from gateway.dicom.service import Answer, DicomService, Gate, Handlers, Heard, ServiceLimits, answer_echo
+from gateway.dicom.syntaxes import encode_dataset
 from gateway.model.ids import IMPLEMENTATION_CLASS_UID
 
 logger = logging.getLogger(__name__)
 
 SOP_CLASSES = (
-    VERIFICATION,
     MRImageStorage,
     EnhancedMRImageStorage,
     EnhancedMRColorImageStorage,
@@ -38,14 +41,14 @@ SOP_CLASSES = (
 )
 
 MAX_ASSOCIATIONS = 8
-TIMEOUT_S = 30.0
-LONGEST_REJECTION_S = 2.0
+LIMITS = ServiceLimits(associations=MAX_ASSOCIATIONS, associations_per_address=MAX_ASSOCIATIONS, message_bytes=1 << 29)
 
 STORED, OUT_OF_RESOURCES, NO_MATCH = 0x0000, 0xA700, 0xA900
+NO_SUCH_INSTANCE = 0x0112
 
 
 class StoreScp:
-    """Listens while it is entered; files go to ``folder / series UID / instance UID.dcm``.
+    """Listens while it is entered; files go to ``folder / series UID / instance UID.dcm``, and are committed there.
 
     Parameters
     ----------
@@ -56,15 +59,13 @@ class StoreScp:
     """
 
     def __init__(self, ae_title: str, host: str, port: int, folder: Path) -> None:
-        self._address = (host, port)
         self._folder = folder
-        self._ae = AE(ae_title=ae_title)
-        self._ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
-        self._ae.require_called_aet = True
-        self._ae.maximum_associations = MAX_ASSOCIATIONS
-        self._ae.acse_timeout = self._ae.dimse_timeout = self._ae.network_timeout = TIMEOUT_S
-        for sop_class in SOP_CLASSES:
-            self._ae.add_supported_context(sop_class, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+        handlers: Handlers = {
+            (VERIFICATION, Field.C_ECHO): answer_echo,
+            (STORAGE_COMMITMENT, Field.N_ACTION): self._commit,
+            **{(str(sop_class), Field.C_STORE): self._store for sop_class in SOP_CLASSES},
+        }
+        self._service = DicomService((host, port), Gate(ae_title=ae_title, callers=None), handlers, LIMITS)
 
     def __enter__(self) -> Self:
         """Start to listen.
@@ -74,39 +75,32 @@ class StoreScp:
         OSError
             The address is taken.
         """
-        handlers: list[evt.EventHandlerType] = [
-            (evt.EVT_CONN_OPEN, bound_socket, [TIMEOUT_S]),
-            (evt.EVT_C_STORE, self._answer),
-        ]
-        server = self._ae.start_server(self._address, block=False, evt_handlers=handlers)
-        if server is None:
-            raise OSError(f"no server at {self._address}")
-        self._address = (self._address[0], server.server_address[1])
+        self._service.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop listening and end all associations."""
-        shut_down(self._ae)
+        self._service.__exit__(kind, error, trace)
 
     @property
     def port(self) -> int:
         """Where it listens."""
-        return self._address[1]
+        return self._service.port
 
-    def _answer(self, event: Event) -> int:
+    def _store(self, heard: Heard) -> Answer:
         """Keep one object; the status tells the sender what became of it."""
-        content = event.encoded_dataset()
+        content = _as_file(heard)
         place = self._place(content)
         if place is None:
-            return NO_MATCH
+            return Answer(NO_MATCH)
         try:
             write_whole(place, content)
         except OSError as fault:
             logger.warning("object not stored", extra={"error": str(fault)})
-            return OUT_OF_RESOURCES
-        return STORED
+            return Answer(OUT_OF_RESOURCES)
+        return Answer(STORED)
 
     def _place(self, content: bytes) -> Path | None:
         """Name the file from valid UIDs only; None for an object that is not what its request says."""
@@ -123,10 +117,29 @@ class StoreScp:
             return None
         return self._folder / series / f"{instance}.dcm"
 
+    def _commit(self, heard: Heard) -> Answer:
+        """Report at once, over the same association, which instances are here (PS3.4 J.3)."""
+        try:
+            transaction, classes = commitment.read_request(heard.message.dataset, heard.syntax)
+        except ValueError as fault:
+            logger.warning("request not understood", extra={"error": str(fault)})
+            return Answer(commitment.PROCESSING_FAILURE)
+        here = {file.stem for file in self._folder.glob("*/*.dcm")}
+        failed = dict.fromkeys([uid for uid in classes if uid not in here], NO_SUCH_INSTANCE)
+        command, report = commitment.report_of(transaction, classes, failed)
+        return Answer(STORED, (command, encode_dataset(report, heard.syntax)))
 
-def shut_down(entity: AE) -> None:
-    """End all associations; what is being rejected ends by itself, and pynetdicom stumbles over an abort of it."""
-    for association in entity.active_associations:
-        if not association.is_established:
-            association.join(LONGEST_REJECTION_S)
-    entity.shutdown()
+
+def _as_file(heard: Heard) -> bytes:
+    """Put what is said of an object before it (PS3.10 7.1)."""
+    meta = FileMetaDataset()
+    meta.FileMetaInformationVersion = b"\0\1"
+    meta.MediaStorageSOPClassUID = UID(heard.sop_class)
+    meta.MediaStorageSOPInstanceUID = UID(str(heard.message.command.get("AffectedSOPInstanceUID", "")))
+    meta.TransferSyntaxUID = UID(heard.syntax)
+    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
+    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
+    buffer = DicomBytesIO()
+    buffer.write(bytes(128) + b"DICM")
+    write_file_meta_info(buffer, meta, enforce_standard=False)
+    return buffer.getvalue() + heard.message.dataset

@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from gateway.dicom.association import VERIFICATION, Association, Message, describe, open_association
+from gateway.dicom.association import VERIFICATION, Association, describe, open_association
 from gateway.dicom.command import Command, Field
+from gateway.dicom.messages import Message
+from gateway.dicom.negotiation import Offer
 from gateway.dicom.outbox import read_checked, syntax_of
-from gateway.dicom.pdu import Offer
 from gateway.dicom.query import has_instance
 from gateway.dicom.status import Outcome, meaning_of
 from gateway.dicom.syntaxes import UNCOMPRESSED, encode_as, offered

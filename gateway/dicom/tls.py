@@ -1,9 +1,10 @@
-"""TLS of a destination: version 1.2 or later, both sides proven where asked for, the name checked (PS3.15 B.12)."""
+"""TLS 1.2 or later: who a destination is, its name included, and who calls us must be proven (PS3.15 B.12)."""
 
 from __future__ import annotations
 
 import ssl
 
+from gateway.model.callers import ServerTls
 from gateway.model.destinations import Tls
 from gateway.model.errors import SettingsFault
 
@@ -23,6 +24,26 @@ def client_context(tls: Tls) -> ssl.SSLContext:
     except OSError as fault:  # an ssl.SSLError is one
         files = [str(file) for file in (tls.ca_file, tls.certificate_file, tls.key_file) if file is not None]
         raise SettingsFault("tls", [f"one of {', '.join(files)} cannot be used: {fault}"]) from fault
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def server_context(tls: ServerTls) -> ssl.SSLContext:
+    """Read our own certificate, and whose callers have to have.
+
+    Raises
+    ------
+    SettingsFault
+        A file cannot be read, or is none.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(tls.certificate_file, tls.key_file, password=_no_password)
+        context.load_verify_locations(tls.ca_file)
+    except OSError as fault:
+        files = [str(file) for file in (tls.certificate_file, tls.key_file, tls.ca_file) if file is not None]
+        raise SettingsFault("tls", [f"one of {', '.join(files)} cannot be used: {fault}"]) from fault
+    context.verify_mode = ssl.CERT_REQUIRED
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 

@@ -5,6 +5,7 @@ Everything happens in the thread of the caller, so that nobody else can take an 
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import time
@@ -29,6 +30,14 @@ class Wire:
         self._connection = connection
         self._received = bytearray()
         self.timeout_s = timeout_s
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until something can be read, or the peer has closed; say whether it is so."""
+        if self._received or (isinstance(self._connection, ssl.SSLSocket) and self._connection.pending()):
+            return True
+        poll = select.poll()
+        poll.register(self._connection, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
 
     def read(self, n_bytes: int, deadline: float) -> bytes:
         """Read exactly so many bytes.

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from gateway.model.commitment import Commitment
 from gateway.model.form import Compression, Form, ObjectFormat
 from gateway.model.table import Table
 
@@ -115,6 +116,14 @@ class PacsDestination(DicomPeer, Outlet):
     """Which kind of destination it is."""
     max_associations: Annotated[int, Field(ge=1, le=16)] = 2
     """How many associations one series may use at the same time."""
+    commitment: Commitment = Commitment.AUTO
+    """What has to happen before a series counts as kept, and retention may delete the recording: auto asks for storage
+    commitment and, where no report comes in time, looks by a query; required wants the report; query looks; none
+    believes the answers to C-STORE."""
+    commitment_timeout_s: Seconds = 3600
+    """How long a PACS may take to report, or to show what it has; then a query decides, or it is asked again."""
+    report_wait_s: Annotated[float, Field(ge=0)] = 5
+    """How long the association stays open for the report; later ones come to our own port, the one in [dicom]."""
 
 
 class StowDestination(Outlet):
@@ -130,6 +139,10 @@ class StowDestination(Outlet):
     """How long it may take to answer a request."""
     instances_per_request: Annotated[int, Field(ge=1, le=500)] = 25
     """How many instances one request carries at most."""
+    commitment: Literal[Commitment.QUERY, Commitment.NONE] = Commitment.QUERY
+    """What has to happen before a series counts as kept: query looks by QIDO-RS, none believes the answers."""
+    commitment_timeout_s: Seconds = 3600
+    """How long the archive may take to show what it was sent; then it is sent again."""
     plain: bool = False
     """Send everything in the clear, for an address that begins with http: on a network of your own only."""
     tls: Tls = Tls()

@@ -10,15 +10,17 @@ from contextlib import contextmanager
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
-from pynetdicom import AE, evt
+from pynetdicom import AE, _config, evt
 from pynetdicom.events import Event
 
 from gateway.dicom.association import VERIFICATION
 from gateway.dicom.query import STUDY_ROOT_FIND
-from gateway.dicom.scp import shut_down
 from tests.peers import LOOPBACK
 
+_config.LOG_HANDLER_LEVEL = "none"  # its debug handlers format every PDU
+
 Answer = Callable[[Event], int | Dataset]
+LONGEST_REJECTION_S = 2.0
 Find = Callable[[Event], Iterator[tuple[int, Dataset | None]]]
 
 
@@ -45,6 +47,14 @@ def scripted_pacs(
         yield server.server_address[1], ae
     finally:
         shut_down(ae)
+
+
+def shut_down(entity: AE) -> None:
+    """End all associations; what is being rejected ends by itself, and pynetdicom stumbles over an abort of it."""
+    for association in entity.active_associations:
+        if not association.is_established:
+            association.join(LONGEST_REJECTION_S)
+    entity.shutdown()
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.dicom.pdu import REJECTIONS
+from gateway.dicom.negotiation import REJECTIONS
 from gateway.dicom.status import STATUSES
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "conformance.md").read_text()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from pynetdicom.events import Event
 
-from gateway.dicom.guard import LARGEST_PDU_BYTES
+from gateway.dicom.pdu import LARGEST_PDU_BYTES
 from gateway.dicom.scp import StoreScp
 from gateway.dicom.store import echo, store
 from gateway.model.errors import PeerUnreachable

@@ -22,7 +22,7 @@ from pydicom.uid import (
 from pynetdicom.events import Event
 
 from gateway.dicom.association import VERIFICATION, open_association
-from gateway.dicom.pdu import Offer
+from gateway.dicom.negotiation import Offer
 from gateway.dicom.status import STATUSES, Outcome, Status, meaning_of
 from gateway.dicom.store import echo, store
 from gateway.model.errors import DamagedFile, PeerRefused, PeerUnreachable, Unconfirmed

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import select
+import socket
 import ssl
 import subprocess
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from pydicom import dcmread
 
+from gateway.dicom.association import VERIFICATION
+from gateway.dicom.command import Field
+from gateway.dicom.service import DicomService, Gate, ServiceLimits, answer_echo
 from gateway.dicom.store import echo, store
-from gateway.dicom.tls import client_context
+from gateway.dicom.tls import client_context, server_context as our_server_context
+from gateway.model.callers import ServerTls
 from gateway.model.destinations import Tls
 from gateway.model.errors import PeerRefused, PeerUnreachable, SendError, SettingsFault
 from tests.dicom.certificates import Identity, authority, server_context, signed
 from tests.dicom.outbox import pacs, written
 from tests.dicom.scripted import scripted_pacs
 from tests.dicom.test_peers import storescp
+from tests.peers import LOOPBACK
 
 pytestmark = pytest.mark.peer("openssl")
 
@@ -135,3 +144,51 @@ def test_a_strict_dcmtk_takes_the_series(town: Town, tmp_path: Path) -> None:
         subprocess.run(["/usr/bin/echoscu", *peer], check=True)
     kept = {dcmread(file).SOPInstanceUID for file in (tmp_path / "pacs").iterdir()}
     assert kept == {instance.sop_instance_uid for instance, _ in series}
+
+
+@contextmanager
+def our_port(town: Town) -> Iterator[int]:
+    """Our own port, which wants to know who calls."""
+    tls = ServerTls(certificate_file=town.pacs.certificate, key_file=town.pacs.key, ca_file=town.ca.certificate)
+    gate = Gate(ae_title="PACS", callers=None, tls=our_server_context(tls))
+    limits = ServiceLimits(request_s=0.5)
+    with DicomService((LOOPBACK, 0), gate, {(VERIFICATION, Field.C_ECHO): answer_echo}, limits) as service:
+        yield service.port
+
+
+def test_our_own_port_talks_to_whom_it_can_prove(town: Town) -> None:
+    with our_port(town) as port:
+        echo(pacs(port, tls=town.tls()))
+
+
+@pytest.mark.parametrize("who", ["nobody", "a stranger", "in the clear"])
+def test_our_own_port_talks_to_nobody_else(who: str, town: Town) -> None:
+    tls = {
+        "nobody": town.tls(certificate_file=None, key_file=None),
+        "a stranger": town.tls(certificate_file=town.stranger.certificate, key_file=town.stranger.key),
+    }
+    with our_port(town) as port:
+        destination = pacs(port, tls=tls[who]) if who in tls else pacs(port)
+        with pytest.raises(SendError):
+            echo(destination)
+        echo(pacs(port, tls=town.tls()))
+
+
+def test_a_handshake_that_drips_ends_in_time(town: Town) -> None:
+    begun = time.monotonic()
+    with our_port(town) as port, socket.create_connection((LOOPBACK, port)) as caller:
+        caller.settimeout(5)
+        try:
+            for byte in b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500):
+                caller.sendall(bytes([byte]))
+                select.select([caller], [], [], 0.01)
+            assert caller.recv(10) == b""
+        except ConnectionError:
+            pass  # cut off while it was still talking
+    assert time.monotonic() - begun < 5
+
+
+def test_our_own_certificate_that_is_none_is_named(town: Town, tmp_path: Path) -> None:
+    missing = ServerTls(certificate_file=tmp_path / "no.crt", key_file=None, ca_file=town.ca.certificate)
+    with pytest.raises(SettingsFault, match=r"no\.crt"):
+        our_server_context(missing)
