@@ -19,6 +19,7 @@ from typing import TypeAlias
 import uvicorn
 from fastapi import FastAPI
 
+from gateway.answer import our_service
 from gateway.deliver import Deliverer
 from gateway.intake import Reception
 from gateway.jobs.arrivals import Arrivals
@@ -36,7 +37,7 @@ from gateway.pictures import OutboxPictures
 from gateway.recovery import recover
 from gateway.schedule import duties_of, housekeeping, start_schedule
 from gateway.settings import Web
-from gateway.stations import Stations, make_folder, open_stations, pace_of, session_limits
+from gateway.stations import Stations, make_folder, open_stations, our_gate, our_limits, pace_of, session_limits
 from gateway.steering import UNAPPLIED
 from gateway.supervisor import Child, on_leash, supervise
 from gateway.watch import WatchFolder
@@ -230,6 +231,25 @@ def run_deliverer(stations: Stations, stop: threading.Event, owner: str | None) 
             ended.result()
 
 
+def run_answerer(stations: Stations, stop: threading.Event, owner: str | None) -> None:
+    """Answer those who call our DICOM port, until stopped.
+
+    Raises
+    ------
+    GatewayError
+        The address is taken, or a certificate cannot be read.
+    """
+    settings = stations.settings.dicom
+    address = (settings.host, settings.port)
+    service = our_service(
+        address, our_gate(stations.settings), our_limits(stations.settings), stations.deliveries.proofs
+    )
+    where = f"{settings.ae_title} at {settings.host}:{settings.port}{' in the clear' if settings.plain else ''}"
+    with service, _seen(stations, owner or owner_name("dicom"), "dicom", where):
+        logger.info("answering DICOM calls", extra={"host": settings.host, "port": service.port})
+        stop.wait()
+
+
 @contextmanager
 def _seen(stations: Stations, owner: str, role: str, place: str) -> Iterator[None]:
     """Let people see that a role is at work, and what it logs of each job, as long as the block lasts."""
@@ -240,9 +260,10 @@ def _seen(stations: Stations, owner: str, role: str, place: str) -> Iterator[Non
 
 def _probe(stations: Stations, deliverer: Deliverer, stop: threading.Event) -> None:
     """Look after destinations that do not answer, until stopped."""
-    while not stop.wait(PROBE_EVERY_S):
+    while not stop.is_set():
         with suppress(StorageFault):  # the next time, then
             deliverer.probe(stations.steering.in_force())
+        stop.wait(PROBE_EVERY_S)
 
 
 def _tell_of_routes(stations: Stations) -> None:
@@ -269,7 +290,10 @@ def everything(config: Path | None, stop: threading.Event) -> Iterator[Stations]
         worker = replace(worker, max_memory_bytes=stations.settings.workers.max_memory_bytes)
         deliverer = _child("deliver", config, stations, stations.deliveries)
         workers = [worker] * stations.settings.workers.count
-        running.enter_context(supervise([*workers, deliverer], stop))
+        children = [*workers, deliverer]
+        if stations.settings.dicom.enabled:
+            children.append(_child("dicom", config, _reaper(stations, lambda _owner: 0)))
+        running.enter_context(supervise(children, stop))
         yield stations
 
 

@@ -47,7 +47,7 @@ Reason = Annotated[str, typer.Option(help="Why; it is written into the job's tim
 
 @app.command()
 def run(config: Config = None) -> None:
-    """Run everything on this machine: listener, page, workers, deliverer."""
+    """Run everything on this machine: listener, page, workers, deliverer, and our DICOM port where it is enabled."""
     stop = roles.until_told_to_stop()
     with roles.everything(config, stop) as stations:
         settings = stations.settings
@@ -78,6 +78,13 @@ def deliver(config: Config = None, owner: Owner = None, leashed: Leashed = False
     """Only deliver."""
     stop = _stop_of(leashed)
     roles.run_deliverer(_stations(config), stop, owner)
+
+
+@app.command()
+def dicom(config: Config = None, owner: Owner = None, leashed: Leashed = False) -> None:
+    """Only answer a PACS that calls: C-ECHO, and reports of storage commitment."""
+    stop = _stop_of(leashed)
+    roles.run_answerer(_stations(config), stop, owner)
 
 
 @app.command()

@@ -1,23 +1,27 @@
-"""Joiner 3: a series in the outbox reaches its destination, instance by instance."""
+"""Joiner 3: a series in the outbox reaches its destination, instance by instance, and is kept there."""
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gateway.confirm import Confirmer
 from gateway.dicom.folder import store_in_folder
 from gateway.dicom.store import echo, store
 from gateway.dicom.stow import look, store_by_web
 from gateway.jobs.deliveries import ClaimedDelivery, DeliveryQueue
-from gateway.model.destinations import FolderDestination, PacsDestination, StowDestination
+from gateway.model.destinations import Destination, FolderDestination, PacsDestination, StowDestination
 from gateway.model.errors import GatewayError, NoRoute, PeerUnreachable
 from gateway.model.route import Routes
 from gateway.model.series import Instance
 
 logger = logging.getLogger(__name__)
+
+NOTE_EVERY_S = 0.1
 
 Sender = Callable[[Sequence[tuple[Instance, Path]], Any, Callable[[Instance, int], None]], None]
 
@@ -26,6 +30,31 @@ SENDERS: Mapping[type, Sender] = {
     StowDestination: store_by_web,
     FolderDestination: store_in_folder,
 }
+
+
+class Notes:
+    """What a destination has confirmed, several in one transaction: each costs a sync of the disk.
+
+    A death takes the notes of the last moment with it; those instances are sent once more, with the same bytes.
+    """
+
+    def __init__(self, write: Callable[[Sequence[tuple[Instance, int]]], None]) -> None:
+        self._write = write
+        self._pending: list[tuple[Instance, int]] = []
+        self._written_at = -NOTE_EVERY_S
+
+    def __call__(self, instance: Instance, status: int) -> None:
+        """Note an instance with the status that it was confirmed with."""
+        self._pending.append((instance, status))
+        if time.monotonic() - self._written_at >= NOTE_EVERY_S:
+            self.write()
+
+    def write(self) -> None:
+        """Make what is noted durable."""
+        pending, self._pending = self._pending, []
+        if pending:
+            self._write(pending)
+        self._written_at = time.monotonic()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +82,17 @@ class Deliverer:
             raise NoRoute(
                 f"version {delivery.routes_version} of the routes has no destination {delivery.destination!r}"
             )
+        self._send(delivery, destination)
+        confirm = Confirmer(deliveries=self.deliveries, outbox=self.outbox)
+        confirm(delivery, destination)
+
+    def _send(self, delivery: ClaimedDelivery, destination: Destination) -> None:
         files = [(instance, self.outbox / instance.path) for instance in delivery.missing]
-        send = SENDERS[type(destination)]
-        send(files, destination, lambda instance, status: self.deliveries.stored(delivery, instance, status))
-        self.deliveries.succeed(delivery)
+        notes = Notes(lambda confirmed: self.deliveries.stored(delivery, confirmed))
+        try:
+            SENDERS[type(destination)](files, destination, notes)
+        finally:
+            notes.write()
 
     def probe(self, routes_version: int) -> None:
         """Ask the destinations that were left alone whether they are back."""

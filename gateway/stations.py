@@ -8,6 +8,8 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from gateway.control import Control
+from gateway.dicom.service import Gate, ServiceLimits
+from gateway.dicom.tls import server_context
 from gateway.inquiry import Inquiry
 from gateway.jobs.audit import AuditTrail
 from gateway.jobs.clock import clock_of, utc_now
@@ -25,6 +27,7 @@ from gateway.jobs.sessions import Sessions
 from gateway.jobs.tokens import Tokens
 from gateway.jobs.worker import Pace
 from gateway.logs import configure_logs
+from gateway.model.callers import Caller, ServerTls
 from gateway.model.errors import GatewayError
 from gateway.model.route import Routes
 from gateway.mrd.framing import Limits
@@ -170,6 +173,37 @@ def session_limits(settings: Settings) -> SessionLimits:
             acquisition_bytes=listener.max_acquisition_bytes,
             waveform_bytes=listener.max_waveform_bytes,
         ),
+    )
+
+
+def our_gate(settings: Settings) -> Gate:
+    """Translate who may call our DICOM port.
+
+    Raises
+    ------
+    SettingsFault
+        A certificate cannot be read.
+    """
+    dicom = settings.dicom
+    tls = None
+    if dicom.tls is not None:
+        files = dicom.tls
+        tls = server_context(
+            ServerTls(certificate_file=files.certificate_file, key_file=files.key_file, ca_file=files.ca_file)
+        )
+    callers = [Caller(ae_title=one.ae_title.strip(), networks=one.addresses) for one in dicom.callers]
+    return Gate(ae_title=dicom.ae_title.strip(), callers=callers, tls=tls)
+
+
+def our_limits(settings: Settings) -> ServiceLimits:
+    """Translate how much our DICOM port takes."""
+    dicom = settings.dicom
+    return ServiceLimits(
+        associations=dicom.max_associations,
+        associations_per_address=dicom.max_associations_per_address,
+        request_s=dicom.request_timeout_s,
+        message_s=dicom.message_timeout_s,
+        idle_s=dicom.idle_timeout_s,
     )
 
 

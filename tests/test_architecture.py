@@ -50,6 +50,7 @@ STUBS = [
         "control",
         "inquiry",
     ),
+    *("answer", "confirm"),
     *("mrd/parser", "spool/spool", "jobs/store", "routing/choose", "recon/fft", "quality/verdict", "dicom/series"),
     "zoo/zoo",
     "model/job",

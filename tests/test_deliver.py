@@ -17,18 +17,19 @@ from pynetdicom.events import Event
 from gateway.deliver import Deliverer
 from gateway.dicom.scp import StoreScp
 from gateway.dicom.series import build_series, write_series
-from gateway.jobs.breaker import FAILURES_TO_OPEN, Breaker
-from gateway.jobs.clock import utc_now
+from gateway.jobs.breaker import FAILURES_TO_OPEN
+from gateway.jobs.clock import Clock, utc_now
 from gateway.jobs.database import open_database, upgrade
 from gateway.jobs.deliveries import DeliveryQueue
 from gateway.jobs.lease import Terms
 from gateway.jobs.queries import Queries
 from gateway.jobs.reconstructions import JobQueue
+from gateway.jobs.retention import Retention
 from gateway.jobs.scans import ScanStore
 from gateway.jobs.worker import Pace, work
 from gateway.model.delivery import DeliveryState
 from gateway.model.destinations import Destination, FolderDestination, StowDestination
-from gateway.model.errors import PeerUnreachable
+from gateway.model.errors import PeerUnreachable, Unconfirmed
 from gateway.model.recipes import FftRecipe
 from gateway.model.route import Routes, Rule
 from tests.dicom import scans
@@ -45,14 +46,15 @@ N_IMAGES = 12
 class Site:
     """A database and an outbox with finished series; what a reconstruction leaves behind."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, clock: Clock = utc_now) -> None:
         self.outbox = data / "outbox"
         self.outbox.mkdir(parents=True, exist_ok=True)
         engine = open_database(f"sqlite:///{data}/gateway.db")
         upgrade(engine)
-        self._scans, self._jobs = ScanStore(engine, utc_now), JobQueue(engine, utc_now, TERMS)
-        self.deliveries = DeliveryQueue(engine, utc_now, TERMS)
+        self._scans, self._jobs = ScanStore(engine, clock), JobQueue(engine, clock, TERMS)
+        self.deliveries = DeliveryQueue(engine, clock, TERMS)
         self.queries = Queries(engine)
+        self.retention = Retention(engine, clock)
 
     def finish(self, *destinations: str, number: int = 1) -> None:
         """Let a job end with one series, for these destinations."""
@@ -89,6 +91,8 @@ def run_next(site: Site, deliverer: Deliverer) -> None:
         deliverer(claimed)
     except PeerUnreachable as fault:
         site.deliveries.postpone(claimed.lease, str(fault))
+    except Unconfirmed as fault:
+        site.deliveries.hold(claimed.lease, str(fault))
 
 
 def test_a_series_reaches_every_destination(site: Site, tmp_path: Path) -> None:
@@ -97,7 +101,7 @@ def test_a_series_reaches_every_destination(site: Site, tmp_path: Path) -> None:
         site.finish("a", "b")
         run_next(site, deliverer)
         run_next(site, deliverer)
-    assert site.states() == {"a": DeliveryState.STORED, "b": DeliveryState.STORED}
+    assert site.states() == {"a": DeliveryState.COMMITTED, "b": DeliveryState.COMMITTED}
     for place in ("pacs", "folder"):
         assert len(list((tmp_path / place).rglob("*.dcm"))) == N_IMAGES
 
@@ -138,7 +142,7 @@ def test_a_dead_destination_uses_up_no_attempts_once_it_is_known_and_is_found_wh
         deliverer.probe(1)
         assert site.deliveries.breaker.open() == frozenset()
         run_next(site, deliverer)
-    assert site.states() == {"a": DeliveryState.STORED}
+    assert site.states() == {"a": DeliveryState.COMMITTED}
 
 
 def _wait_until_due(site: Site) -> None:
@@ -157,8 +161,8 @@ def test_a_destination_that_nobody_names_any_more_is_forgotten(site: Site) -> No
     assert site.deliveries.breaker.open() == {"web"}
 
 
-def test_an_answer_in_between_starts_the_count_anew() -> None:
-    breaker = Breaker()
+def test_an_answer_in_between_starts_the_count_anew(site: Site) -> None:
+    breaker = site.deliveries.breaker
     for _ in range(FAILURES_TO_OPEN - 1):
         breaker.failed("a")
     breaker.reached("a")
@@ -170,7 +174,7 @@ def test_a_refusal_is_an_answer(site: Site) -> None:
     site.finish("a")
     with scripted_pacs(lambda _event: 0xA900) as (port, _):
         stop = threading.Event()
-        deliverer = site.deliverer(a=pacs(port))
+        deliverer = site.deliverer(a=pacs(port, commitment="none"))
 
         def once(claimed: object) -> None:
             stop.set()
@@ -201,12 +205,12 @@ class Killer:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_deliverer_that_is_killed_at_any_point_leaves_one_whole_series(seed: int, tmp_path: Path) -> None:
-    """What it had recorded is not sent again; the one instance of each association whose answer was lost may be."""
+    """What it had recorded is not sent again; what it was about to note, and was sending, may be."""
     deaths = [int(n) for n in np.random.default_rng(seed).integers(1, 6, size=2)]
     killer = Killer(iter(deaths))
     with scripted_pacs(killer) as (port, _):
         address = {"kind": "pacs", "host": LOOPBACK, "port": port, "ae_title": "PACS", "plain": True}
-        address["max_associations"] = 2
+        address |= {"max_associations": 2, "commitment": "none"}
         config = configured(tmp_path, {"a": address}, lease_s=3, heartbeat_s=1)
         site = Site(tmp_path / "gateway-data")
         site.finish("a")
@@ -214,7 +218,7 @@ def test_a_deliverer_that_is_killed_at_any_point_leaves_one_whole_series(seed: i
             _run_deliverer(config, site, killer)
     assert site.states() == {"a": DeliveryState.STORED}
     assert len(killer.arrived) == N_IMAGES
-    assert sum(killer.arrived.values()) <= N_IMAGES + 2 * len(deaths)
+    assert sum(killer.arrived.values()) <= N_IMAGES + sum(deaths) + 2 * len(deaths)
 
 
 def _run_deliverer(config: Path, site: Site, killer: Killer) -> None:

@@ -16,7 +16,7 @@ from tests.running import LOOK_EVERY_S, PATIENCE_S, gateway, wait_a_moment
 def test_the_demo_ends_by_itself_when_the_series_has_arrived(tmp_path: Path) -> None:
     done = gateway("demo", "--once", "--folder", tmp_path / "demo")
     assert done.returncode == 0, done.stderr
-    for words in ("receiving", "routed", "reconstructed", "pacs: succeeded", "the PACS has 12 of 12 images"):
+    for words in ("receiving", "routed", "reconstructed", "pacs: committed", "the PACS has 12 of 12 images"):
         assert words in done.stdout
     assert len(list((tmp_path / "demo" / "pacs").rglob("*.dcm"))) == 12
     with Image.open(tmp_path / "demo" / "middle-slice.png") as picture:

@@ -54,8 +54,8 @@ def test_a_real_scan_reaches_a_real_pacs(
 
     assert story["job"]["state"] == "DONE"
     assert [(one["destination"], one["state"]) for one in story["job"]["deliveries"]] == [
-        ("pacs", "STORED"),
-        ("folder", "STORED"),
+        ("pacs", "COMMITTED"),
+        ("folder", "COMMITTED"),
     ]
     steps = [line["what"] for line in story["timeline"]]
     assert steps[:5] == ["receiving", "complete", "queued", "claimed", "routed"]

@@ -20,6 +20,7 @@ WITHOUT_DEFAULT = {
     ("web", "certificate_file"),
     *(("database", "url"), ("routes", "file"), ("workers", "max_memory_bytes")),
     *(("recordings", "watch_folder"), ("recordings", "keep_days")),
+    *(("dicom", "tls"), ("dicom", "callers")),
 }
 
 
@@ -249,3 +250,31 @@ def test_the_file_we_ship_shows_every_key_with_its_default(file: Path) -> None:
         if (section, key) not in WITHOUT_DEFAULT | {("data", "folder")}:
             assert getattr(getattr(shown, section), key) == default, f"{section}.{key}"
     assert shown.data.folder == file.parent / "gateway-data"
+
+
+CALLERS = '\n[[dicom.callers]]\nae_title = "PACS"\naddresses = ["192.0.2.7", "2001:db8::/32"]\n'
+
+
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        ("plain = true", "nobody may call"),
+        (CALLERS, "would speak in the clear"),
+        (f'plain = true\ntls = {{ certificate_file = "a", ca_file = "b" }}{CALLERS}', "contradicts TLS"),
+        (f"plain = true\nport = 9002{CALLERS}", "listener.port and dicom.port must differ"),
+        (f"plain = true{CALLERS}".replace("192.0.2.7", "192.0.2.7.1"), "addresses"),
+        (f'plain = true\nae_title = "THIS IS MUCH TOO LONG"{CALLERS}', "ae_title"),
+    ],
+)
+def test_our_dicom_port_says_who_may_call_and_how(said: str, fault: str, file: Path) -> None:
+    with pytest.raises(SettingsFault, match=fault):
+        load_settings(write(file, f"[dicom]\nenabled = true\n{said}"))
+    load_settings(write(file, f"[dicom]\nenabled = true\nplain = true\n{CALLERS}"))
+
+
+def test_certificates_of_our_dicom_port_lie_beside_the_file(file: Path) -> None:
+    tls = 'tls = { certificate_file = "gateway.pem", ca_file = "/etc/ca.crt" }'
+    dicom = load_settings(write(file, f"[dicom]\nenabled = true\n{tls}\n{CALLERS}")).dicom
+    assert dicom.tls is not None
+    assert (dicom.tls.certificate_file, dicom.tls.key_file) == (file.parent / "gateway.pem", None)
+    assert dicom.tls.ca_file == Path("/etc/ca.crt")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
+from typing import Protocol
 
 from pydicom.dataset import Dataset
 
@@ -17,7 +19,7 @@ from gateway.dicom.service import Answer, Handler, Heard
 from gateway.dicom.syntaxes import UNCOMPRESSED, decode_dataset, encode_dataset
 from gateway.model.commitment import Report
 from gateway.model.destinations import PacsDestination
-from gateway.model.errors import PeerRefused, StorageFault
+from gateway.model.errors import PeerRefused, PeerUnreachable, StorageFault
 from gateway.model.series import Instance
 
 STORAGE_COMMITMENT = "1.2.840.10008.1.20.1"
@@ -36,20 +38,25 @@ OnReport = Callable[[Report], bool]
 """Makes a report durable, and says whether it belongs to anything that was asked."""
 
 
-def request_commitment(
-    destination: PacsDestination,
-    instances: Iterable[Instance],
-    transaction_uid: str,
-    *,
-    on_report: OnReport,
-    answered: Callable[[], bool],
-) -> None:
-    """Ask for the commitment of instances, and wait some time for the report on the same association.
+class Transaction(Protocol):
+    """A request, and what is remembered of it."""
 
-    Parameters
-    ----------
-    answered
-        Whether the report has come by another way, so that nobody has to wait for it here.
+    @property
+    def uid(self) -> str:
+        """Names it to the PACS."""
+
+    def taken(self) -> None:
+        """Note that the PACS has taken the request."""
+
+    def report(self, report: Report) -> bool:
+        """Make a report durable, and say whether it belongs to anything that was asked."""
+
+    def answered(self) -> bool:
+        """Whether the report has come, by whatever way: then nobody has to wait for it here."""
+
+
+def request_commitment(destination: PacsDestination, instances: Iterable[Instance], transaction: Transaction) -> None:
+    """Ask for the commitment of instances, and wait some time for the report on the same association.
 
     Raises
     ------
@@ -61,15 +68,20 @@ def request_commitment(
     offers = [Offer(STORAGE_COMMITMENT, syntax) for syntax in UNCOMPRESSED]
     with open_association(destination, offers) as association:
         offer = next(iter(association.contexts))
-        _ask(association, offer, encode_dataset(request_of(instances, transaction_uid), offer.syntax), on_report)
-        patient_until = time.monotonic() + destination.report_wait_s
-        while not answered() and time.monotonic() < patient_until:
-            if association.wait(LOOK_EVERY_S):
-                _hear(association, association.receive(), offer.syntax, on_report)
-        association.rest()
+        _ask(association, offer, encode_dataset(request_of(instances, transaction.uid), offer.syntax), transaction)
+        with suppress(PeerUnreachable):  # it has taken the request; it need not stay
+            _wait(association, offer.syntax, transaction, time.monotonic() + destination.report_wait_s)
 
 
-def _ask(association: Association, offer: Offer, dataset: bytes, on_report: OnReport) -> None:
+def _wait(association: Association, syntax: str, transaction: Transaction, patient_until: float) -> None:
+    """Listen until the report has come, over this association or another, or patience ends."""
+    while not transaction.answered() and time.monotonic() < patient_until:
+        if association.wait(LOOK_EVERY_S):
+            _hear(association, association.receive(), syntax, transaction.report)
+    association.rest()
+
+
+def _ask(association: Association, offer: Offer, dataset: bytes, transaction: Transaction) -> None:
     """Send the request; some peers report before they have answered it."""
     command: Command = {
         "RequestedSOPClassUID": STORAGE_COMMITMENT,
@@ -80,9 +92,10 @@ def _ask(association: Association, offer: Offer, dataset: bytes, on_report: OnRe
     }
     association.send(association.contexts[offer], command, dataset)
     while (message := association.receive()).is_request:
-        _hear(association, message, offer.syntax, on_report)
+        _hear(association, message, offer.syntax, transaction.report)
     if message.status != SUCCESS:
         raise PeerRefused(f"{association.peer} answered 0x{message.status:04X} to the request for storage commitment")
+    transaction.taken()
 
 
 def _hear(association: Association, message: Message, syntax: str, on_report: OnReport) -> None:
@@ -104,11 +117,11 @@ def _judge(message: Message, syntax: str, on_report: OnReport) -> int:
     return SUCCESS if known else PROCESSING_FAILURE
 
 
-def takes_reports(on_report: OnReport) -> Handler:
-    """Make the handler of the port to which a PACS reports over an association of its own."""
+def takes_reports(on_report: Callable[[Report, str], bool]) -> Handler:
+    """Make the handler of the port to which a PACS reports over an association of its own; it is told who reports."""
 
     def handle(heard: Heard) -> Answer:
-        return Answer(_judge(heard.message, heard.syntax, on_report))
+        return Answer(_judge(heard.message, heard.syntax, lambda report: on_report(report, heard.calling)))
 
     return handle
 

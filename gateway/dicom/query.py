@@ -23,7 +23,13 @@ MOST_MATCHES = 1000
 _MEDIUM_PRIORITY = 0
 
 
-def find(destination: DicomPeer, identifier: Dataset, sop_class: str = STUDY_ROOT_FIND) -> list[Dataset]:
+def find(
+    destination: DicomPeer,
+    identifier: Dataset,
+    sop_class: str = STUDY_ROOT_FIND,
+    *,
+    most: int = MOST_MATCHES,
+) -> list[Dataset]:
     """Ask for what matches.
 
     Raises
@@ -42,8 +48,8 @@ def find(destination: DicomPeer, identifier: Dataset, sop_class: str = STUDY_ROO
             for answer in answers:
                 if answer.status not in PENDING:
                     break
-                if len(found) == MOST_MATCHES:
-                    raise PeerRefused(f"{association.peer} finds more than {MOST_MATCHES} matches")
+                if len(found) == most:
+                    raise PeerRefused(f"{association.peer} finds more than {most} matches")
                 found.append(_read(answer.dataset, offer.syntax, association.peer))
         if answer.status != 0:
             raise PeerRefused(f"{association.peer} answered the query with 0x{answer.status:04X}")

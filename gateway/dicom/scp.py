@@ -60,12 +60,8 @@ class StoreScp:
 
     def __init__(self, ae_title: str, host: str, port: int, folder: Path) -> None:
         self._folder = folder
-        handlers: Handlers = {
-            (VERIFICATION, Field.C_ECHO): answer_echo,
-            (STORAGE_COMMITMENT, Field.N_ACTION): self._commit,
-            **{(str(sop_class), Field.C_STORE): self._store for sop_class in SOP_CLASSES},
-        }
-        self._service = DicomService((host, port), Gate(ae_title=ae_title, callers=None), handlers, LIMITS)
+        self._address = (host, port)
+        self._ae_title = ae_title
 
     def __enter__(self) -> Self:
         """Start to listen.
@@ -75,7 +71,13 @@ class StoreScp:
         OSError
             The address is taken.
         """
-        self._service.__enter__()
+        handlers: Handlers = {
+            (VERIFICATION, Field.C_ECHO): answer_echo,
+            (STORAGE_COMMITMENT, Field.N_ACTION): self._commit,
+            **{(str(sop_class), Field.C_STORE): self._store for sop_class in SOP_CLASSES},
+        }
+        gate = Gate(ae_title=self._ae_title, callers=None)
+        self._service = DicomService(self._address, gate, handlers, LIMITS).__enter__()
         return self
 
     def __exit__(

@@ -112,12 +112,17 @@ class _Guest(NamedTuple):
 
 
 class DicomService:
-    """Listens while it is entered."""
+    """Answers while it is entered.
+
+    Raises
+    ------
+    OSError
+        The address is taken.
+    """
 
     def __init__(
         self, address: tuple[str, int], gate: Gate, handlers: Handlers, limits: ServiceLimits | None = None
     ) -> None:
-        self._address = address
         self._gate = gate
         self._handlers = handlers
         self._limits = limits or ServiceLimits()
@@ -125,17 +130,11 @@ class DicomService:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._strangers, self._told_at = 0, -TELL_EVERY_S
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        self._socket = socket.create_server(address, family=family, backlog=BACKLOG)
 
     def __enter__(self) -> Self:
-        """Start to listen.
-
-        Raises
-        ------
-        OSError
-            The address is taken.
-        """
-        family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
-        self._socket = socket.create_server(self._address, family=family, backlog=BACKLOG)
+        """Start to answer."""
         self._thread = threading.Thread(target=self._accept, name="dicom-service")
         self._thread.start()
         return self

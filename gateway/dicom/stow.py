@@ -139,18 +139,35 @@ def look(destination: StowDestination) -> None:
     PeerUnreachable
         Nobody answers, or it is broken.
     """
+    ask_archive(destination, "/studies?limit=1")
+
+
+def ask_archive(destination: StowDestination, path: str) -> tuple[int, Any]:
+    """Ask a question below the root of the service; yields the HTTP status, and the JSON of a 200.
+
+    Raises
+    ------
+    PeerUnreachable
+        Nobody answers, it is broken, or what it says cannot be read.
+    """
     connection = _connection(destination)
     try:
         with _at_most(connection, destination.timeout_s):
-            path = f"{urlsplit(destination.url).path.rstrip('/')}/studies?limit=1"
-            connection.request("GET", path, headers={"Accept": "application/dicom+json", **_authorization(destination)})
-            status = connection.getresponse().status
+            whole = urlsplit(destination.url).path.rstrip("/") + path
+            headers = {"Accept": "application/dicom+json", **_authorization(destination)}
+            connection.request("GET", whole, headers=headers)
+            response = connection.getresponse()
+            body = response.read(LARGEST_ANSWER_BYTES)
     except (OSError, HTTPException) as fault:
         raise PeerUnreachable(f"{destination.url} does not answer: {str(fault) or type(fault).__name__}") from fault
     finally:
         connection.close()
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise PeerUnreachable(f"{destination.url} answered {_named(status)}")
+    if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR or response.status in TRY_LATER:
+        raise PeerUnreachable(f"{destination.url} answered {_named(response.status)}")
+    try:
+        return response.status, json.loads(body) if response.status == HTTPStatus.OK else None
+    except ValueError as fault:
+        raise PeerUnreachable(f"{destination.url} answers with what cannot be read") from fault
 
 
 def _parts(files: Sequence[bytes], boundary: str) -> Iterator[bytes]:

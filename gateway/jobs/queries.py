@@ -66,6 +66,12 @@ class DeliveryView:
     n_instances: int
     finished_at: datetime | None
 
+    @property
+    def moving(self) -> bool:
+        """Whether something still happens by itself; what is stored may wait for the proof that it is kept."""
+        unproven = self.state is DeliveryState.STORED and self.finished_at is None
+        return unproven or self.state in (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.WAITING)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventView:
@@ -101,8 +107,7 @@ class JobView:
         """Whether nothing more happens by itself."""
         if self.state is not JobState.DONE:
             return self.state not in (JobState.QUEUED, JobState.RUNNING)
-        moving = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.WAITING)
-        return not any(delivery.state in moving for delivery in self.deliveries)
+        return not any(delivery.moving for delivery in self.deliveries)
 
     @property
     def arrived(self) -> bool:

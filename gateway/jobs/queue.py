@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from random import Random
 from typing import Any, Generic
 
@@ -88,6 +88,11 @@ class WorkQueue(Generic[State]):
             why = f"{reason} (next try at {run_at:%H:%M:%S} UTC)"
             self._end(connection, lease, WorkEvent.POSTPONE, reason=why, run_at=run_at)
 
+    def is_too_old(self, row: Row[Any]) -> bool:
+        """Whether it has been tried for so long that a person has to decide."""
+        age: timedelta = self.clock() - row.created_at
+        return age > timedelta(seconds=self.terms.give_up_after_s)
+
     def hold(self, lease: Lease, reason: str) -> None:
         """Wait for a person."""
         with writing(self.engine) as connection:
@@ -102,10 +107,18 @@ class WorkQueue(Generic[State]):
         """End an attempt: the lease is gone, whatever the outcome."""
         state = next_state(self._transitions, self._working, event)
         final = not any(before == state for before, _ in self._transitions) or event in _FINISHES
-        finished: dict[str, datetime] = {"finished_at": self.clock()} if final else {}
-        write_fenced(connection, self.table, lease, state=state, **FREE, **finished, **values)
+        finished = {"finished_at": self.clock()} if final else {}
+        write_fenced(connection, self.table, lease, **{"state": state, **FREE, **finished, **values})
         row = self._row(connection, lease.row)
         self._event(connection, row, event, who=lease.owner, text=str(values.get("reason", "")))
+
+    def _move(self, connection: Connection, row: Row[Any], event: WorkEvent, *, who: str, **values: object) -> None:
+        """Move a row that nobody works on."""
+        state = next_state(self._transitions, type(self._working)(row.state), event)
+        finished = {"finished_at": self.clock()} if event in _FINISHES else {}
+        change = update(self.table).where(self.table.c.id == row.id)
+        connection.execute(change.values(**{"state": state, **FREE, **finished, **values}))
+        self._event(connection, row, event, who=who, text=str(values.get("reason", "")))
 
     def act(self, row_id: int, event: WorkEvent, *, who: str, reason: str = "") -> State:
         """Do what a person asks.
@@ -188,4 +201,4 @@ class WorkQueue(Generic[State]):
         return ""
 
 
-_FINISHES = (WorkEvent.SUCCEED, WorkEvent.FAIL)
+_FINISHES = (WorkEvent.SUCCEED, WorkEvent.FAIL, WorkEvent.COMMIT)

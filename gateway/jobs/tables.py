@@ -163,6 +163,18 @@ delivery_items = Table(
     Column("number", Integer, primary_key=True),
     Column("status", Integer, nullable=False),
     Column("stored_at", Utc, nullable=False),
+    Column("committed_at", Utc),
+)
+
+commitments = Table(
+    "commitments",
+    metadata,
+    Column("transaction_uid", String(64), primary_key=True),
+    Column("delivery_id", Id, ForeignKey("deliveries.id"), nullable=False),
+    Column("requested_at", Utc, nullable=False),
+    Column("taken", Boolean, nullable=False, default=False),
+    Column("answered_at", Utc),
+    Index(None, "delivery_id"),
 )
 
 noise = Table(

@@ -15,7 +15,9 @@ class DeliveryState(StrEnum):
     SENDING = "SENDING"
     WAITING = "WAITING"
     STORED = "STORED"
+    """Every instance was answered with success. Unfinished, it waits for the proof that they are kept."""
     COMMITTED = "COMMITTED"
+    """The destination has committed every instance, or shows that it has it."""
     HELD = "HELD"
     FAILED = "FAILED"
 
@@ -36,7 +38,13 @@ DELIVERY_TRANSITIONS: Transitions[DeliveryState] = MappingProxyType(
         (_D.SENDING, _E.LEASE_EXPIRED): _D.WAITING,
         (_D.SENDING, _E.INTERRUPT): _D.WAITING,
         (_D.SENDING, _E.CRASH_AGAIN): _D.FAILED,
+        (_D.SENDING, _E.COMMIT): _D.COMMITTED,
+        (_D.STORED, _E.CLAIM): _D.SENDING,
         (_D.STORED, _E.COMMIT): _D.COMMITTED,
+        (_D.STORED, _E.POSTPONE): _D.WAITING,
+        (_D.STORED, _E.FAIL): _D.FAILED,
+        (_D.COMMITTED, _E.POSTPONE): _D.WAITING,
+        (_D.COMMITTED, _E.FAIL): _D.FAILED,
         (_D.STORED, _E.RESEND): _D.PENDING,
         (_D.COMMITTED, _E.RESEND): _D.PENDING,
         (_D.HELD, _E.RELEASE): _D.PENDING,

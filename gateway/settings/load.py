@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Self
 
@@ -14,7 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from gateway.model.errors import SettingsFault
 from gateway.routing.text import Key, faults_of, key_places, toml_tree, unknown_key
 from gateway.settings.files import read_text
-from gateway.settings.sections import Data, Database, Listener, Log, Queue, Recordings, RoutesFile, Web, Workers
+from gateway.settings.sections import Data, Database, Dicom, Listener, Log, Queue, Recordings, RoutesFile, Web, Workers
 
 PREFIX = "GATEWAY__"
 """``GATEWAY__LISTENER__PORT`` in the environment stands above ``port`` in ``[listener]``."""
@@ -34,6 +35,7 @@ class Settings(BaseSettings):
     workers: Workers = Workers()
     queue: Queue = Queue()
     web: Web = Web()
+    dicom: Dicom = Dicom()
     routes: RoutesFile = RoutesFile()
     log: Log = Log()
 
@@ -44,8 +46,12 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _ports_differ(self) -> Self:
-        if self.web.enabled and self.listener.port == self.web.port:
-            raise ValueError("listener.port and web.port must differ")
+        ports = {"listener.port": self.listener.port}
+        ports |= {"web.port": self.web.port} if self.web.enabled else {}
+        ports |= {"dicom.port": self.dicom.port} if self.dicom.enabled else {}
+        for (one, number), (other, same) in combinations(ports.items(), 2):
+            if number == same:
+                raise ValueError(f"{one} and {other} must differ")
         return self
 
     @classmethod
@@ -123,4 +129,7 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
     web = settings.web.model_copy(
         update={"certificate_file": folder / certificate.expanduser() if certificate else None}
     )
-    return settings.model_copy(update={"data": data, "recordings": recordings, "routes": routes, "web": web})
+    dicom = settings.dicom.resolved(folder)
+    return settings.model_copy(
+        update={"data": data, "recordings": recordings, "routes": routes, "web": web, "dicom": dicom}
+    )

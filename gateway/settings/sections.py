@@ -6,9 +6,9 @@ import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
 
-from gateway.model.destinations import Port
+from gateway.model.destinations import AeTitle, Port
 
 HOUR_S = 3_600
 KIB = 1_024
@@ -186,6 +186,78 @@ class Web(Section):
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost"
+
+
+class DicomTls(Section):
+    """TLS 1.2 or later on our own DICOM port; callers have to show a certificate."""
+
+    certificate_file: Path
+    """Our own certificate (PEM)."""
+    key_file: Path | None = None
+    """Its key (PEM, without a password); without it, the key is in the same file."""
+    ca_file: Path
+    """Certificates (PEM) of whom we trust to say who callers are."""
+
+    def resolved(self, folder: Path) -> Self:
+        """Let relative paths start at a folder."""
+        given = {name: getattr(self, name) for name in type(self).model_fields}
+        return self.model_copy(update={name: folder / path.expanduser() for name, path in given.items() if path})
+
+
+class DicomCaller(Section):
+    """A system that may call: under this name, from these addresses."""
+
+    ae_title: AeTitle
+    """What it calls itself."""
+    addresses: Annotated[tuple[IPvAnyNetwork, ...], Field(min_length=1)]
+    """Its addresses, or networks: 192.0.2.7, 192.0.2.0/24."""
+
+
+class Dicom(Section):
+    """Our own DICOM port: a PACS verifies us there (C-ECHO) and reports what it has committed. It takes no images."""
+
+    enabled: bool = False
+    """Whether there is one. Without it, reports reach us only on the association on which we have asked."""
+    host: Host = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 or :: for all of the machine's."""
+    port: Port = 11_112
+    """Port to listen on."""
+    ae_title: AeTitle = "MRGW"
+    """What callers have to call us; the same as calling_ae_title of the destinations."""
+    max_associations: Count = 8
+    """That may be open at the same time."""
+    max_associations_per_address: Count = 4
+    """Of these, from one address."""
+    request_timeout_s: Seconds = 10
+    """From the connection to the end of the request for an association, with TLS included."""
+    message_timeout_s: Seconds = 30
+    """From the first byte of a message to its last."""
+    idle_timeout_s: Seconds = 60
+    """Between two messages."""
+    plain: bool = False
+    """Speak in the clear, readable on the way: on a network of your own only. Either this or a tls table."""
+    tls: DicomTls | None = None
+    """Without it nobody is spoken to, unless plain is true."""
+    callers: tuple[DicomCaller, ...] = ()
+    """Who may call; everybody else is hung up on."""
+
+    @model_validator(mode="after")
+    def _is_protected_and_used(self) -> Self:
+        if not self.enabled:
+            return self
+        if self.tls is None and not self.plain:
+            raise ValueError("would speak in the clear: give it a [dicom.tls] table, or say plain = true")
+        if self.tls is not None and self.plain:
+            raise ValueError("plain = true contradicts TLS: leave one of them out")
+        if not self.callers:
+            raise ValueError("nobody may call: name those who may, each in a [[dicom.callers]] table")
+        if self.max_associations_per_address > self.max_associations:
+            raise ValueError("max_associations_per_address must not be more than max_associations")
+        return self
+
+    def resolved(self, folder: Path) -> Self:
+        """Let relative paths start at a folder."""
+        return self.model_copy(update={"tls": self.tls.resolved(folder)}) if self.tls else self
 
 
 class RoutesFile(Section):

@@ -50,7 +50,7 @@ def reports() -> list[Report]:
 
 @pytest.fixture
 def handlers(reports: list[Report]) -> Handlers:
-    def take(report: Report) -> bool:
+    def take(report: Report, _calling: str) -> bool:
         reports.append(report)
         return report.transaction_uid == "1.2.3"
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from sqlalchemy import Engine
 
-from gateway.jobs.absence import Absences
 from gateway.jobs.arrivals import Arrivals
+from gateway.jobs.breaker import FAILURES_TO_OPEN, Breaker
 from gateway.jobs.deliveries import DeliveryQueue
 from gateway.jobs.joblog import MOST_LINES, JobLog, at_job
 from gateway.jobs.overview import Overview
@@ -88,7 +88,7 @@ def test_a_destination_that_is_away_is_seen_until_it_answers(engine: Engine, clo
     assert seen.reason == "nobody answers at 192.0.2.1:104"
     DeliveryQueue(engine, clock, TERMS).breaker.reached("pacs")  # a deliverer that was started since
     assert overview.destinations(["pacs"])[0].away_since is None
-    Absences(engine, clock).note("pacs", None)
+    breaker.reached("pacs")  # which had not heard of it
 
 
 def test_the_last_day_is_counted_by_the_hour(engine: Engine, clock: TurnedClock) -> None:
@@ -122,7 +122,9 @@ def test_the_pulse_changes_with_everything_that_a_page_shows(engine: Engine, clo
     seen.append(overview.pulse())
     scans.begin(RecordingId("b" * 32), peer="scanner", started_at=clock())
     seen.append(overview.pulse())
-    Absences(engine, clock).note("pacs", "away")
+    breaker = Breaker(engine, clock)
+    for _ in range(FAILURES_TO_OPEN):
+        breaker.failed("pacs", "away")
     seen.append(overview.pulse())
     Presences(engine, clock).say("w", "worker", "CPU")
     seen.append(overview.pulse())

@@ -195,14 +195,13 @@ def test_a_retry_sends_only_what_is_missing(
     jobs.succeed(claimed(jobs), [made()], ["pacs"])
     first = deliveries.claim("d1")
     assert first is not None
-    deliveries.stored(first, first.missing[0], 0x0000)
+    deliveries.stored(first, [(first.missing[0], 0x0000)])
     deliveries.postpone(first.lease, "the PACS went away")
     clock.turn(TERMS.retry_first_s)
     second = deliveries.claim("d1")
     assert second is not None
     assert [instance.number for instance in second.missing] == [2, 3]
-    for instance in second.missing:
-        deliveries.stored(second, instance, 0xB000)
+    deliveries.stored(second, [(instance, 0xB000) for instance in second.missing])
     deliveries.succeed(second)
     assert queries.job(1).arrived
     assert queries.job(1).settled

@@ -111,8 +111,7 @@ class Scene:
         """Send the next delivery that is due as far as it goes."""
         claimed = self.deliveries.claim("deliverer 1")
         assert claimed is not None
-        for instance in claimed.missing[:n_stored]:
-            self.deliveries.stored(claimed, instance, 0)
+        self.deliveries.stored(claimed, [(instance, 0) for instance in claimed.missing[:n_stored]])
         if failure:
             self.deliveries.fail(claimed.lease, failure)
         elif postponed:

@@ -1,0 +1,93 @@
+"""Look what a destination has of a series: a PACS by C-FIND, an archive by QIDO-RS, a folder by reading it back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from pydicom.dataset import Dataset
+
+from gateway.dicom.outbox import read_checked
+from gateway.dicom.query import find
+from gateway.dicom.stow import ask_archive
+from gateway.model.destinations import FolderDestination, PacsDestination, StowDestination
+from gateway.model.errors import DamagedFile, PeerRefused, PeerUnreachable
+from gateway.model.series import Instance
+
+SPARE_MATCHES = 100
+"""So many more instances than ours may be in a series before something is wrong with the question."""
+PAGE = 1_000
+"""Of the answers of an archive."""
+_INSTANCE_UID = "00080018"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What ought to be there."""
+
+    study_instance_uid: str
+    series_instance_uid: str
+    files: Sequence[tuple[Instance, Path]]
+
+
+def in_pacs(destination: PacsDestination, wanted: Wanted) -> set[str]:
+    """Ask for the instances of a series (C-FIND at the level IMAGE, PS3.4 C.6.2.1); yields their UIDs.
+
+    Raises
+    ------
+    PeerUnreachable
+        Nobody answers.
+    PeerRefused
+        The PACS does not answer queries.
+    """
+    identifier = Dataset()
+    identifier.QueryRetrieveLevel = "IMAGE"
+    identifier.StudyInstanceUID = wanted.study_instance_uid
+    identifier.SeriesInstanceUID = wanted.series_instance_uid
+    identifier.SOPInstanceUID = ""
+    found = find(destination, identifier, most=len(wanted.files) + SPARE_MATCHES)
+    return {str(one.get("SOPInstanceUID", "")) for one in found}
+
+
+def in_archive(destination: StowDestination, wanted: Wanted) -> set[str]:
+    """Ask for the instances of a series (QIDO-RS, PS3.18 10.6), page by page; yields their UIDs.
+
+    Raises
+    ------
+    PeerUnreachable
+        Nobody answers.
+    PeerRefused
+        The archive does not answer queries.
+    """
+    series = f"/studies/{wanted.study_instance_uid}/series/{wanted.series_instance_uid}/instances"
+    found: set[str] = set()
+    while True:
+        status, told = ask_archive(destination, f"{series}?limit={PAGE}&offset={len(found)}")
+        if status not in {HTTPStatus.OK, HTTPStatus.NO_CONTENT, HTTPStatus.NOT_FOUND}:
+            raise PeerRefused(f"{destination.url} answered {status} to a query")
+        page = _uids(told or [], destination.url)
+        if page <= found or len(found) > len(wanted.files) + SPARE_MATCHES:
+            return found
+        found |= page
+
+
+def _uids(told: Any, url: str) -> set[str]:  # noqa: ANN401 - JSON of anybody
+    try:
+        return {str(one[_INSTANCE_UID]["Value"][0]) for one in told}
+    except (TypeError, KeyError, IndexError) as fault:
+        raise PeerUnreachable(f"{url} answers the query with what cannot be read") from fault
+
+
+def in_folder(destination: FolderDestination, wanted: Wanted) -> set[str]:
+    """Read files back and compare them with the hashes of the outbox; yields the UIDs of those that are the same."""
+    whole = set()
+    for instance, path in wanted.files:
+        try:
+            read_checked(instance, destination.path / path.parent.name / path.name)
+        except DamagedFile:
+            continue
+        whole.add(instance.sop_instance_uid)
+    return whole
