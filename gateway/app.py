@@ -292,7 +292,7 @@ def everything(config: Path | None, stop: threading.Event) -> Iterator[Stations]
         workers = [worker] * stations.settings.workers.count
         children = [*workers, deliverer]
         if stations.settings.dicom.enabled:
-            children.append(_child("dicom", config, _reaper(stations, lambda _owner: 0)))
+            children.append(_child("dicom", config, stations, stations.deliveries))  # of which it claims none
         running.enter_context(supervise(children, stop))
         yield stations
 
