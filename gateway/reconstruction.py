@@ -69,6 +69,7 @@ def make_series(work: Work, *, device: str, outbox: Path, tell: Teller) -> list[
             received_at=work.received_at.astimezone(),
             model=output.model,
             identity=work.identity,
+            mark_unknown_direction=work.choice.rule.unknown_direction == "mark",
         )
         for form, destinations in _forms(work.choice).items():
             datasets = build_series(output, work.header.led_by(output.encoding), replace(plan, format=form.format))

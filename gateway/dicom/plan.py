@@ -32,6 +32,8 @@ class SeriesPlan:
         The network that took part, or None for a conventional reconstruction.
     identity
         Whose scan it is, or None for what the header says; another one makes another series.
+    mark_unknown_direction
+        Whether images without any direction are sent as what they are, instead of being held.
     format
         Which objects it is made of; another one is another series, as a PACS must never see one UID in two classes.
     """
@@ -45,6 +47,7 @@ class SeriesPlan:
     output_index: int = 0
     model: LearnedModel | None = None
     identity: Identity | None = None
+    mark_unknown_direction: bool = False
     format: ObjectFormat = ObjectFormat.CLASSIC
 
     def series_uid(self) -> str:

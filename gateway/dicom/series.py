@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from pydicom.dataset import Dataset
 
+from gateway.dicom.capture import build_captures, without_direction
 from gateway.dicom.classic import build_classic
 from gateway.dicom.encoding import encode_series
 from gateway.dicom.enhanced import build_enhanced
@@ -26,6 +27,11 @@ from gateway.model.series import Instance, Series
 
 BUILDERS: Mapping[ObjectFormat, Callable[[Draft], list[Dataset]]] = MappingProxyType(
     {ObjectFormat.CLASSIC: build_classic, ObjectFormat.ENHANCED: build_enhanced}
+)
+
+NO_DIRECTION = (
+    "read_dir, phase_dir and slice_dir are zero in all images: the scanner sent no orientation. "
+    'A rule with unknown_direction = "mark" would send them as Secondary Capture without one'
 )
 
 
@@ -46,6 +52,10 @@ def build_series(images: ImageSeries, header: ScanHeader, plan: SeriesPlan) -> l
     if not header.encodings:
         raise BadScan("the header describes no encoding")
     stored = store_pixels(images.pixels, images.kind)
+    if without_direction(images.frames):
+        if not plan.mark_unknown_direction:
+            raise BadScan(NO_DIRECTION)
+        return build_captures(Draft(images=images, header=header, plan=plan, stored=stored, placed=[]))
     placed = place(stored.values, images.frames, images.spacing_mm)
     return BUILDERS[plan.format](Draft(images=images, header=header, plan=plan, stored=stored, placed=placed))
 

@@ -37,6 +37,9 @@ class Rule(Table):
     """Names of the sources, and of PACS among the destinations, in the order in which they are asked."""
     identity_patience_s: Annotated[float, Field(ge=0)] = 3600
     """How long a source that does not answer is asked again, before a person is."""
+    unknown_direction: Literal["hold", "mark"] = "hold"
+    """What to do with images of which the scanner has sent no orientation: hold them, or send them as Secondary Capture
+    marked so, of which no viewer claims to know left and right."""
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
     """Among series that wait for a destination, those with more are sent first."""
     series_description: str = "{protocol} {recipe}"

@@ -25,13 +25,15 @@ def check_places(heads: npt.NDArray[Any]) -> None:
     Raises
     ------
     BadScan
-        A direction is zero, a number is not finite, or two slices lie at the same place.
+        A direction is zero in some images, a number is not finite, or two slices lie at the same place.
     """
     directions = np.stack([heads[name] for name in _DIRECTIONS])
-    if not np.isfinite(directions).all() or not directions.any(axis=-1).all():
-        raise BadScan("the scan has no orientation")
     if not np.isfinite(heads["position"]).all():
         raise BadScan("the scan has no position")
+    if not directions.any():  # the scanner sends none at all: whether such images may leave, the rule decides
+        return
+    if not np.isfinite(directions).all() or not directions.any(axis=-1).all():
+        raise BadScan("the scan has no orientation in some of its images")
     others = [heads["idx"][name] for name in ("set", "repetition", "phase", "contrast")]
     places = np.column_stack([*others, heads["position"], heads["slice_dir"]])
     _, first, which = np.unique(places, axis=0, return_index=True, return_inverse=True)

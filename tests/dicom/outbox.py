@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from gateway.dicom.plan import SeriesPlan
 from gateway.dicom.series import build_series, write_series
 from gateway.model.destinations import PacsDestination
 from gateway.model.form import Compression
@@ -16,9 +17,14 @@ from tests.peers import LOOPBACK
 Written = list[tuple[Instance, Path]]
 
 
-def written(folder: Path, images: ImageSeries | None = None, compression: Compression = Compression.NONE) -> Written:
+def written(
+    folder: Path,
+    images: ImageSeries | None = None,
+    compression: Compression = Compression.NONE,
+    plan: SeriesPlan | None = None,
+) -> Written:
     """Write a series of three, as `store` takes it."""
-    datasets = build_series(images or scans.images(), scans.header(), scans.plan())
+    datasets = build_series(images or scans.images(), scans.header(), plan or scans.plan())
     series = write_series(datasets, folder, lambda _done, _of: None, compression)
     return [(instance, folder / instance.path) for instance in series.instances]
 

@@ -19,8 +19,10 @@ import pytest
 from pydicom import dcmread
 
 from gateway.dicom.stow import store_by_web
+from gateway.dicom.syntaxes import unpacked
 from gateway.model.destinations import StowDestination
 from gateway.model.errors import DamagedFile, GatewayError, PeerRefused, PeerUnreachable, SettingsFault
+from gateway.model.form import Compression
 from tests.dicom import scans
 from tests.dicom.outbox import Written, written
 from tests.dicom.test_store import Diary
@@ -165,6 +167,25 @@ def test_the_token_is_read_when_it_is_needed(series: Written, tmp_path: Path) ->
         token.unlink()
         with pytest.raises(SettingsFault, match="token"):
             store_by_web(series, destination.model_copy(update={"token_file": token}), Diary())
+
+
+def test_an_archive_that_does_not_take_the_packing_gets_the_pixels_unpacked(series: Written, tmp_path: Path) -> None:
+    packed = written(tmp_path / "packed", compression=Compression.JPEG_LS)
+    for how in ("415", "C122"):
+        seen: list[str] = []
+
+        def refuse_the_first(uids: list[str], _: Message, seen: list[str] = seen, how: str = how) -> Reply:
+            seen.append(uids[0])
+            if len(seen) > 1:
+                return 200, told(dict.fromkeys(uids))
+            return (415, b"") if how == "415" else (409, told({}, dict.fromkeys(uids, 0xC122)))
+
+        diary = Diary()
+        with archive(refuse_the_first) as destination:
+            store_by_web(packed, destination, diary)
+        assert diary.entries == [(1, 0), (2, 0), (3, 0)]
+        assert len(seen) == 2
+    assert [unpacked(path.read_bytes()) for _, path in packed] == [path.read_bytes() for _, path in series]
 
 
 def test_nobody_there(series: Written) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -186,6 +187,13 @@ def test_success_is_the_outbox_in_one_transaction(
     ]
     assert queries.instance_paths(1) == ["1.dcm", "2.dcm", "3.dcm"]
     assert deliveries.claim("d1") is not None
+
+
+def test_a_series_goes_only_to_those_that_it_was_written_for(jobs: JobQueue, queries: Queries, new_job: NewJob) -> None:
+    new_job(1)
+    forms = [replace(made(1), destinations=("pacs",)), replace(made(2), destinations=("archive", "folder"))]
+    jobs.succeed(claimed(jobs), forms, ["pacs", "archive", "folder"])
+    assert [one.destination for one in queries.job(1).deliveries] == ["pacs", "archive", "folder"]
 
 
 def test_a_retry_sends_only_what_is_missing(

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +11,6 @@ from gateway.model.errors import BadScan, IncompleteScan
 from gateway.model.header import Encoding, ScanHeader
 from gateway.model.readout import Flag, Readouts
 from gateway.model.zyx import Zyx
-from gateway.mrd.files import read_scan
-from gateway.mrd.header import parse_header
 from gateway.recon.trajectory import Gatherer, gather
 from tests.recon.scans import encoded, flagged
 from tests.recon.scattered import HEAD, SPOKES, scattered_head
@@ -160,9 +157,3 @@ def test_missing_interleaves_are_named() -> None:
 
 def test_a_scan_that_keeps_every_second_interleaf_is_whole() -> None:
     found(RUN.select(RUN.heads["idx"]["kspace_encode_step_1"] % 2 == 0))
-
-
-def test_a_simulated_spiral_without_orientation_is_held(shared_data: Path) -> None:
-    session = read_scan(shared_data / "mrd" / "foreign" / "signals_spiralout_clean_slc30.h5")
-    with pytest.raises(BadScan, match="no orientation"):
-        gather(session.acquisition, parse_header(session.header_xml), recipe="nufft")
