@@ -29,6 +29,7 @@ from gateway.web.pictures import Pictures, images
 from gateway.web.security import PROTECTION, Protection
 from gateway.web.site import Site
 from gateway.web.steer import reading, writing
+from gateway.web.whose import whose
 from gateway.web.work import Desk, work
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
@@ -95,6 +96,7 @@ def create_app(
     if control is not None:
         app.include_router(entrance(control.people, door, pages))
         app.include_router(setting_up(control.people, door, pages))
+        app.include_router(whose(control, pages))
         app.include_router(deeds(control))
         app.include_router(reading(control.steering, queries, pages))
         app.include_router(writing(control, pages))
