@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -15,9 +13,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
-
-import uvicorn
-from fastapi import FastAPI
 
 from gateway.answer import our_service
 from gateway.deliver import Deliverer
@@ -31,18 +26,15 @@ from gateway.jobs.reconstructions import JobQueue
 from gateway.jobs.retention import Retention
 from gateway.jobs.worker import owner_name, work
 from gateway.logs import line_of
-from gateway.model.errors import GatewayError, StorageFault
+from gateway.model.errors import StorageFault
 from gateway.mrd.listener import Listener
-from gateway.pictures import OutboxPictures
 from gateway.recovery import recover
 from gateway.schedule import duties_of, housekeeping, start_schedule
-from gateway.settings import Web
+from gateway.serving import showing
 from gateway.stations import Stations, make_folder, open_stations, our_gate, our_limits, pace_of, session_limits
 from gateway.steering import UNAPPLIED
 from gateway.supervisor import Child, on_leash, supervise
 from gateway.watch import WatchFolder
-from gateway.web.app import LOOPBACK_NAMES, Manners, create_app
-from gateway.web.site import Disk, Site
 
 logger = logging.getLogger(__name__)
 
@@ -50,9 +42,6 @@ DESTINATIONS_AT_ONCE = 4
 """To so many a deliverer sends at the same time, so that a slow one does not keep the others waiting."""
 
 PROBE_EVERY_S = 30.0
-
-PAGE_ENDS_S = 5
-"""An answer that is being given when the page ends may take so long."""
 
 Stop: TypeAlias = threading.Event
 
@@ -85,87 +74,6 @@ def listening(stations: Stations) -> Iterator[Listener]:
                 yield listener
             finally:
                 listener.stop()
-
-
-@contextmanager
-def showing(stations: Stations) -> Iterator[str]:
-    """Serve the page as long as the block lasts; yields its address.
-
-    Raises
-    ------
-    GatewayError
-        The address is taken.
-    """
-    settings = stations.settings.web
-    if not (settings.loopback or settings.allow_unauthenticated or stations.people.any()):
-        raise GatewayError(
-            f"the page cannot be on {settings.host} before anybody has an account: start it on 127.0.0.1 once and use "
-            "the link that it prints, or make one by: gateway users invite NAME --role admin"
-        )
-    try:
-        door = socket.create_server((settings.host, settings.port), backlog=128)
-    except OSError as error:
-        where = f"{settings.host}:{settings.port}"
-        raise GatewayError(f"cannot serve the page on {where}: {error.strerror}") from error
-    certificate = settings.certificate_file
-    page = _page(stations)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            page,
-            log_config=None,
-            lifespan="off",
-            ssl_certfile=certificate,
-            ssl_keyfile=None,
-            timeout_graceful_shutdown=PAGE_ENDS_S,
-        )
-    )
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [door]}, name="page")
-    thread.start()
-    try:
-        yield page_address(settings)
-    finally:
-        page.state.live.close()
-        server.should_exit = True
-        thread.join()
-        door.close()
-
-
-def page_address(settings: Web) -> str:
-    """Say where the page is."""
-    return f"{'https' if settings.certificate_file else 'http'}://{settings.host}:{settings.port}/"
-
-
-def _page(stations: Stations) -> FastAPI:
-    settings = stations.settings.web
-    here_only = settings.loopback and not settings.allow_unauthenticated
-    return create_app(
-        stations.queries,
-        site=Site(overview=stations.overview, disk=lambda: _disk(stations), destinations=lambda: _ways(stations)),
-        pictures=OutboxPictures(queries=stations.queries, outbox=stations.settings.data.outbox_folder),
-        control=stations.control,
-        manners=Manners(
-            host_names=LOOPBACK_NAMES if here_only else ("*",),
-            strangers_look=settings.allow_unauthenticated,
-            secure=settings.certificate_file is not None or not settings.loopback,
-        ),
-    )
-
-
-def _disk(stations: Stations) -> Disk:
-    recordings = stations.settings.recordings
-    usage = shutil.disk_usage(stations.settings.data.spool_folder)
-    return Disk(
-        used_percent=round(stations.spool.used_percent()),
-        free_gb=round(usage.free / 1e9),
-        warn_percent=recordings.warn_percent,
-        refuse_percent=recordings.refuse_percent,
-    )
-
-
-def _ways(stations: Stations) -> Mapping[str, str]:
-    """Name the destinations of the routes in force, and what each is."""
-    words = {"pacs": "by C-STORE", "stow": "by STOW-RS", "folder": "a folder"}
-    return {name: words.get(one.kind, one.kind) for name, one in stations.routes.destinations.items()}
 
 
 def until_told_to_stop() -> threading.Event:

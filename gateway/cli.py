@@ -13,12 +13,13 @@ from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, T
 from gateway import __version__, app as roles, operations, show
 from gateway.cli_pacs import Accession, Day, PatientId, PatientName, pacs
 from gateway.cli_research import evaluate
-from gateway.cli_steering import audit, routes
+from gateway.cli_steering import audit, routes, tokens, users
 from gateway.inquiry import Wanted
 from gateway.model.errors import GatewayError, WrongCall
 from gateway.model.job import JobState
 from gateway.model.work import WorkEvent
 from gateway.options import Config, Json, Limit, err, out
+from gateway.serving import page_address, showing
 from gateway.stations import Stations, open_stations
 
 app = typer.Typer(
@@ -33,6 +34,8 @@ for name, group in (
     ("pacs", pacs),
     ("routes", routes),
     ("audit", audit),
+    ("users", users),
+    ("tokens", tokens),
     ("db", database),
 ):
     app.add_typer(group, name=name)
@@ -92,7 +95,7 @@ def web(config: Config = None) -> None:
     """Only serve the page."""
     stop = roles.until_told_to_stop()
     stations = _stations(config)
-    with roles.showing(stations):
+    with showing(stations):
         _tell_of_page(stations)
         stop.wait()
 
@@ -305,7 +308,7 @@ def _stations(config: Path | None) -> Stations:
 
 def _tell_of_page(stations: Stations) -> None:
     """Say where the page is and, as long as nobody has an account, by which link the first administrator comes in."""
-    err.print(f"page at {roles.page_address(stations.settings.web)}")
+    err.print(f"page at {page_address(stations.settings.web)}")
     if link := operations.set_up_link(stations):
         err.print(f"nobody has an account yet; this link makes the first administrator, once: {link}")
 

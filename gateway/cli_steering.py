@@ -9,7 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from gateway import operations, rehearsal, show
-from gateway.model.person import Role
+from gateway.model.person import Right, Role
 from gateway.options import Config, Json, Limit, out
 from gateway.routing import schema
 from gateway.routing.advice import advice
@@ -22,6 +22,8 @@ routes = typer.Typer(no_args_is_help=True, help="Rules, recipes and destinations
 audit = typer.Typer(no_args_is_help=True, help="Who did what, when: a trail that shows whether it was touched.")
 
 users = typer.Typer(no_args_is_help=True, help="People who may use the page, and what each may do there.")
+
+tokens = typer.Typer(no_args_is_help=True, help="Tokens, by which programs use the API; each with rights of its own.")
 
 RoutesText = Annotated[
     Optional[Path],  # noqa: UP045 - typer reads it at run time
@@ -156,6 +158,36 @@ def users_enable(name: PersonName, config: Config = None) -> None:
     """Open a closed account again."""
     open_stations(config).people.change(name, disabled=False, who=operations.person())
     out.print(f"the account of {name} is open")
+
+
+@tokens.command("create")
+def tokens_create(
+    name: Annotated[str, typer.Argument(help="What it is for, at most 64 characters.")],
+    scope: Annotated[list[Right], typer.Option(help="A right that it gives; may be repeated.")],
+    days: Annotated[float, typer.Option(help="It is good for so long; 0 is until it is revoked.", min=0)] = 90,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Make a token and print its secret, this once: nobody can show it again."""
+    who = operations.person()
+    made = open_stations(config).tokens.create(name[:64], set(scope), who=who, days=days or None)
+    print(show.as_json(made) if as_json else made.secret)  # noqa: T201
+
+
+@tokens.command("list")
+def tokens_list(config: Config = None, as_json: Json = False) -> None:
+    """List every token that there was, newest first."""
+    found = open_stations(config).tokens.all()
+    print(show.as_json(found)) if as_json else show.show_tokens(out, found)  # noqa: T201
+
+
+@tokens.command("revoke")
+def tokens_revoke(
+    token: Annotated[int, typer.Argument(help="Its number in the list.", min=1)], config: Config = None
+) -> None:
+    """Let a token open nothing any more."""
+    revoked = open_stations(config).tokens.revoke(token, who=operations.person())
+    out.print(f"token {revoked.id} ({show.clean(revoked.name)}) is revoked")
 
 
 @audit.command("list")

@@ -11,7 +11,7 @@ import tomlkit
 from rich.console import Console
 from rich.progress import Progress
 
-from gateway.app import everything, page_address
+from gateway.app import everything
 from gateway.dicom.picture import png_of
 from gateway.dicom.scp import StoreScp
 from gateway.jobs.queries import JobView
@@ -20,6 +20,7 @@ from gateway.mrd.header import write_header
 from gateway.mrd.stream import RecordedSession, write_session
 from gateway.operations import set_up_link
 from gateway.recon.phantom import head_phantom
+from gateway.serving import page_address
 from gateway.show import show_job
 from gateway.stations import Stations
 

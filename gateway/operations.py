@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway import doctor
-from gateway.app import page_address
 from gateway.doctor import Finding, Health
 from gateway.jobs.database import open_database, upgrade
 from gateway.model.person import Role
 from gateway.model.route import Routes
+from gateway.serving import page_address
 from gateway.settings import Settings, routes_source
 from gateway.stations import Stations
 

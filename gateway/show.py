@@ -18,6 +18,7 @@ from gateway.jobs.audit import Sealed
 from gateway.jobs.people import Person
 from gateway.jobs.queries import EventView, JobView, ScanView
 from gateway.jobs.route_versions import RouteVersion
+from gateway.jobs.tokens import Token
 from gateway.model.identity import Candidate, Identity
 from gateway.routing.choose import Explanation
 
@@ -42,6 +43,8 @@ def as_json(value: object) -> str:
     """Write views as JSON, moments in ISO 8601."""
 
     def plain(one: object) -> object:
+        if isinstance(one, frozenset):
+            return sorted(one)
         return asdict(one) if is_dataclass(one) and not isinstance(one, type) else str(one)
 
     return json.dumps(value, default=plain, indent=1)
@@ -254,6 +257,16 @@ def show_people(console: Console, people: Sequence[Person]) -> None:
             "closed" if one.disabled else f"locked until {_time(one.locked_until)}" if one.locked_until else "open"
         )
         table.add_row(clean(one.name), one.role, _time(one.created_at), account)
+    console.print(table)
+
+
+def show_tokens(console: Console, tokens: Sequence[Token]) -> None:
+    """List tokens."""
+    table = _table("token", "name", "rights", "made by", "made", "last used", "good until")
+    for one in tokens:
+        until = f"revoked {_time(one.revoked_at)}" if one.revoked_at else _time(one.expires_at) or "it is revoked"
+        cells = (_time(one.created_at), _time(one.used_at) or "never", until)
+        table.add_row(str(one.id), clean(one.name), ", ".join(sorted(one.rights)), clean(one.made_by), *cells)
     console.print(table)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydicom.uid import UID
 
+from gateway.api.app import PATH, create_api
 from gateway.dicom.association import VERIFICATION
 from gateway.dicom.codecs import SYNTAXES
 from gateway.dicom.negotiation import IMPLEMENTATION_VERSION_NAME, REJECTIONS
@@ -265,12 +267,68 @@ def conformance_page() -> str:
     )
 
 
+API = """\
+# API
+
+Everything that the page can do, for programs, under `{path}`. [openapi.json](openapi.json) describes it whole; a
+gateway that runs answers the same at `{path}/openapi.json`. What is here stays; what is added is new addresses and
+keys.
+
+Make a token with the rights that it needs and no more, and send it with each request:
+
+```
+gateway tokens create monitor --scope look --days 365
+curl -H "Authorization: Bearer mrgw_..." https://gateway.example.org:8002{path}/jobs?state=HELD
+```
+
+The secret is shown once; only its digest is kept. `gateway tokens list` tells which are in use, `gateway tokens revoke`
+ends one at once. Whatever a token does is on the audit trail under its name. Ten wrong tokens from one address within a
+minute close that address out for the rest of it.
+
+What is wrong is answered as `application/problem+json` (RFC 9457): a sentence in `detail`, and in `faults` everything
+that is wrong with what was sent. Lists are newest first; `next` is the `before` of what follows.
+
+| method | address | right | what it does |
+|---|---|---|---|
+{rows}"""
+
+
+class Nobody:
+    """Stands behind an API that only describes itself."""
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever is asked of it
+        return self
+
+
+def described() -> dict[str, Any]:
+    """Let the API describe itself; nothing behind it is asked."""
+    nobody: Any = Nobody()
+    return create_api(nobody, site=nobody, pictures=nobody, gate=nobody).openapi()
+
+
+def openapi() -> str:
+    """Write the description down."""
+    return json.dumps(described(), indent=1)
+
+
+def api_page() -> str:
+    """List the addresses of the API."""
+    rows = [
+        f"| {method.upper()} | `{path}` | {', '.join(told['security'][0]['token'])} | {told['summary']} |"
+        for path, methods in described()["paths"].items()
+        for method, told in methods.items()
+    ]
+    return API.format(path=PATH, rows="\n".join(rows))
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "docs/conformance.md": conformance_page,
     "docs/states.md": states_page,
     "docs/settings.md": settings_page,
     "docs/cli.md": cli_page,
     "config/routes.schema.json": routes_schema,
+    "docs/openapi.json": openapi,
+    "docs/api.md": api_page,
 }
 
 

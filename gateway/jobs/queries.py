@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Engine, Row, Select, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Engine, Row, Select, and_, func, or_, select
 
 from gateway.jobs.candidates import candidates_of
 from gateway.jobs.database import reading
@@ -133,10 +133,20 @@ class Queries:
         with reading(self._engine) as connection:
             connection.execute(select(1)).scalar_one()
 
-    def scans(self, limit: int = DEFAULT_LIMIT) -> list[ScanView]:
-        """List the newest scans."""
+    def scans(self, limit: int = DEFAULT_LIMIT, *, before: str | None = None) -> list[ScanView]:
+        """List the newest scans, or those that came before one of them.
+
+        Raises
+        ------
+        NothingThere
+            There is no such scan.
+        """
+        query = select(scans).order_by(scans.c.started_at.desc(), scans.c.id.desc()).limit(limit)
+        if before is not None:
+            last = self.scan(before)
+            same = and_(scans.c.started_at == last.started_at, scans.c.id < last.id)
+            query = query.where(or_(scans.c.started_at < last.started_at, same))
         with reading(self._engine) as connection:
-            query = select(scans).order_by(scans.c.started_at.desc()).limit(limit)
             return [_scan(row) for row in connection.execute(query)]
 
     def scan(self, start_of_id: str) -> ScanView:
@@ -156,9 +166,12 @@ class Queries:
             raise NothingThere(f"{how_many} with {start_of_id!r}")
         return _scan(found[0])
 
-    def jobs(self, limit: int = DEFAULT_LIMIT, state: JobState | None = None) -> list[JobView]:
-        """List the newest jobs."""
+    def jobs(
+        self, limit: int = DEFAULT_LIMIT, state: JobState | None = None, *, before: int | None = None
+    ) -> list[JobView]:
+        """List the newest jobs, or the newest with a smaller number."""
         query = _jobs_with_scans().order_by(jobs.c.id.desc()).limit(limit)
+        query = query if before is None else query.where(jobs.c.id < before)
         return self._jobs(query if state is None else query.where(jobs.c.state == state))
 
     def jobs_of_scan(self, scan: RecordingId) -> list[JobView]:

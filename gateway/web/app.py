@@ -18,6 +18,7 @@ from starlette.staticfiles import StaticFiles
 from gateway.control import Control
 from gateway.jobs.queries import Queries
 from gateway.model.errors import AuditBroken, GatewayError, IllegalTransition, StorageFault, WrongCall
+from gateway.site import Site
 from gateway.web.addresses import Number
 from gateway.web.deeds import deeds
 from gateway.web.door import SAFE, Door, ForeignForm, MayAudit, NotAllowed, NotSignedIn, TooMuch, Visitor
@@ -27,7 +28,6 @@ from gateway.web.pages import Pages
 from gateway.web.people import Register, account, managing
 from gateway.web.pictures import Pictures, images
 from gateway.web.security import PROTECTION, Protection
-from gateway.web.site import Site
 from gateway.web.steer import reading, writing
 from gateway.web.whose import whose
 from gateway.web.work import Desk, work
@@ -79,7 +79,7 @@ def create_app(
     people = control.people if control else None
     pages = Pages(signs_in=people is not None)
     door = app.state.door = Door(people=people, strangers_look=manners.strangers_look, secure=manners.secure)
-    app.include_router(health(queries))
+    app.include_router(health(queries, site))
     live = app.state.live = Live(site.overview.pulse) if site else None
     desk = Desk(
         queries=queries,
@@ -109,7 +109,7 @@ def create_app(
     return app
 
 
-def health(queries: Queries) -> APIRouter:
+def health(queries: Queries, site: Site | None) -> APIRouter:
     """Answer whoever watches over the service; says nothing that is worth hiding."""
     router = APIRouter(prefix="/health")
 
@@ -123,6 +123,10 @@ def health(queries: Queries) -> APIRouter:
             queries.ping()
         except StorageFault:
             return JSONResponse({"status": "database does not answer"}, HTTPStatus.SERVICE_UNAVAILABLE)
+        faults = dict(site.faults()) if site else {}
+        if faults:
+            told = {"status": "not ready", "faults": faults}
+            return JSONResponse(told, HTTPStatus.SERVICE_UNAVAILABLE)
         return JSONResponse({"status": "ready"})
 
     return router

@@ -13,13 +13,13 @@ from fastapi.responses import HTMLResponse, StreamingResponse
 from gateway.jobs.queries import JobView, Queries
 from gateway.model.errors import GatewayError
 from gateway.model.picture import Sheet
+from gateway.site import Site
 from gateway.web.addresses import Number
 from gateway.web.deeds import deeds_for_delivery, deeds_for_job
 from gateway.web.door import Door, MayLook, Visitor
 from gateway.web.live import Live, View, digest_of
 from gateway.web.pages import Pages
 from gateway.web.pictures import Pictures
-from gateway.web.site import Site
 from gateway.web.worklist import newest, to_decide
 
 STREAM_HEADERS = {"X-Accel-Buffering": "no"}

@@ -18,9 +18,9 @@ from gateway.jobs.tokens import Tokens
 from gateway.model.ids import JobId
 from gateway.model.picture import Grey, Sheet
 from gateway.settings import DEFAULT_ROUTES
+from gateway.site import Site
 from gateway.steering import Steering
 from gateway.web.app import create_app
-from gateway.web.site import Site
 from tests.web.scene import Scene, site_of
 
 with warnings.catch_warnings():  # starlette would rather have httpx2, which does the same under another name

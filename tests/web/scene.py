@@ -19,7 +19,7 @@ from gateway.jobs.scans import ScanStore
 from gateway.model.ids import JobId, RecordingId, derive_uid
 from gateway.model.scan import ScanState, Seal, Verdict
 from gateway.model.series import Instance, Series
-from gateway.web.site import Disk, Site
+from gateway.site import Disk, Site
 
 FACTS = {"vendor": "ACME", "model": "Magnum 3T", "station": "MR3", "protocol": "t2_tse_tra", "trajectory": "cartesian"}
 

@@ -1,4 +1,4 @@
-"""What the page knows of the site beside its lists: handed over by whoever makes the page, as plain questions."""
+"""Joiner 7: what page, API and figures know of the site beside its lists: handed over as plain questions."""
 
 from __future__ import annotations
 
@@ -33,3 +33,5 @@ class Site:
     disk: Callable[[], Disk]
     destinations: Callable[[], Mapping[str, str]]
     """The destinations of the routes in force, by name, and what each is."""
+    faults: Callable[[], Mapping[str, str]] = dict
+    """What keeps the gateway from taking scans, by what was looked at; nothing where it is ready."""
