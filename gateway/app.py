@@ -108,6 +108,7 @@ def run_worker(stations: Stations, stop: threading.Event, owner: str | None) -> 
         outbox=stations.settings.data.outbox_folder,
         routes=stations.steering.routes,
         noise=NoiseStore(stations.jobs.engine, utc_now, lifetime_s=stations.settings.workers.noise_lifetime_s),
+        noise_folder=stations.settings.workers.noise_folder,
         device=stations.settings.workers.device,
     )
     logger.info("worker ready")

@@ -132,10 +132,11 @@ def reconstruct(
     from gateway.reconstruction import Teller, make_series  # noqa: PLC0415
     from gateway.settings import load_routes, load_settings  # noqa: PLC0415
 
-    routes_in_force = load_routes(load_settings(config))
+    settings = load_settings(config)
+    routes_in_force = load_routes(settings)
     with _progress() as progress:
         task = progress.add_task("reading", total=1.0)
-        work = work_from_file(scan, routes=routes_in_force, recipe=recipe)
+        work = work_from_file(scan, routes=routes_in_force, recipe=recipe, noise_folder=settings.workers.noise_folder)
         tell = Teller(
             progress=lambda fraction, doing: progress.update(task, completed=fraction, description=doing),
             note=lambda what, _text: progress.update(task, description=what),

@@ -14,9 +14,10 @@ from gateway.mrd.header import parse_header
 from gateway.reconstruction import Work
 from gateway.routing.choose import choose
 from gateway.routing.facts import facts_of
+from gateway.site_noise import site_noise
 
 
-def work_from_file(path: Path, *, routes: Routes, recipe: str) -> Work:
+def work_from_file(path: Path, *, routes: Routes, recipe: str, noise_folder: Path | None = None) -> Work:
     """Read the scan in a file and choose its route; its UIDs derive from the bytes that `gateway send` would send.
 
     Raises
@@ -41,4 +42,5 @@ def work_from_file(path: Path, *, routes: Routes, recipe: str) -> Work:
         identity=settle(header, choice).identity,
         sha256=digest.hexdigest(),
         received_at=utc_now(),
+        noise=site_noise(noise_folder, header),
     )

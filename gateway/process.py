@@ -20,6 +20,7 @@ from gateway.recon.noise import is_only_noise, measure_noise
 from gateway.reconstruction import Teller, Work, make_series
 from gateway.routing.choose import Choice, choose
 from gateway.routing.facts import facts_of
+from gateway.site_noise import site_noise
 from gateway.spool.spool import Spool
 
 
@@ -34,6 +35,8 @@ class Processor:
     """Gets the number of their version."""
     noise: NoiseStore
     device: str
+    noise_folder: Path | None = None
+    """Where the site keeps noise scans as files."""
 
     def __call__(self, job: ClaimedJob) -> None:
         """Run one job to its end."""
@@ -79,13 +82,15 @@ class Processor:
         self.jobs.succeed(job, [], [])
 
     def _noise_for(self, job: ClaimedJob, header: ScanHeader) -> NoiseCovariance | None:
-        """Find the noise measurement that a scan names, and say what became of that."""
+        """Find the noise measurement that a scan names, else one that the site keeps, and say what became of that."""
         named = header.measurement.dependencies.get("Noise")
-        if named is None:
-            return None
-        found = self.noise.find(named)
-        self.jobs.note(job.lease, "noise", f"measurement {named} {'is at hand' if found else 'is not at hand'}")
-        return found
+        found = self.noise.find(named) if named else None
+        kept = site_noise(self.noise_folder, header) if found is None else None
+        told = [f"measurement {named} {'is at hand' if found else 'is not at hand'}"] if named else []
+        told += [f"the site's {kept.measurement_id} has these coils"] if kept else []
+        if told:
+            self.jobs.note(job.lease, "noise", "; ".join(told))
+        return found or kept
 
     def _why(self, job: ClaimedJob, choice: Choice) -> str:
         return "; ".join([f"routes version {job.routes_version}", *choice.why])

@@ -46,6 +46,7 @@ STUBS = [
         "process",
         "identify",
         "reconstruction",
+        "site_noise",
         "deliver",
         "steering",
         "settings",

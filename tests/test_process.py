@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -107,6 +109,15 @@ def test_a_scan_whose_noise_is_not_at_hand_says_so(clinic: Clinic) -> None:
     clinic.send_file(DEPENDENT)
     served = clinic.work_once()
     assert clinic.story(served)["noise"].endswith("_101 is not at hand")
+
+
+def test_noise_that_the_site_keeps_serves_where_the_named_one_is_absent(clinic: Clinic, tmp_path: Path) -> None:
+    kept = tmp_path / "noise"
+    kept.mkdir()
+    shutil.copy(clinic.files / NOISE, kept / "body.h5")
+    clinic.processor = replace(clinic.processor, noise_folder=kept)
+    clinic.send_file(DEPENDENT)
+    assert clinic.story(clinic.work_once())["noise"].endswith("is not at hand; the site's body.h5 has these coils")
 
 
 def test_a_scan_that_was_cut_is_held_and_released_as_far_as_it_came(clinic: Clinic) -> None:

@@ -18,7 +18,7 @@ from gateway.settings import PREFIX, Settings, load_routes, load_settings
 CONFIG = Path(__file__).parent.parent / "config"
 WITHOUT_DEFAULT = {
     ("web", "certificate_file"),
-    *(("database", "url"), ("routes", "file"), ("workers", "max_memory_bytes")),
+    *(("database", "url"), ("routes", "file"), ("workers", "max_memory_bytes"), ("workers", "noise_folder")),
     *(("recordings", "watch_folder"), ("recordings", "keep_days")),
     *(("dicom", "tls"), ("dicom", "callers")),
 }

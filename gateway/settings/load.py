@@ -125,11 +125,12 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
     watched = settings.recordings.watch_folder
     watch = {"watch_folder": folder / watched.expanduser() if watched else None}
     recordings = settings.recordings.model_copy(update=watch)
+    kept = settings.workers.noise_folder
+    workers = settings.workers.model_copy(update={"noise_folder": folder / kept.expanduser() if kept else None})
     certificate = settings.web.certificate_file
     web = settings.web.model_copy(
         update={"certificate_file": folder / certificate.expanduser() if certificate else None}
     )
     dicom = settings.dicom.resolved(folder)
-    return settings.model_copy(
-        update={"data": data, "recordings": recordings, "routes": routes, "web": web, "dicom": dicom}
-    )
+    resolved = {"data": data, "recordings": recordings, "routes": routes, "workers": workers, "web": web}
+    return settings.model_copy(update={**resolved, "dicom": dicom})

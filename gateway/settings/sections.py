@@ -134,6 +134,9 @@ class Workers(Section):
     """So does one that takes more memory, under `gateway run`; without it, the machine is the limit."""
     noise_lifetime_s: Seconds = 168 * HOUR_S
     """How long the covariance of a noise scan serves later scans that name it."""
+    noise_folder: Path | None = None
+    """ISMRMRD files of noise scans, one for each set of coils; relative to this file's folder. They serve scans of
+    coils of the same names that carry no noise readouts and whose own measurement is not at hand."""
 
 
 class Queue(Section):
