@@ -10,6 +10,10 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from gateway.model.zyx import Zyx
+from gateway.mrd.header import write_header
+from gateway.mrd.stream import RecordedSession, write_session
+from gateway.recon.phantom import PhantomScan, head_phantom
 from tests import peers
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,6 +40,16 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real scans at {folder}; GATEWAY_TEST_DATA names another folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def small_scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording of two slices, which any reconstruction takes a moment for."""
+    acquisition, header = head_phantom(PhantomScan(n_slices=2, n_coils=2, matrix=Zyx(z=1, y=32, x=32), seed=1))
+    scan = RecordedSession(header_xml=write_header(header), recipe_asked="", acquisition=acquisition)
+    path = tmp_path_factory.mktemp("scan") / "small.mrd"
+    path.write_bytes(b"".join(write_session(scan)))
+    return path
 
 
 @pytest.fixture

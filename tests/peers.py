@@ -120,14 +120,16 @@ class Orthanc:
 
 
 @contextmanager
-def running_orthanc(folder: Path, ae_title: str = "TESTPACS") -> Iterator[Orthanc]:
+def running_orthanc(
+    folder: Path, ae_title: str = "TESTPACS", settings: Mapping[str, object] = MappingProxyType({})
+) -> Iterator[Orthanc]:
     """Start Orthanc on free ports with everything it writes in the folder; stop it at the end."""
     pacs = Orthanc(host=LOOPBACK, dicom_port=free_port(), http_port=free_port(), ae_title=ae_title)
-    settings = folder / "orthanc.json"
-    settings.write_text(json.dumps(_orthanc_settings(pacs, folder)))
+    file = folder / "orthanc.json"
+    file.write_text(json.dumps({**_orthanc_settings(pacs, folder), **settings}))
     log = folder / "orthanc.log"
     with log.open("wb") as sink:
-        process = subprocess.Popen([PROGRAMS["Orthanc"].path, settings], cwd=folder, stdout=sink, stderr=sink)
+        process = subprocess.Popen([PROGRAMS["Orthanc"].path, file], cwd=folder, stdout=sink, stderr=sink)
         try:
             _wait_until_up(pacs, process, log)
             yield pacs

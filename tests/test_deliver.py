@@ -127,7 +127,7 @@ def test_a_dead_destination_uses_up_no_attempts_once_it_is_known_and_is_found_wh
     deliverer = site.deliverer(a=pacs(port), b=FolderDestination(path=tmp_path / "folder"))
     site.finish("a")
     for _ in range(FAILURES_TO_OPEN):
-        _wait_until_due(site)
+        wait_until_due(site)
         run_next(site, deliverer)
     assert site.deliveries.breaker.open() == {"a"}
     site.finish("b", number=2)
@@ -145,7 +145,7 @@ def test_a_dead_destination_uses_up_no_attempts_once_it_is_known_and_is_found_wh
     assert site.states() == {"a": DeliveryState.COMMITTED}
 
 
-def _wait_until_due(site: Site) -> None:
+def wait_until_due(site: Site) -> None:
     """The wait between attempts is a hundredth of a second here."""
     due = utc_now()
     while (utc_now() - due).total_seconds() < TERMS.retry_longest_s:

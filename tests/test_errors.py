@@ -9,21 +9,8 @@ from pathlib import Path
 import pytest
 
 from gateway.dicom.scp import StoreScp
-from gateway.model.zyx import Zyx
-from gateway.mrd.header import write_header
-from gateway.mrd.stream import RecordedSession, write_session
-from gateway.recon.phantom import PhantomScan, head_phantom
 from tests import peers
 from tests.running import configured, gateway, running
-
-
-@pytest.fixture(scope="module")
-def small_scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    acquisition, header = head_phantom(PhantomScan(n_slices=2, n_coils=2, matrix=Zyx(z=1, y=32, x=32), seed=1))
-    scan = RecordedSession(header_xml=write_header(header), recipe_asked="", acquisition=acquisition)
-    path = tmp_path_factory.mktemp("scan") / "small.mrd"
-    path.write_bytes(b"".join(write_session(scan)))
-    return path
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def test_a_real_scan_reaches_a_real_pacs(
     ]
     steps = [line["what"] for line in story["timeline"]]
     assert steps[:5] == ["receiving", "complete", "queued", "claimed", "routed"]
-    assert {"reconstructed", "checked", "series written", "pacs: succeeded"} <= set(steps)
+    assert {"reconstructed", "checked", "series written", "pacs: committed"} <= set(steps)
     assert all(line["at"] for line in story["timeline"])
 
     series = story["job"]["deliveries"][0]["series_instance_uid"]
