@@ -31,7 +31,7 @@ from gateway.mrd.listener import Listener
 from gateway.recovery import recover
 from gateway.schedule import duties_of, housekeeping, start_schedule
 from gateway.serving import showing
-from gateway.stations import Stations, make_folder, open_stations, our_gate, our_limits, pace_of, session_limits
+from gateway.stations import Stations, make_folder, open_stations, our_gate, our_limits, pace_of, session_limits, zoo_of
 from gateway.steering import UNAPPLIED
 from gateway.supervisor import Child, on_leash, supervise
 from gateway.watch import WatchFolder
@@ -109,6 +109,7 @@ def run_worker(stations: Stations, stop: threading.Event, owner: str | None) -> 
         routes=stations.steering.routes,
         noise=NoiseStore(stations.jobs.engine, utc_now, lifetime_s=stations.settings.workers.noise_lifetime_s),
         noise_folder=stations.settings.workers.noise_folder,
+        zoo=zoo_of(stations.settings),
         device=stations.settings.workers.device,
     )
     logger.info("worker ready")

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, T
 
 from gateway import __version__, app as roles, operations, show
 from gateway.cli_pacs import Accession, Day, PatientId, PatientName, pacs
-from gateway.cli_research import evaluate
+from gateway.cli_research import evaluate, models
 from gateway.cli_steering import audit, routes, tokens, users
 from gateway.inquiry import Wanted
 from gateway.model.errors import GatewayError, WrongCall
@@ -20,7 +20,7 @@ from gateway.model.job import JobState
 from gateway.model.work import WorkEvent
 from gateway.options import Config, Json, Limit, err, out
 from gateway.serving import page_address, showing
-from gateway.stations import Stations, open_stations
+from gateway.stations import Stations, open_stations, zoo_of
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="The MRI Reconstruction Gateway."
@@ -36,6 +36,7 @@ for name, group in (
     ("audit", audit),
     ("users", users),
     ("tokens", tokens),
+    ("models", models),
     ("db", database),
 ):
     app.add_typer(group, name=name)
@@ -133,10 +134,10 @@ def reconstruct(
     from gateway.settings import load_routes, load_settings  # noqa: PLC0415
 
     settings = load_settings(config)
-    routes_in_force = load_routes(settings)
+    routes_in_force, zoo, noise_folder = load_routes(settings), zoo_of(settings), settings.workers.noise_folder
     with _progress() as progress:
         task = progress.add_task("reading", total=1.0)
-        work = work_from_file(scan, routes=routes_in_force, recipe=recipe, noise_folder=settings.workers.noise_folder)
+        work = work_from_file(scan, routes=routes_in_force, zoo=zoo, recipe=recipe, noise_folder=noise_folder)
         tell = Teller(
             progress=lambda fraction, doing: progress.update(task, completed=fraction, description=doing),
             note=lambda what, _text: progress.update(task, description=what),

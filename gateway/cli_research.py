@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
-from gateway.options import Config, err, out
+from gateway import show
+from gateway.options import Config, Json, err, out
+from gateway.settings import load_settings
+from gateway.stations import zoo_of
 
 Scans = Annotated[list[Path], typer.Argument(help="Scans of every line: ISMRMRD .h5 files, recordings, or folders.")]
 Recipes = Annotated[list[str], typer.Option("--recipe", help="A recipe of the routes; give several to compare them.")]
@@ -21,6 +24,42 @@ Masks = Annotated[
 ]
 USUAL = ["equispaced:4:24"]
 
+models = typer.Typer(no_args_is_help=True, help="Learned models: what each was made for, and whether it is whole.")
+
+
+@models.command("list")
+def models_list(config: Config = None, as_json: Json = False) -> None:
+    """List the models that recipes may name, and whether each is what its card says. Exit code 1 where one is not."""
+    zoo = zoo_of(load_settings(config))
+    found = zoo.examine()
+    print(show.as_json(found)) if as_json else show.show_models(out, found)  # noqa: T201
+    raise typer.Exit(1 if any(one.fault for one in found) else 0)
+
+
+@models.command("show")
+def models_show(model: Annotated[str, typer.Argument(help="Its name.")], config: Config = None) -> None:
+    """Print the card of a model."""
+    from gateway.zoo.folder import card_text  # noqa: PLC0415 - commands load only what they use
+
+    print(card_text(zoo_of(load_settings(config)).find(model).card), end="")  # noqa: T201
+
+
+@models.command("import")
+def models_import(
+    checkpoint: Annotated[Path, typer.Argument(help="A U-Net or E2E-VarNet of fastMRI: a state_dict or a checkpoint.")],
+    name: Annotated[str, typer.Option(help="What recipes shall call it.")],
+    licence: Annotated[str, typer.Option(help="What binds who uses it.")],
+    trained_on: Annotated[str, typer.Option(help="What it learned from.")],
+    config: Config = None,
+) -> None:
+    """Make a model of a published checkpoint, for training and tests until a person widens its card."""
+    from gateway.adoption import Provenance, adopt  # noqa: PLC0415 - torch
+
+    folder = load_settings(config).models_folder
+    provenance = Provenance(name=name, version="imported", licence=licence, trained_on=trained_on)
+    model = adopt(checkpoint, folder, provenance)
+    out.print(f"model {name} in {model.path}; say in its card.toml what it is made for", soft_wrap=True)
+
 
 def evaluate(
     scans: Scans,
@@ -31,15 +70,17 @@ def evaluate(
 ) -> None:
     """Compare recipes on scans of every line, of which lines are left out: numbers, box plots, and the worst cases."""
     from gateway.routing.choose import named_recipe  # noqa: PLC0415 - commands load only what they use
-    from gateway.settings import load_routes, load_settings  # noqa: PLC0415
+    from gateway.settings import load_routes  # noqa: PLC0415
 
     settings = load_settings(config)
     routes = load_routes(settings)
-    recipes = {name: named_recipe(routes, name) for name in recipe}
+    asked = {name: named_recipe(routes, name) for name in recipe}
 
     from gateway.evaluation.compare import Masking, compare, read_scans  # noqa: PLC0415 - torch
     from gateway.evaluation.report import write_report  # noqa: PLC0415
+    from gateway.reconstruction import ready  # noqa: PLC0415
 
+    recipes = {name: ready(one, zoo_of(settings)) for name, one in asked.items()}
     maskings = [Masking.parse(text) for text in mask]
     trials = list(compare(read_scans(scans), recipes, maskings, device=settings.workers.device, tell=err.print))
     out.print(f"report in {write_report(trials, folder)}", soft_wrap=True)

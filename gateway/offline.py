@@ -15,9 +15,10 @@ from gateway.reconstruction import Work
 from gateway.routing.choose import choose
 from gateway.routing.facts import facts_of
 from gateway.site_noise import site_noise
+from gateway.zoo.zoo import Zoo
 
 
-def work_from_file(path: Path, *, routes: Routes, recipe: str, noise_folder: Path | None = None) -> Work:
+def work_from_file(path: Path, *, routes: Routes, zoo: Zoo, recipe: str, noise_folder: Path | None = None) -> Work:
     """Read the scan in a file and choose its route; its UIDs derive from the bytes that `gateway send` would send.
 
     Raises
@@ -43,4 +44,5 @@ def work_from_file(path: Path, *, routes: Routes, recipe: str, noise_folder: Pat
         sha256=digest.hexdigest(),
         received_at=utc_now(),
         noise=site_noise(noise_folder, header),
+        zoo=zoo,
     )

@@ -22,6 +22,7 @@ from gateway.routing.choose import Choice, choose
 from gateway.routing.facts import facts_of
 from gateway.site_noise import site_noise
 from gateway.spool.spool import Spool
+from gateway.zoo.zoo import Zoo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,7 @@ class Processor:
     routes: Callable[[int], Routes]
     """Gets the number of their version."""
     noise: NoiseStore
+    zoo: Zoo
     device: str
     noise_folder: Path | None = None
     """Where the site keeps noise scans as files."""
@@ -60,6 +62,7 @@ class Processor:
             sha256=job.sha256,
             received_at=job.received_at,
             noise=self._noise_for(job, header),
+            zoo=self.zoo,
         )
         tell = Teller(
             progress=lambda fraction, doing: self.jobs.progress(job.lease, fraction, doing),

@@ -14,10 +14,13 @@ from gateway.model.header import ScanHeader
 from gateway.model.identity import Identity
 from gateway.model.noise import NoiseCovariance
 from gateway.model.readout import Acquisition
+from gateway.model.recipes import LearnedRecipe, Recipe, RouteRecipe
 from gateway.model.series import Series
 from gateway.quality.sanity import check_images
 from gateway.recon.engine import reconstruct
+from gateway.recon.networks.ready import ReadyModel
 from gateway.routing.choose import Choice
+from gateway.zoo.zoo import Zoo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +33,8 @@ class Work:
     sha256: str
     """Of the session, as bytes on the wire."""
     received_at: datetime
+    zoo: Zoo
+    """The models that recipes may name."""
     identity: Identity | None = None
     """Who it is of; None is what the header says."""
     noise: NoiseCovariance | None = None
@@ -46,9 +51,23 @@ class Teller:
     """Gets what was done, and what came out of it."""
 
 
+def ready(recipe: RouteRecipe, zoo: Zoo) -> Recipe | ReadyModel:
+    """Find the model that a recipe names; the engine takes any other recipe as it is.
+
+    Raises
+    ------
+    BadModel
+        There is no such model, or its card is not good.
+    """
+    if not isinstance(recipe, LearnedRecipe):
+        return recipe
+    model = zoo.find(recipe.model)
+    return ReadyModel(recipe=recipe, card=model.card, weights=model.weights)
+
+
 def make_series(work: Work, *, device: str, outbox: Path, tell: Teller) -> list[Series]:
     """Reconstruct, check, and write DICOM."""
-    recipe = work.choice.recipe
+    recipe = ready(work.choice.recipe, work.zoo)
     outputs = reconstruct(
         work.acquisition, work.header, recipe, device=device, progress=tell.progress, noise=work.noise
     )

@@ -21,6 +21,7 @@ from gateway.jobs.route_versions import RouteVersion
 from gateway.jobs.tokens import Token
 from gateway.model.identity import Candidate, Identity
 from gateway.routing.choose import Explanation
+from gateway.zoo.zoo import Finding as ModelFinding
 
 STYLES = {
     "DONE": "green",
@@ -179,6 +180,14 @@ def show_timeline(console: Console, events: Sequence[EventView]) -> None:
         after = (event.at - events[0].at).total_seconds()
         when = event.at.astimezone().strftime("%H:%M:%S.%f")[:-3]
         table.add_row(when, f"{after:.3f} s", clean(event.who.partition("@")[0]), clean(event.what), clean(event.text))
+    console.print(table)
+
+
+def show_models(console: Console, models: Sequence[ModelFinding]) -> None:
+    """List learned models."""
+    table = _table("name", "version", "network", "for", "licence", "")
+    for one in models:
+        table.add_row(*map(clean, (one.name, one.version, one.network, one.purpose, one.licence, one.fault or "whole")))
     console.print(table)
 
 

@@ -37,6 +37,7 @@ from gateway.spool.recording import SyncPolicy
 from gateway.spool.room import Room
 from gateway.spool.spool import Spool
 from gateway.steering import UNAPPLIED, Steering
+from gateway.zoo.zoo import SHIPPED, Zoo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +139,11 @@ def _steering(settings: Settings, engine: Engine) -> Steering:
         load_routes(settings)
     steering.routes(number)
     return steering
+
+
+def zoo_of(settings: Settings) -> Zoo:
+    """Find the models of the site, and below them those that ship."""
+    return Zoo((settings.models_folder, SHIPPED))
 
 
 def make_folder(folder: Path) -> None:

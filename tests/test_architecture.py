@@ -32,6 +32,7 @@ STUBS = [
         "offline",
         "pictures",
         "evaluation/metrics",
+        "adoption",
         "rehearsal",
         "doctor",
         "show",

@@ -25,6 +25,7 @@ from gateway.model.work import WorkEvent
 from gateway.mrd.client import send_session
 from gateway.mrd.files import stream_of
 from gateway.process import Processor
+from gateway.zoo.zoo import Zoo
 from tests.test_intake import HOST, Site
 
 DAY_S = 86_400
@@ -52,6 +53,7 @@ class Clinic(Site):
             outbox=folder / "outbox",
             routes=lambda _version: routes,
             noise=NoiseStore(engine, utc_now, lifetime_s=DAY_S),
+            zoo=Zoo((folder / "models",)),
             device="cpu",
         )
 

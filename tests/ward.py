@@ -34,6 +34,7 @@ from gateway.mrd.stream import RecordedSession, write_session
 from gateway.process import Processor
 from gateway.recon.phantom import PhantomScan, head_phantom
 from gateway.spool.spool import Spool
+from gateway.zoo.zoo import Zoo
 from tests.peers import LOOPBACK
 
 TERMS = Terms(retry_first_s=0, retry_longest_s=0)
@@ -142,6 +143,7 @@ class Ward:
             outbox=self.outbox,
             routes=lambda _version: self.routes,
             noise=NoiseStore(self.engine, self.clock, lifetime_s=60),
+            zoo=Zoo((self.folder / "models",)),
             device="cpu",
         )
 

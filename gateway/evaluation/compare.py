@@ -23,6 +23,7 @@ from gateway.mrd.files import read_scan
 from gateway.mrd.header import parse_header
 from gateway.recon import masks
 from gateway.recon.engine import reconstruct
+from gateway.recon.networks.ready import ReadyModel
 
 Volume: TypeAlias = npt.NDArray[np.float64]
 """Magnitudes. Shape `(frame y x)`."""
@@ -137,7 +138,7 @@ def _read(file: Path) -> Scan:
 
 def compare(
     scans: Sequence[Scan],
-    recipes: Mapping[str, Recipe],
+    recipes: Mapping[str, Recipe | ReadyModel],
     maskings: Sequence[Masking],
     *,
     device: str,
@@ -169,7 +170,7 @@ def compare(
                 )
 
 
-def _try(scan: Scan, truth: Volume, masking: Masking, named: tuple[str, Recipe], device: str) -> Trial:
+def _try(scan: Scan, truth: Volume, masking: Masking, named: tuple[str, Recipe | ReadyModel], device: str) -> Trial:
     name, recipe = named
     start, image, refused = time.perf_counter(), None, ""
     try:
@@ -190,7 +191,7 @@ def _try(scan: Scan, truth: Volume, masking: Masking, named: tuple[str, Recipe],
     )
 
 
-def _magnitude(acquisition: Acquisition, header: ScanHeader, recipe: Recipe, device: str) -> Volume:
+def _magnitude(acquisition: Acquisition, header: ScanHeader, recipe: Recipe | ReadyModel, device: str) -> Volume:
     made = reconstruct(acquisition, header, recipe, device=device, progress=lambda *_: None)
     (series,) = (one for one in made if one.kind is ImageKind.MAGNITUDE)
     return np.asarray(series.pixels, np.float64)

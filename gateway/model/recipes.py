@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from gateway.model.card import ModelName
 from gateway.model.image import ImageKind
 from gateway.model.table import Table
 
@@ -239,4 +240,21 @@ Recipe = Annotated[
     | LowRankSparseRecipe,
     Field(discriminator="method"),
 ]
-"""Every method with its parameters."""
+"""Every conventional method with its parameters."""
+
+
+class LearnedRecipe(Cartesian):
+    """A trained network, for the scans that it was made for; any other scan takes the fallback, and says why."""
+
+    method: Literal["learned"] = "learned"
+    """Which method it is."""
+    model: ModelName
+    """Name of the model, as ``gateway models list`` shows it."""
+    fallback: Recipe = AutoRecipe()
+    """For scans outside what the model's card says."""
+    allow_tests: bool = False
+    """Use a model whose card says that it is for training and tests."""
+
+
+RouteRecipe = Annotated[Recipe | LearnedRecipe, Field(discriminator="method")]
+"""Whatever a rule may name."""

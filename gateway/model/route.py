@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from gateway.model.destinations import Destination, PacsDestination
 from gateway.model.identity import HEADER
 from gateway.model.match import Match
-from gateway.model.recipes import Recipe
+from gateway.model.recipes import RouteRecipe
 from gateway.model.sources import Asked, Source
 from gateway.model.table import Table
 
@@ -73,7 +73,7 @@ class RuleFaults(ValueError):
 class Routes(Table):
     """All of ``routes.toml``."""
 
-    recipes: dict[RecipeName, Recipe]
+    recipes: dict[RecipeName, RouteRecipe]
     destinations: dict[str, Destination]
     sources: dict[str, Source] = Field(default_factory=dict)
     rules: tuple[Rule, ...] = Field(min_length=1)

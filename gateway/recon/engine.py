@@ -36,11 +36,14 @@ from gateway.recon.methods.cg_nufft import reconstruct_cg_nufft
 from gateway.recon.methods.fft import reconstruct_fft
 from gateway.recon.methods.grappa import reconstruct_grappa
 from gateway.recon.methods.l1_wavelet import reconstruct_l1_wavelet
+from gateway.recon.methods.learned import reconstruct_learned
 from gateway.recon.methods.low_rank_sparse import reconstruct_low_rank_sparse
 from gateway.recon.methods.nufft import reconstruct_nufft
 from gateway.recon.methods.sense import reconstruct_cg_sense, reconstruct_sense
 from gateway.recon.methods.subspace import reconstruct_subspace
 from gateway.recon.methods.tv import reconstruct_tv
+from gateway.recon.networks.ready import ReadyModel
+from gateway.recon.networks.scope import misused
 from gateway.recon.noise import whiten
 from gateway.recon.scan import Scan
 from gateway.recon.spaces import ImagedSpace, imaged_spaces
@@ -58,6 +61,7 @@ METHODS: Mapping[type, Callable[..., tuple[ImageSeries, ...]]] = MappingProxyTyp
         SubspaceRecipe: reconstruct_subspace,
         LowRankSparseRecipe: reconstruct_low_rank_sparse,
         CgNufftRecipe: reconstruct_cg_nufft,
+        ReadyModel: reconstruct_learned,
     }
 )
 """By recipe; each takes a scan, its recipe, device and progress."""
@@ -66,7 +70,7 @@ METHODS: Mapping[type, Callable[..., tuple[ImageSeries, ...]]] = MappingProxyTyp
 def reconstruct(  # noqa: PLR0913 - the whole of what a job knows
     acquisition: Acquisition,
     header: ScanHeader,
-    recipe: Recipe,
+    recipe: Recipe | ReadyModel,
     *,
     device: str = "auto",
     progress: Progress,
@@ -105,19 +109,37 @@ def reconstruct(  # noqa: PLR0913 - the whole of what a job knows
 
 
 def _reconstruct_space(
-    space: ImagedSpace, recipe: Recipe, noise: NoiseCovariance | None, *, device: torch.device, progress: Progress
+    space: ImagedSpace,
+    recipe: Recipe | ReadyModel,
+    noise: NoiseCovariance | None,
+    *,
+    device: torch.device,
+    progress: Progress,
 ) -> Iterator[ImageSeries]:
     """Whiten, bring to our sign, straighten and reconstruct one encoding space."""
-    method: Any = METHODS[type(recipe)]
     header = space.header
     white = whiten(space.acquisition, header, noise)  # before the sign: the noise was measured with the scanner's
     readouts = in_our_convention(white.acquisition, header)
     with torch.inference_mode():
         straight = straighten(readouts, header)
         scan = Scan(acquisition=straight.acquisition, header=straight.header, noise_power=white.noise_power)
-        made = method(scan, recipe, device=device, progress=progress)
+        settled, why = _within_card(scan, recipe)
+        method: Any = METHODS[type(settled)]
+        made = method(scan, settled, device=device, progress=progress)
     notes = (*straight.notes, *white.notes, *([space.note] if space.note else []))
-    return (replace(series, encoding=space.number, notes=(*series.notes, *notes)) for series in made)
+    return (replace(series, encoding=space.number, notes=(*why, *series.notes, *notes)) for series in made)
+
+
+def _within_card(scan: Scan, recipe: Recipe | ReadyModel) -> tuple[Recipe | ReadyModel, tuple[str, ...]]:
+    """Take the fallback of a model that was not made for such a scan, and say why."""
+    if not isinstance(recipe, ReadyModel):
+        return recipe, ()
+    reasons = misused(scan, recipe)
+    if not reasons:
+        return recipe, ()
+    asked = {"output": recipe.recipe.output, "replicas": recipe.recipe.replicas}
+    note = f"Network {recipe.card.label} was not used: {'; '.join(reasons)}."
+    return recipe.recipe.fallback.model_copy(update=asked), (note,)
 
 
 def choose_device(name: str) -> torch.device:

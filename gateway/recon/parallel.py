@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -14,7 +16,7 @@ from gateway.recon.calibration import Calibration, find_calibration
 from gateway.recon.compression import Compression, by_svd, geometric
 from gateway.recon.coverage import finished_target
 from gateway.recon.hybrid import to_hybrid
-from gateway.recon.kspace import Sorter, sort_cartesian
+from gateway.recon.kspace import KSpace, Sorter, sort_cartesian
 from gateway.recon.lattice import EVERY_LINE, Lattice, find_lattice
 from gateway.recon.pictures import Album
 from gateway.recon.replicas import white_noise
@@ -49,6 +51,18 @@ class Undersampled:
     def slice_of(self, number: int) -> int:
         """Give the slice of a frame."""
         return int(self.sorter.lines.indices[number, -1])
+
+    def filled_lines(self, number: int) -> npt.NDArray[np.bool_]:
+        """Say which lines of a frame of a 2D scan there are, calibration that belongs to it included. Shape `(y,)`."""
+        filled = self.sorter.lines.measured(number, number + 1)[0, 0]
+        extra = self.embedded_in(number)
+        return np.asarray(filled if extra is None else filled | extra.filled[0, 0].numpy())
+
+    def embedded_in(self, number: int) -> KSpace | None:
+        """Give the calibration lines that belong to the image of a frame."""
+        if self.sorter.lines.n_frames != len(self.calibration.blocks):
+            return None
+        return self.calibration.embedded.get(self.slice_of(number))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -142,8 +156,8 @@ def _frame(scan: Undersampled, number: int, device: torch.device) -> tuple[Tenso
     """Sort one frame, its calibration lines included where they belong to it."""
     kspace = scan.sorter.frames(number, number + 1).to(device)
     samples, filled = kspace.samples[0], kspace.filled[0]
-    extra = scan.calibration.embedded.get(scan.slice_of(number))
-    if extra is not None and scan.sorter.lines.n_frames == len(scan.calibration.blocks):
+    extra = scan.embedded_in(number)
+    if extra is not None:
         also = extra.filled[0].to(device) & ~filled
         samples = torch.where(also[..., None], extra.samples[0].to(device), samples)
         filled = filled | also

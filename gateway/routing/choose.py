@@ -10,7 +10,7 @@ from gateway import __version__
 from gateway.model.destinations import Destination
 from gateway.model.errors import NoRoute, WrongCall
 from gateway.model.header import ScanHeader
-from gateway.model.recipes import Recipe
+from gateway.model.recipes import RouteRecipe
 from gateway.model.route import Routes, Rule
 from gateway.model.sources import Asked
 from gateway.routing.facts import Facts
@@ -32,7 +32,7 @@ class Choice:
 
     rule: Rule
     recipe_name: str
-    recipe: Recipe
+    recipe: RouteRecipe
     destinations: Mapping[str, Destination]
     """By name, in the order of the rule."""
     sources: Mapping[str, Asked]
@@ -91,7 +91,7 @@ def choose(routes: Routes, facts: Facts) -> Choice:
     )
 
 
-def named_recipe(routes: Routes, name: str) -> Recipe:
+def named_recipe(routes: Routes, name: str) -> RouteRecipe:
     """Take a recipe that a person named.
 
     Raises

@@ -15,7 +15,19 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from gateway.model.errors import SettingsFault
 from gateway.routing.text import Key, faults_of, key_places, toml_tree, unknown_key
 from gateway.settings.files import read_text
-from gateway.settings.sections import Data, Database, Dicom, Listener, Log, Queue, Recordings, RoutesFile, Web, Workers
+from gateway.settings.sections import (
+    Data,
+    Database,
+    Dicom,
+    Listener,
+    Log,
+    Models,
+    Queue,
+    Recordings,
+    RoutesFile,
+    Web,
+    Workers,
+)
 
 PREFIX = "GATEWAY__"
 """``GATEWAY__LISTENER__PORT`` in the environment stands above ``port`` in ``[listener]``."""
@@ -36,6 +48,7 @@ class Settings(BaseSettings):
     queue: Queue = Queue()
     web: Web = Web()
     dicom: Dicom = Dicom()
+    models: Models = Models()
     routes: RoutesFile = RoutesFile()
     log: Log = Log()
 
@@ -43,6 +56,11 @@ class Settings(BaseSettings):
     def database_url(self) -> SecretStr:
         """The database's URL, the default filled in."""
         return self.database.url or SecretStr(f"sqlite:///{self.data.folder / 'gateway.db'}")
+
+    @property
+    def models_folder(self) -> Path:
+        """The site's own models, the default filled in."""
+        return self.models.folder or self.data.folder / "models"
 
     @model_validator(mode="after")
     def _ports_differ(self) -> Self:
@@ -132,5 +150,7 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
         update={"certificate_file": folder / certificate.expanduser() if certificate else None}
     )
     dicom = settings.dicom.resolved(folder)
+    models = settings.models.folder
+    zoo = settings.models.model_copy(update={"folder": folder / models.expanduser() if models else None})
     resolved = {"data": data, "recordings": recordings, "routes": routes, "workers": workers, "web": web}
-    return settings.model_copy(update={**resolved, "dicom": dicom})
+    return settings.model_copy(update={**resolved, "dicom": dicom, "models": zoo})

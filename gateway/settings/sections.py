@@ -263,6 +263,14 @@ class Dicom(Section):
         return self.model_copy(update={"tls": self.tls.resolved(folder)}) if self.tls else self
 
 
+class Models(Section):
+    """Learned models beside those that ship with the gateway."""
+
+    folder: Path | None = None
+    """One folder for each, with its card and its weights; relative to this file's folder. Without it, ``models`` in the
+    data folder."""
+
+
 class RoutesFile(Section):
     """Where the routes are."""
 

@@ -9,6 +9,22 @@ from pathlib import Path
 from gateway.model.errors import BadModel
 from gateway.zoo.folder import CARD, ModelFolder, check_weights, read_folder
 
+SHIPPED = Path(__file__).parent / "shipped"
+"""Models that come with the gateway."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What there is to say of a model."""
+
+    name: str
+    version: str = ""
+    network: str = ""
+    purpose: str = ""
+    licence: str = ""
+    fault: str = ""
+    """Why it cannot be used."""
+
 
 @dataclass(frozen=True, slots=True)
 class Zoo:
@@ -35,6 +51,19 @@ class Zoo:
         if model.card.name != name:
             raise BadModel(f"{path / CARD} is the card of {model.card.name!r}; its folder must have that name")
         return model
+
+    def examine(self) -> list[Finding]:
+        """Hold every model to its card."""
+        return [self._examined(name) for name in self.names()]
+
+    def _examined(self, name: str) -> Finding:
+        try:
+            card = self.checked(name).card
+        except BadModel as fault:
+            return Finding(name=name, fault=str(fault))
+        return Finding(
+            name=name, version=card.version, network=card.network.method, purpose=card.purpose, licence=card.licence
+        )
 
     def checked(self, name: str) -> ModelFolder:
         """Read a model's card, and hold its weights to it.

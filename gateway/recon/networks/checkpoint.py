@@ -73,7 +73,7 @@ def _tensors(checkpoint: Path) -> Mapping[str, Tensor]:
     except OSError as error:
         raise BadModel(f"cannot be read: {error.strerror}") from error
     except pickle.UnpicklingError:
-        raise BadModel("holds more than tensors, and is not read") from None
+        raise BadModel("is no checkpoint, or holds more than tensors; it is not read") from None
     except (RuntimeError, EOFError, ValueError, KeyError):
         raise BadModel("is no checkpoint that torch reads") from None
     for key in ("state_dict", "model"):

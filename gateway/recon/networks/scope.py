@@ -8,33 +8,43 @@ import numpy as np
 import numpy.typing as npt
 
 from gateway.model.card import Measurement, ModelCard, Purpose, Sampling, misfits
+from gateway.model.errors import BadScan
 from gateway.model.header import ScanHeader
 from gateway.recon.lines import Lines
+from gateway.recon.networks.ready import ReadyModel
+from gateway.recon.parallel import Undersampled, understand
+from gateway.recon.scan import Scan
 from gateway.recon.space import imaging_encoding, is_3d
 
 Bools = npt.NDArray[np.bool_]
 
 
-def why_not(card: ModelCard, header: ScanHeader, *, also_tests: bool) -> Iterator[str]:
-    """Say what in the header alone keeps a model from being used."""
+def misused(scan: Scan, ready: ReadyModel) -> list[str]:
+    """Say, point by point, why a model must not be used on a scan; nothing where it may."""
+    by_header = list(_by_header(ready.card, scan.header, allow_tests=ready.recipe.allow_tests))
+    if by_header:
+        return by_header
+    try:
+        found = understand(scan, ready.recipe, regular=False)
+    except BadScan as fault:
+        return [str(fault)]
+    return list(dict.fromkeys(_by_lines(ready.card, scan.header, found)))
+
+
+def _by_header(card: ModelCard, header: ScanHeader, *, allow_tests: bool) -> Iterator[str]:
     encoding = imaging_encoding(header)
     if encoding.trajectory.lower() not in ("cartesian", ""):
         yield f"the trajectory is {encoding.trajectory}, the model is for Cartesian scans"
     if is_3d(encoding):
         yield "partitions were encoded, the model is for slices"
-    if card.purpose is Purpose.TESTS and not also_tests:
+    if card.purpose is Purpose.TESTS and not allow_tests:
         yield "its card says that it is for training and tests"
 
 
-def outside(card: ModelCard, header: ScanHeader, lines: Lines, filled: Bools) -> list[str]:
-    """Say, point by point, why a scan is not what a model was made for.
-
-    Parameters
-    ----------
-    filled
-        Which lines of a frame were measured, those of the calibration included. Shape `(y,)`.
-    """
-    return list(misfits(card.made_for, describe(header, lines, filled)))
+def _by_lines(card: ModelCard, header: ScanHeader, found: Undersampled) -> Iterator[str]:
+    for number in range(found.sorter.lines.n_frames):
+        filled = found.filled_lines(number)
+        yield from misfits(card.made_for, describe(header, found.sorter.lines, filled))
 
 
 def describe(header: ScanHeader, lines: Lines, filled: Bools) -> Measurement:

@@ -1,0 +1,82 @@
+"""Trained networks: undersampled Cartesian k-space of slices becomes what a network makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+import torch
+from torch import Tensor, nn
+
+from gateway.model.card import UnetNetwork, VarnetNetwork
+from gateway.model.image import ImageSeries
+from gateway.recon.coils import root_sum_of_squares
+from gateway.recon.fourier import fourier
+from gateway.recon.hybrid import to_matrix
+from gateway.recon.kspace import Progress
+from gateway.recon.networks.ready import ReadyModel
+from gateway.recon.networks.scope import calibration_lines
+from gateway.recon.networks.weights import load_network
+from gateway.recon.parallel import Group, series_of, understand
+from gateway.recon.scan import Scan
+from gateway.recon.slice_by_slice import Method, slice_by_slice
+from gateway.recon.space import Target
+
+FARTHEST = 6.0
+"""Input of the U-Net is cut at so many standard deviations, as in its training."""
+
+Forward = Callable[[nn.Module, Group, Target], Tensor]
+"""From frames to magnitudes of the matrix that is wanted. Shape `(frame z y x)`."""
+
+
+def reconstruct_learned(
+    scan: Scan, ready: ReadyModel, *, device: torch.device, progress: Progress
+) -> tuple[ImageSeries, ...]:
+    """Let a network reconstruct every frame.
+
+    Raises
+    ------
+    BadScan
+        The scan is not Cartesian, or there is too little calibration.
+    BadModel
+        The weights are not what the card says.
+    """
+    progress(0.0, "sorting readouts into k-space")
+    found = understand(scan, ready.recipe, regular=False)
+    network = load_network(ready.card, ready.weights, device)
+    forward = FORWARD[type(ready.card.network)]
+    method = Method(learn=lambda _: None, unfold=lambda group, _: forward(network, group, found.target))
+    album = slice_by_slice(found, method, ready.recipe, device=device, progress=progress)
+    how = f"Made by the network {ready.card.label} ({ready.card.network.method})."
+    made = series_of(album, found, (how,))
+    return tuple(replace(series, model=ready.taking_part) for series in made)
+
+
+def unet(network: nn.Module, group: Group, target: Target) -> Tensor:
+    """Let a U-Net clean the root sum of squares of what was measured, slice by slice in its own unit."""
+    aliased = _magnitude(group.data, target)
+    deviation, mean = torch.std_mean(aliased, dim=(2, 3), keepdim=True)
+    tiny = torch.finfo(deviation.dtype).tiny
+    normal = ((aliased - mean) / deviation.clamp_min(tiny)).clamp(-FARTHEST, FARTHEST)
+    made: Tensor = network(normal) * deviation + mean
+    return made.clamp_min(0)
+
+
+def varnet(network: nn.Module, group: Group, target: Target) -> Tensor:
+    """Let an E2E-VarNet complete k-space; its lines lie along the last axis."""
+    kspace = fourier(group.data[:, :, 0], (-1,)).transpose(-2, -1)
+    measured = group.filled[:, None]
+    n_calibration = calibration_lines(group.filled[0, 0].cpu().numpy())
+    coils: Tensor = network(kspace, measured, n_calibration)
+    hybrid = fourier(coils.transpose(-2, -1), (-2,))
+    return _magnitude(hybrid.unsqueeze(2), target)
+
+
+def _magnitude(hybrid: Tensor, target: Target) -> Tensor:
+    """Transform lines, and combine coils by the root of the sum of squares. From `(frame coil z y x)`."""
+    return root_sum_of_squares(to_matrix(hybrid, target).unbind(dim=1))
+
+
+FORWARD: Mapping[type, Forward] = MappingProxyType({UnetNetwork: unet, VarnetNetwork: varnet})
+"""By the network of a card."""
