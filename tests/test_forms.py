@@ -22,6 +22,7 @@ from gateway.offline import work_from_file
 from gateway.recon.phantom import PhantomScan, head_phantom
 from gateway.reconstruction import Teller, Work, make_series
 from gateway.routing.choose import Choice
+from gateway.zoo.zoo import Zoo
 
 SCAN = PhantomScan(n_slices=3, n_coils=2, matrix=Zyx(z=1, y=48, x=48), seed=1)
 SILENT = Teller(progress=lambda _fraction, _doing: None, note=lambda _what, _text: None)
@@ -33,6 +34,7 @@ def work(destinations: Mapping[str, Destination], *, unknown_direction: str = "h
         {"name": "all", "recipe": "fft", "destinations": list(destinations), "unknown_direction": unknown_direction}
     )
     return Work(
+        zoo=Zoo(()),
         acquisition=acquisition,
         header=header,
         choice=Choice(rule=rule, recipe_name="fft", recipe=FftRecipe(), destinations=destinations, sources={}, why=()),
@@ -100,7 +102,7 @@ def test_a_real_simulation_that_has_no_directions_goes_where_its_rule_says(
     rule = {"name": "all", "recipe": "nufft", "destinations": ["pacs"], "unknown_direction": decision}
     routes = Routes(recipes={"nufft": NufftRecipe()}, destinations=destinations, rules=(Rule.model_validate(rule),))
     spiral = shared_data / "mrd" / "foreign" / "signals_spiralout_clean_slc30.h5"
-    asked = work_from_file(spiral, routes=routes, recipe="")
+    asked = work_from_file(spiral, zoo=Zoo(()), routes=routes, recipe="")
     if decision == "hold":
         with pytest.raises(BadScan, match="no orientation"):
             made(asked, tmp_path)
