@@ -13,7 +13,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from gateway.api.app import PATH, create_api
+from gateway.api.figures import measuring
 from gateway.api.gate import Gate
+from gateway.api.problems import tell_refusals
 from gateway.model.errors import GatewayError, StorageFault
 from gateway.pictures import OutboxPictures
 from gateway.settings import Web
@@ -92,7 +94,10 @@ def page_of(stations: Stations) -> FastAPI:
         secure=settings.certificate_file is not None or not settings.loopback,
     )
     page = create_app(stations.queries, site=site, pictures=pictures, control=stations.control, manners=manners)
-    page.mount(PATH, create_api(stations.control, site=site, pictures=pictures, gate=Gate(stations.tokens)))
+    gate = page.state.gate = Gate(stations.tokens)
+    page.include_router(measuring(stations.census, site))
+    tell_refusals(page)
+    page.mount(PATH, create_api(stations.control, site=site, pictures=pictures, gate=gate))
     return page
 
 

@@ -12,10 +12,12 @@ from gateway.dicom.service import Gate, ServiceLimits
 from gateway.dicom.tls import server_context
 from gateway.inquiry import Inquiry
 from gateway.jobs.audit import AuditTrail
+from gateway.jobs.census import Census
 from gateway.jobs.clock import clock_of, utc_now
 from gateway.jobs.database import open_database, upgrade
 from gateway.jobs.deliveries import DeliveryQueue
 from gateway.jobs.lease import Terms
+from gateway.jobs.notices import Notices
 from gateway.jobs.overview import Overview
 from gateway.jobs.people import People, Terms as SessionTerms
 from gateway.jobs.presence import Presences
@@ -52,6 +54,8 @@ class Stations:
     deliveries: DeliveryQueue
     queries: Queries
     overview: Overview
+    census: Census
+    notices: Notices
     presences: Presences
     audit: AuditTrail
     people: People
@@ -119,6 +123,8 @@ def open_stations(config: Path | None) -> Stations:
         deliveries=DeliveryQueue(engine, clock, terms),
         queries=Queries(engine),
         overview=Overview(engine, clock),
+        census=Census(engine, clock),
+        notices=Notices(engine, utc_now),
         presences=Presences(engine, clock),
         audit=AuditTrail(engine, utc_now),
         people=People(engine, utc_now, SessionTerms()),

@@ -56,6 +56,7 @@ PROGRAMS: Mapping[str, Program] = MappingProxyType(
             Program(Path("/usr/bin/movescu"), "dcmtk"),
             Program(Path("/usr/bin/opj_decompress"), "libopenjp2-tools"),
             Program(Path("/usr/bin/openssl"), "openssl"),
+            Program(Path("/usr/bin/promtool"), "prometheus"),
             Program(Path("/usr/bin/storescp"), "dcmtk"),
             Program(Path("/usr/bin/storescu"), "dcmtk"),
             Program(Path("/usr/bin/wlmscpfs"), "dcmtk"),

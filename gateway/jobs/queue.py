@@ -15,7 +15,9 @@ from gateway.jobs.clock import Clock
 from gateway.jobs.database import writing
 from gateway.jobs.events import Event, add_event
 from gateway.jobs.lease import FREE, Lease, Terms, abandoned_rows, claim_row, write_fenced
+from gateway.jobs.notices import Subject, note
 from gateway.jobs.route_versions import version_in_force
+from gateway.jobs.tallies import count, count_duration
 from gateway.model.errors import NothingThere
 from gateway.model.work import State, Transitions, WorkEvent, next_state
 
@@ -111,6 +113,7 @@ class WorkQueue(Generic[State]):
         write_fenced(connection, self.table, lease, **{"state": state, **FREE, **finished, **values})
         row = self._row(connection, lease.row)
         self._event(connection, row, event, who=lease.owner, text=str(values.get("reason", "")))
+        self._tell(connection, row, event)
 
     def _move(self, connection: Connection, row: Row[Any], event: WorkEvent, *, who: str, **values: object) -> None:
         """Move a row that nobody works on."""
@@ -119,6 +122,7 @@ class WorkQueue(Generic[State]):
         change = update(self.table).where(self.table.c.id == row.id)
         connection.execute(change.values(**{"state": state, **FREE, **finished, **values}))
         self._event(connection, row, event, who=who, text=str(values.get("reason", "")))
+        self._tell(connection, row, event)
 
     def act(self, row_id: int, event: WorkEvent, *, who: str, reason: str = "") -> State:
         """Do what a person asks.
@@ -180,6 +184,18 @@ class WorkQueue(Generic[State]):
         change = update(self.table).where(self.table.c.id == row.id)
         connection.execute(change.values(state=state, reason=reason, run_at=self.clock(), **FREE, **values))
         self._event(connection, row, event, who="supervisor", text=reason)
+        self._tell(connection, row, event)
+
+    def _tell(self, connection: Connection, row: Row[Any], event: WorkEvent) -> None:
+        """Count how long a piece of work took, and write a notice of what nobody asked for."""
+        now, columns = self.clock(), self.table.c
+        destination = row.destination if "destination" in columns else ""
+        if event is WorkEvent.SUCCEED:
+            label = destination or row.recipe or ""
+            took_s = max(0.0, (now - row.created_at).total_seconds())
+            count_duration(connection, f"{self.table.name}_seconds", label, seconds=took_s)
+        subject = Subject(queue=self.table.name, row=row.id, job=self._job_of(row), destination=destination)
+        note(connection, event, subject, at=now)
 
     def _row(self, connection: Connection, row_id: int, *, lock: bool = False) -> Row[Any]:
         query = select(self.table).where(self.table.c.id == row_id)
@@ -190,11 +206,16 @@ class WorkQueue(Generic[State]):
 
     def _event(self, connection: Connection, row: Row[Any], what: str, *, who: str, text: str) -> None:
         """Write to the timeline of the job that the row is or belongs to."""
-        job_id = row.id if "job_id" not in self.table.c else row.job_id
+        if isinstance(what, WorkEvent) and what is not WorkEvent.CLAIM:
+            count(connection, self.table.name, what)
+        job_id = self._job_of(row)
         line = Event(
             at=self.clock(), scan_id=row.scan_id, job_id=job_id, who=who, what=self.prefix(row) + what, text=text
         )
         add_event(connection, line)
+
+    def _job_of(self, row: Row[Any]) -> int:
+        return int(row.id if "job_id" not in self.table.c else row.job_id)
 
     def prefix(self, row: Row[Any]) -> str:  # noqa: ARG002 - for the queues that say more
         """Begin each line that this queue writes to a timeline."""

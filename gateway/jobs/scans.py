@@ -15,6 +15,7 @@ from gateway.jobs.database import reading, writing
 from gateway.jobs.events import Event, add_event
 from gateway.jobs.route_versions import version_in_force
 from gateway.jobs.tables import jobs, scans
+from gateway.jobs.tallies import count
 from gateway.model.errors import WrongCall
 from gateway.model.ids import JobId, RecordingId
 from gateway.model.job import JobState
@@ -98,6 +99,7 @@ class ScanStore:
             )
             counted = f"{verdict.n_bytes} bytes, {verdict.n_acquisitions} readouts"
             self._event(connection, seal.recording, state.value.lower(), f"{counted} {reason}".rstrip())
+            count(connection, "scans", state, amount=verdict.n_bytes)
             some = state is ScanState.INCOMPLETE and verdict.n_acquisitions > 0
             if state is not ScanState.COMPLETE and not some:
                 return state, earlier, None

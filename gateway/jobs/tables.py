@@ -258,6 +258,48 @@ invitations = Table(
     Column("expires_at", Utc, nullable=False),
 )
 
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("metric", String(64), primary_key=True),
+    Column("label", String(255), primary_key=True),
+    Column("bucket", Integer, primary_key=True, autoincrement=False),
+    Column("count", BigInteger, nullable=False),
+    Column("total", Float, nullable=False),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", Utc, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("queue", String(16), nullable=False),
+    Column("row_id", Id, nullable=False),
+    Column("job_id", Id, nullable=False),
+    Column("destination", String(255), nullable=False),
+    Index(None, "queue", "row_id", "id"),
+    Index(None, "at"),
+)
+
+notice_sends = Table(
+    "notice_sends",
+    metadata,
+    Column("channel", String(16), primary_key=True),
+    Column("notice_id", Id, ForeignKey("notices.id"), primary_key=True, autoincrement=False),
+)
+
+channels = Table(
+    "channels",
+    metadata,
+    Column("channel", String(16), primary_key=True),
+    Column("since", Utc, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("run_at", Utc, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("sent_at", Utc),
+)
+
 tokens = Table(
     "tokens",
     metadata,

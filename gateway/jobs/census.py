@@ -1,0 +1,87 @@
+"""What is there now, counted for those who watch over the service; what has ended is not looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Engine, Table, func, select
+
+from gateway.jobs.clock import Clock
+from gateway.jobs.database import reading
+from gateway.jobs.presence import Presences
+from gateway.jobs.tables import absences, deliveries, jobs, scans
+from gateway.jobs.tallies import Tally, all_tallies
+from gateway.model.delivery import DeliveryState
+from gateway.model.job import JobState
+from gateway.model.scan import ScanState
+
+JOBS_OPEN = tuple(state for state in JobState if state not in (JobState.DONE, JobState.CANCELLED))
+DELIVERIES_OPEN = tuple(
+    state for state in DeliveryState if state not in (DeliveryState.STORED, DeliveryState.COMMITTED)
+)
+"""States in which something is still to be done; their rows are few, and an index finds them."""
+
+ROLES = ("listener", "worker", "deliverer")
+"""Told even where nobody is at work: that is what an alarm is for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Everything that is counted, at one moment."""
+
+    jobs: dict[str, int]
+    """By state."""
+    deliveries: dict[tuple[str, str], int]
+    """By destination and state."""
+    sessions: int
+    """Scans that arrive."""
+    job_waits_s: float
+    """How long the oldest job waits that may run."""
+    delivery_waits_s: float
+    away: frozenset[str]
+    """Destinations that are left alone because nobody answers."""
+    processes: dict[str, int]
+    """At work, by role."""
+    tallies: list[Tally]
+
+
+class Census:
+    """Counts."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._presences = Presences(engine, clock)
+
+    def take(self) -> Counts:
+        """Count."""
+        by_state = select(jobs.c.state, func.count()).where(jobs.c.state.in_(JOBS_OPEN)).group_by(jobs.c.state)
+        ways = (deliveries.c.destination, deliveries.c.state)
+        by_way = select(*ways, func.count()).where(deliveries.c.state.in_(DELIVERIES_OPEN)).group_by(*ways)
+        arriving = select(func.count()).where(scans.c.state == ScanState.RECEIVING)
+        with reading(self._engine) as connection:
+            states = {row.state: int(row[1]) for row in connection.execute(by_state)}
+            found = {(name, state): number for name, state, number in connection.execute(by_way)}
+            sessions = int(connection.execute(arriving).scalar_one())
+            away = frozenset(connection.execute(select(absences.c.destination)).scalars())
+        processes = dict.fromkeys(ROLES, 0)
+        for one in self._presences.all():
+            processes[one.role] = processes.get(one.role, 0) + (not one.silent)
+        return Counts(
+            jobs={state: states.get(state, 0) for state in JOBS_OPEN},
+            deliveries=found,
+            sessions=sessions,
+            job_waits_s=self._waits_s(jobs, [JobState.QUEUED]),
+            delivery_waits_s=self._waits_s(deliveries, [DeliveryState.PENDING, DeliveryState.WAITING]),
+            away=away,
+            processes=processes,
+            tallies=all_tallies(self._engine),
+        )
+
+    def _waits_s(self, table: Table, states: list[str]) -> float:
+        """Say how long the oldest row waits."""
+        with reading(self._engine) as connection:
+            query = select(func.min(table.c.created_at)).where(table.c.state.in_(states))
+            oldest: datetime | None = connection.execute(query).scalar_one()
+        return 0.0 if oldest is None else max(0.0, (self._clock() - oldest).total_seconds())
