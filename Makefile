@@ -13,6 +13,7 @@ demo: $(READY) ## a scanner, the gateway and a PACS on this machine
 test: $(READY) ## all tests; real DICOM peers are installed where that is allowed
 	scripts/peers
 	PYTHON=$(PYTHON) scripts/validators
+	scripts/viewers
 	.venv/bin/python -m pytest $(ARGS)
 
 check: $(READY) ## format, lint, types, architecture, generated pages

@@ -140,7 +140,7 @@ def running_orthanc(
 
 
 def _orthanc_settings(pacs: Orthanc, folder: Path) -> dict[str, object]:
-    web = PROGRAMS["libOrthancDicomWeb.so"].path
+    plugins = (PROGRAMS[name].path for name in ("libOrthancDicomWeb.so", "libOrthancWebViewer.so"))
     return {
         "Name": pacs.ae_title,
         "StorageDirectory": str(folder / "db"),
@@ -154,7 +154,7 @@ def _orthanc_settings(pacs: Orthanc, folder: Path) -> dict[str, object]:
         "DicomAlwaysAllowFind": True,
         "DefaultEncoding": "Utf8",
         "OverwriteInstances": False,
-        "Plugins": [str(web)] if web.exists() else [],
+        "Plugins": [str(plugin) for plugin in plugins if plugin.exists()],
         "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
     }
 

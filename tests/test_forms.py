@@ -28,8 +28,8 @@ SCAN = PhantomScan(n_slices=3, n_coils=2, matrix=Zyx(z=1, y=48, x=48), seed=1)
 SILENT = Teller(progress=lambda _fraction, _doing: None, note=lambda _what, _text: None)
 
 
-def work(destinations: Mapping[str, Destination], *, unknown_direction: str = "hold") -> Work:
-    acquisition, header = head_phantom(SCAN)
+def work(destinations: Mapping[str, Destination], *, unknown_direction: str = "hold", scan: PhantomScan = SCAN) -> Work:
+    acquisition, header = head_phantom(scan)
     rule = Rule.model_validate(
         {"name": "all", "recipe": "fft", "destinations": list(destinations), "unknown_direction": unknown_direction}
     )
