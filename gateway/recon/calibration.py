@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -125,9 +125,13 @@ def _complete(
 def gapless(kspace: KSpace) -> Tensor:
     """Cut the largest block without gaps around the centre out of one frame. Shape `(coil z y x)`."""
     filled = kspace.filled[0].numpy()
-    n_z, n_y = filled.shape
-    z_first, z_last = _span(filled[:, n_y // 2], n_z // 2)
-    y_first, y_last = _span(np.asarray(filled[z_first : z_last + 1].all(axis=0)), n_y // 2)
+    centre_z, centre_y = (n // 2 for n in filled.shape)
+    tallest = _span(filled[:, centre_y], centre_z)
+    blocks = []
+    for first, last in _within(tallest, centre_z):
+        inside = np.asarray(filled[first : last + 1].all(axis=0))
+        blocks.append(((first, last), _span(inside, centre_y)))
+    (z_first, z_last), (y_first, y_last) = max(blocks, key=_area)
     return kspace.samples[0, :, z_first : z_last + 1, y_first : y_last + 1]
 
 
@@ -142,6 +146,20 @@ def middle(samples: Tensor) -> Tensor:
     for axis in (-3, -2):
         samples = resize(samples, axis, min(samples.shape[axis], MIDDLE_LINES))
     return samples
+
+
+def _within(span: tuple[int, int], centre: int) -> Iterator[tuple[int, int]]:
+    """List the spans about a centre within another, from that on: in an ellipse the tallest is the narrowest."""
+    first, last = span
+    yield span
+    while last > centre:
+        first, last = min(first + 1, centre), last - 1
+        yield first, last
+
+
+def _area(block: tuple[tuple[int, int], tuple[int, int]]) -> int:
+    (z_first, z_last), (y_first, y_last) = block
+    return (z_last - z_first + 1) * (y_last - y_first + 1)
 
 
 def _span(filled: npt.NDArray[np.bool_], centre: int) -> tuple[int, int]:

@@ -12,9 +12,12 @@ import numpy.typing as npt
 from gateway.model.errors import BadScan, IncompleteScan
 from gateway.recon.counters import Counter
 from gateway.recon.lines import Ints, Lines, listed
+from gateway.recon.shutter import left_out
 
 Bools = npt.NDArray[np.bool_]
 MAX_STEP = 16
+LEAST = 0.5
+"""Partial Fourier measures more than this part of k-space; a header that says nothing of less does not mean it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,11 @@ def find_lattice(lines: Lines) -> Lattice:
     IncompleteScan
         Points of it were not measured: naming the first frame that lacks lines, and the lines.
     """
+    for counter, limit in (
+        (lines.phase_encodes, "kspace_encoding_step_1"),
+        (lines.partitions, "kspace_encoding_step_2"),
+    ):
+        _refuse_stump(counter, announced=limit in lines.encoding.limits)
     filled = lines.measured()
     accelerated = lines.encoding.acceleration
     step_z = _step(np.asarray(filled.any(axis=(0, 2))), round(accelerated.z))
@@ -75,6 +83,8 @@ def find_lattice(lines: Lines) -> Lattice:
 def need_every_line(lines: Lines, recipe: str) -> None:
     """Refuse a scan in which a line is missing between the first and the last that were to be measured.
 
+    Corners that were left out on purpose are not missing.
+
     Raises
     ------
     IncompleteScan
@@ -83,15 +93,27 @@ def need_every_line(lines: Lines, recipe: str) -> None:
         None is missing of those that a regular pattern leaves: the scan is accelerated.
     """
     z, y = lines.partitions, lines.phase_encodes
-    if lines.measured()[:, z.first : z.last + 1, y.first : y.last + 1].all():
+    if (
+        min(z.n_wanted / z.n, y.n_wanted / y.n) > LEAST
+        and lines.measured()[:, z.first : z.last + 1, y.first : y.last + 1].all()
+    ):
         return
     try:
         lattice = find_lattice(lines)
     except IncompleteScan as fault:
         raise IncompleteScan(f"{fault}; recipe {recipe} needs all") from None
+    if lattice.acceleration == 1:
+        return
     raise BadScan(
         f"the scan is accelerated by {lattice.acceleration}; recipe {recipe} needs all lines: use auto, grappa or sense"
     )
+
+
+def _refuse_stump(counter: Counter, *, announced: bool) -> None:
+    """Refuse a scan that ended early, where the header has no limits that would say so."""
+    if not announced and counter.n_wanted < LEAST * counter.n:
+        what = f"{counter.n_wanted} of {counter.n} {counter.name}s were measured"
+        raise IncompleteScan(f"{what}, and the header does not say that no more were wanted")
 
 
 def _step(measured: npt.NDArray[Any], told: int) -> int:
@@ -139,7 +161,7 @@ def _refuse_holes(lines: Lines, filled: Bools, lattice: Lattice) -> None:
     first_y, last_y = _ends(np.asarray(filled.any(axis=(0, 1))), y, lattice.step_y)
     first_z, last_z = _ends(np.asarray(filled.any(axis=(0, 2))), z, lattice.step_z)
     inside[first_z : last_z + 1, first_y : last_y + 1] = True
-    wanted = lattice.points(*filled.shape[1:]) & inside
+    wanted = lattice.points(*filled.shape[1:]) & inside & ~left_out(lines)
     lacks = wanted & ~filled
     lacking = np.flatnonzero(lacks.any(axis=(1, 2)))
     if not len(lacking):

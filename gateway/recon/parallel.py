@@ -23,6 +23,7 @@ from gateway.recon.replicas import white_noise
 from gateway.recon.sample_noise import noise_power_of, spread_of
 from gateway.recon.scan import Scan
 from gateway.recon.series import cartesian_series
+from gateway.recon.silence import check_coils
 from gateway.recon.space import Target, target_of
 
 
@@ -112,6 +113,7 @@ def understand(scan: Scan, recipe: Cartesian, *, regular: bool = True) -> Unders
     sorter = sort_cartesian(scan.acquisition, scan.header, recipe=recipe.method)
     target = target_of(sorter.lines.encoding)
     lattice = find_lattice(sorter.lines) if regular else EVERY_LINE
+    check_coils(sorter)
     calibration = find_calibration(scan.acquisition, scan.header, sorter, target)
     blocks = list(calibration.blocks.values())
     scale = max((float(block.abs().max()) for block in blocks if block.numel()), default=0.0)

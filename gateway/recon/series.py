@@ -13,6 +13,7 @@ from gateway.recon.frames import frames_of
 from gateway.recon.kspace import Sorter
 from gateway.recon.lines import Lines
 from gateway.recon.pictures import Album
+from gateway.recon.shutter import left_out
 from gateway.recon.space import Target, is_3d
 from gateway.recon.trajectory import Gatherer
 
@@ -72,6 +73,8 @@ def _measurement_notes(lines: Lines, alignment: Alignment, target: Target) -> It
             measured = f"{counter.n_wanted} of {counter.n} {counter.name}s were measured"
             yield f"{measured}; the rest is {target.finish.rest(axis)}."
     yield from target.finish.notes
+    if left_out(lines).any():
+        yield "The corners of k-space were left out (elliptical shutter)."
     n_x, covered = lines.encoding.encoded.matrix.x, int(alignment.n_covered.min())
     if covered < n_x - 1:  # a mirrored line on an even matrix always misses one
         yield f"Readouts cover {covered} of {n_x} points of k-space; the rest is {target.finish.rest(-1)}."

@@ -64,6 +64,20 @@ def _lines(keep: Callable[[Any], Any], limit: Limit | None = None) -> Break:
     return scan
 
 
+def _coil(change: Callable[[Any, Any], Any]) -> Break:
+    """Change the last of eight coils: its samples, and noise of power 1."""
+
+    def scan(run: Readouts, header: ScanHeader) -> Scan:
+        many = np.concatenate([run.samples] * 4, axis=1)
+        random = np.random.default_rng(1).standard_normal((*many.shape, 2))
+        noise = (random.view(np.complex128)[..., 0] * 1e-3).astype(np.complex64)
+        many[:, :7] += noise[:, :7]
+        many[:, 7] = change(many[:, 7], noise[:, 7])
+        return (resampled(run, many),), header
+
+    return scan
+
+
 REFUSED: dict[str, tuple[Break, str]] = {
     "partitions in two dimensions": (_once_more("kspace_encode_step_2"), "partition 1 lies outside the matrix"),
     "no centre": (_lines(lambda y: y < 25), "without 32, the centre of k-space"),
@@ -84,6 +98,12 @@ REFUSED: dict[str, tuple[Break, str]] = {
     "empty slice": (_samples(1, 0), "slice 1 has only samples that are zero"),
     "NaN": (_samples(1, complex(np.nan)), "slice 1 has samples that are not finite"),
     "infinite": (_samples(0, complex(np.inf)), "slice 0 has samples that are not finite"),
+    "a silent coil": (_coil(lambda signal, _: 0 * signal), "coils 7 are silent: all their samples are zero"),
+    "a broken coil": (
+        _coil(lambda signal, noise: signal + 3e4 * noise),
+        r"coil 7 is broken: .* times the others' power",
+    ),
+    "a coil of noise alone": (_coil(lambda _, noise: 1e3 * noise), "coil 7 is broken"),
     "nothing left": (_heads("discard_pre", 128), "no sample is left"),
     "no readouts": (lambda _, header: ((), header), "none of 0 readouts"),
     "only noise": (
@@ -113,6 +133,10 @@ INCOMPLETE: dict[str, tuple[Break, str]] = {
         _lines(lambda y: (y > 10) & (y < 40), Limit(minimum=0, maximum=63, center=32)),
         r"35 of 64 lines \(0, 1, 2, ...\)",
     ),
+    "most lines, and no limits": (
+        _lines(lambda y: (y >= 25) & (y < 39)),
+        "14 of 64 lines were measured, and the header",
+    ),
     "a slice": (lambda run, header: ((run.select(run.heads["idx"]["slice"] == 0),), header), "slices lack: 1, 1 of 2"),
     "a slice of a repetition": (
         _once_more("repetition", lambda run: run.heads["idx"]["slice"] == 0),
@@ -133,6 +157,11 @@ def test_what_is_missing_is_named(name: str) -> None:
     broken, why = INCOMPLETE[name]
     with pytest.raises(IncompleteScan, match=why):
         fft(*broken(*small_head()))
+
+
+def test_a_coil_that_is_only_louder_or_noisier_is_not_broken() -> None:
+    for change in (lambda signal, noise: 100 * (signal + noise), lambda signal, noise: signal + 5 * noise):
+        assert np.isfinite(fft(*_coil(change)(*small_head())).pixels).all()
 
 
 def test_the_spelling_of_the_trajectory_does_not_matter() -> None:

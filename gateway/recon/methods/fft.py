@@ -21,6 +21,7 @@ from gateway.recon.replicas import DEFAULT, deviation_by_replicas, white_noise
 from gateway.recon.sample_noise import ideal_deviation, noise_power_of, spread_of
 from gateway.recon.scan import Scan
 from gateway.recon.series import cartesian_series
+from gateway.recon.silence import check_coils
 from gateway.recon.space import Target
 
 
@@ -38,6 +39,7 @@ def reconstruct_fft(
     sorter = sort_cartesian(scan.acquisition, scan.header, recipe=recipe.method)
     lines = sorter.lines
     need_every_line(lines, recipe.method)
+    check_coils(sorter)
     target = finished_target(recipe, sorter, sorter.middle_frame)
     album = Album(recipe, lines.n_frames, target, progress)
     power = noise_power_of(scan, sorter) if album.wants_noise else 0.0

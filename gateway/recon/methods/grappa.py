@@ -19,6 +19,7 @@ from gateway.recon.hybrid import to_matrix
 from gateway.recon.kspace import Progress
 from gateway.recon.parallel import Group, Undersampled, series_of, understand
 from gateway.recon.scan import Scan
+from gateway.recon.shutter import left_out
 from gateway.recon.slice_by_slice import Method, slice_by_slice
 
 
@@ -83,7 +84,7 @@ def wanted(scan: Undersampled, group: Group) -> Tensor:
     z, y = scan.sorter.lines.partitions, scan.sorter.lines.phase_encodes
     inside = torch.zeros_like(group.filled[0])
     inside[z.first : z.last + 1, y.first : y.last + 1] = True
-    return inside
+    return inside & ~torch.from_numpy(left_out(scan.sorter.lines)).to(inside.device)
 
 
 def used_in(scan: Undersampled, group: Group, kernel: grappa.Kernel) -> Usage:
