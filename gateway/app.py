@@ -29,6 +29,7 @@ from gateway.logs import line_of
 from gateway.model.errors import StorageFault
 from gateway.mrd.listener import Listener
 from gateway.recovery import recover
+from gateway.respond import Responder
 from gateway.schedule import duties_of, housekeeping, start_schedule
 from gateway.serving import showing
 from gateway.stations import Stations, make_folder, open_stations, our_gate, our_limits, pace_of, session_limits, zoo_of
@@ -51,7 +52,14 @@ def listening(stations: Stations) -> Iterator[Listener]:
     """Listen for scans as long as the block lasts; what a dead listener has left is put in order before."""
     limits = session_limits(stations.settings)
     arrivals = Arrivals(scans=stations.scans)
+    responder = Responder(
+        queries=stations.queries,
+        replies=stations.replies,
+        routes=stations.steering.routes,
+        patience_s=stations.settings.listener.images_timeout_s,
+    )
     with stations.spool.owned():
+        stations.replies.clear()  # whoever waited for them is gone
         recover(stations.spool, stations.scans, clock=utc_now, limits=limits.messages)
         listener = Listener(
             stations.settings.listener.host,
@@ -64,6 +72,7 @@ def listening(stations: Stations) -> Iterator[Listener]:
                 peer=peer,
                 started_at=utc_now(),
                 arrivals=arrivals,
+                responder=responder,
             ),
         )
         listener.start()
@@ -110,6 +119,7 @@ def run_worker(stations: Stations, stop: threading.Event, owner: str | None) -> 
         noise=NoiseStore(stations.jobs.engine, utc_now, lifetime_s=stations.settings.workers.noise_lifetime_s),
         noise_folder=stations.settings.workers.noise_folder,
         zoo=zoo_of(stations.settings),
+        replies=stations.replies,
         device=stations.settings.workers.device,
     )
     logger.info("worker ready")
@@ -194,7 +204,8 @@ def everything(config: Path | None, stop: threading.Event) -> Iterator[Stations]
         running.enter_context(listening(stations))
         if stations.settings.web.enabled:
             running.enter_context(showing(stations))
-        scheduler = start_schedule({**duties_of(stations.jobs, stations.deliveries), **_housekeeping(stations)})
+        duties = duties_of(stations.jobs, stations.deliveries, stations.replies)
+        scheduler = start_schedule({**duties, **_housekeeping(stations)})
         running.callback(scheduler.shutdown)
         worker = _child("work", config, stations, stations.jobs)
         worker = replace(worker, max_memory_bytes=stations.settings.workers.max_memory_bytes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Annotated, Optional
 
 import typer
@@ -15,7 +16,7 @@ from gateway.cli_pacs import Accession, Day, PatientId, PatientName, pacs
 from gateway.cli_research import evaluate, models
 from gateway.cli_steering import audit, routes, tokens, users
 from gateway.inquiry import Wanted
-from gateway.model.errors import GatewayError, WrongCall
+from gateway.model.errors import GatewayError, UnreadableFile, WrongCall
 from gateway.model.job import JobState
 from gateway.model.work import WorkEvent
 from gateway.options import Config, Json, Limit, err, out
@@ -106,18 +107,33 @@ def send(
     scan: Scan,
     to: Annotated[str, typer.Option("--to", metavar="HOST:PORT", help="Where to send it.")] = "127.0.0.1:9002",
     recipe: Annotated[str, typer.Option(help="Recipe to ask for; without it, the routes decide.")] = "",
+    images: Annotated[Optional[Path], typer.Option(help="New .h5 file for images that come back.")] = None,  # noqa: UP045
 ) -> None:
     """Send a scan from a file, as a scanner would."""
-    from gateway.mrd.client import send_session  # noqa: PLC0415 - commands load only what they use
+    from gateway.mrd.client import IMAGES_TIMEOUT_S, Expect, send_session  # noqa: PLC0415 - only what is used
     from gateway.mrd.files import n_bytes_of, stream_of  # noqa: PLC0415
+    from gateway.mrd.image_files import write_images  # noqa: PLC0415
 
+    if images and images.exists():
+        raise UnreadableFile(images, "is there already")
     host, port = _address(to)
     content, stream = stream_of(scan, recipe)
     with _progress(DownloadColumn()) as progress:
         task = progress.add_task(f"sending {scan.name}", total=n_bytes_of(content))
-        receipt = send_session(stream, host, port, on_sent=lambda n: progress.advance(task, n))
+        with TemporaryFile() as answer:
+            receipt = send_session(
+                stream,
+                host,
+                port,
+                on_sent=lambda n: progress.advance(task, n),
+                expect=Expect(timeout_s=IMAGES_TIMEOUT_S, keep=answer) if images else Expect(),
+            )
+            answer.seek(0)
+            n_images = write_images(answer, images) if images else 0
     for text in receipt.texts:
         out.print(show.clean(text), soft_wrap=True)
+    if images:
+        out.print(f"{n_images} images in {images}", soft_wrap=True)
 
 
 @app.command()

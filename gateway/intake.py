@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -12,7 +13,7 @@ from gateway.jobs.arrivals import Arrivals
 from gateway.jobs.clock import Clock
 from gateway.jobs.scans import ScanStore
 from gateway.model.errors import StorageFault
-from gateway.model.ids import RecordingId
+from gateway.model.ids import JobId, RecordingId
 from gateway.model.scan import ScanState, Seal, Verdict
 from gateway.spool.recording import RecordingWriter
 from gateway.spool.spool import Spool
@@ -29,12 +30,15 @@ class Reception:
     clock: Clock
     peer: str
     started_at: datetime
+    responder: Callable[[JobId, threading.Event], Iterator[bytes]] | None = None
+    """Knows what goes back to the sender once its scan is stored."""
     arrivals: Arrivals | None = None
     """Where it is counted while it is open."""
     recording: RecordingId = field(default_factory=lambda: RecordingId(uuid.uuid4().hex))
     n_acquisitions: int = 0
     _writer: RecordingWriter | None = None
     _beginning: threading.Thread | None = None
+    _job: JobId | None = None
 
     @property
     def n_bytes(self) -> int:
@@ -75,9 +79,15 @@ class Reception:
             sha256=self._writer.sha256(),
             verdict=replace(verdict, n_bytes=self._writer.n_bytes),
         )
-        state, earlier, job = self.scans.finish(seal, self.spool.key_of(self._writer.seal(seal)))
-        logger.info("session ended", extra={"scan": self.recording, "state": state, "job": job})
+        state, earlier, self._job = self.scans.finish(seal, self.spool.key_of(self._writer.seal(seal)))
+        logger.info("session ended", extra={"scan": self.recording, "state": state, "job": self._job})
+        self.abandon()
         return receipt(seal, state, earlier)
+
+    def respond(self, stopping: threading.Event) -> Iterator[bytes]:
+        """Give what else goes back to the sender."""
+        if self._job is not None and self.responder is not None:
+            yield from self.responder(self._job, stopping)
 
     def discard(self) -> None:
         """Forget a session that nobody will miss."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,16 +11,20 @@ from gateway.jobs.noise import NoiseStore
 from gateway.jobs.reconstructions import ClaimedJob, JobQueue
 from gateway.model.errors import BadScan, IncompleteScan
 from gateway.model.header import ScanHeader
+from gateway.model.image import ImageSeries
 from gateway.model.noise import NoiseCovariance
 from gateway.model.readout import Acquisition
 from gateway.model.route import Routes
+from gateway.mrd import messages
 from gateway.mrd.header import parse_header
+from gateway.mrd.images import Told, image_messages
 from gateway.mrd.stream import read_session
 from gateway.recon.noise import is_only_noise, measure_noise
 from gateway.reconstruction import Teller, Work, make_series
 from gateway.routing.choose import Choice, choose
 from gateway.routing.facts import facts_of
 from gateway.site_noise import site_noise
+from gateway.spool.replies import Replies
 from gateway.spool.spool import Spool
 from gateway.zoo.zoo import Zoo
 
@@ -36,6 +40,7 @@ class Processor:
     """Gets the number of their version."""
     noise: NoiseStore
     zoo: Zoo
+    replies: Replies
     device: str
     noise_folder: Path | None = None
     """Where the site keeps noise scans as files."""
@@ -67,6 +72,7 @@ class Processor:
         tell = Teller(
             progress=lambda fraction, doing: self.jobs.progress(job.lease, fraction, doing),
             note=lambda what, text: self.jobs.note(job.lease, what, text),
+            checked=lambda images: self._respond(job, work, images),
         )
         try:
             made = make_series(work, device=self.device, outbox=self.outbox / str(job.job), tell=tell)
@@ -75,6 +81,12 @@ class Processor:
             raise
         made = [series.below(str(job.job)) for series in made]  # a folder for each job: none replaces another's bytes
         self.jobs.succeed(job, made, list(choice.destinations), priority=choice.rule.priority)
+
+    def _respond(self, job: ClaimedJob, work: Work, images: Sequence[ImageSeries]) -> None:
+        """Keep the images for the listener, which may be another process, where the rule has them go back."""
+        if work.choice.rule.respond == "images":
+            self.replies.write(job.job, _reply_of(job, work, images))
+            self.jobs.note(job.lease, "images kept", "for the sender of the scan")
 
     def _keep_noise(self, job: ClaimedJob, acquisition: Acquisition, header: ScanHeader) -> None:
         """Keep what a measurement of noise found; it makes no series, but serves the scans that name it."""
@@ -97,3 +109,17 @@ class Processor:
 
     def _why(self, job: ClaimedJob, choice: Choice) -> str:
         return "; ".join([f"routes version {job.routes_version}", *choice.why])
+
+
+def _reply_of(job: ClaimedJob, work: Work, images: Sequence[ImageSeries]) -> Iterator[bytes]:
+    """Write images, and at their end a sentence, as they go back to the sender."""
+    recipe = work.choice.recipe_name
+    heads = work.acquisition[0].heads
+    told = Told(
+        recipe=recipe,
+        description=work.choice.series_description(work.header),
+        measurement_uid=int(heads["measurement_uid"][0]),
+    )
+    for number, series in enumerate(images, 1):
+        yield from image_messages(series, number, told, work.header)
+    yield messages.text(f"{sum(len(series.frames) for series in images)} images of job {job.job}, recipe {recipe}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from gateway.dicom.series import build_series, write_series
 from gateway.model.form import Form
 from gateway.model.header import ScanHeader
 from gateway.model.identity import Identity
+from gateway.model.image import ImageSeries
 from gateway.model.noise import NoiseCovariance
 from gateway.model.readout import Acquisition
 from gateway.model.recipes import LearnedRecipe, Recipe, RouteRecipe
@@ -49,6 +50,8 @@ class Teller:
     """Gets a fraction from 0 to 1, and what is going on."""
     note: Callable[[str, str], None]
     """Gets what was done, and what came out of it."""
+    checked: Callable[[Sequence[ImageSeries]], None] = lambda _images: None
+    """Gets the images that may leave."""
 
 
 def ready(recipe: RouteRecipe, zoo: Zoo) -> Recipe | ReadyModel:
@@ -75,6 +78,7 @@ def make_series(work: Work, *, device: str, outbox: Path, tell: Teller) -> list[
     for output in outputs:
         check_images(output)
     tell.note("checked", "the images are finite and not empty")
+    tell.checked(outputs)
 
     made = []
     for index, output in enumerate(part for one in outputs for part in one.parts()):

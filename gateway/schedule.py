@@ -15,6 +15,7 @@ from gateway.jobs.deliveries import DeliveryQueue
 from gateway.jobs.reconstructions import JobQueue
 from gateway.jobs.retention import Retention
 from gateway.retention import retire
+from gateway.spool.replies import Replies
 from gateway.spool.spool import Spool
 from gateway.watch import WatchFolder
 
@@ -22,6 +23,8 @@ REAP_EVERY_S = 10
 WARN_EVERY_S = 60
 DELETE_EVERY_S = 3600
 WATCH_EVERY_S = 2
+REPLY_LASTS_S = 24 * 3600
+"""Longer than any sender waits."""
 
 logger = logging.getLogger(__name__)
 
@@ -35,12 +38,15 @@ def start_schedule(duties: Mapping[str, tuple[float, Callable[[], object]]]) -> 
     return scheduler
 
 
-def duties_of(jobs: JobQueue, deliveries: DeliveryQueue) -> Mapping[str, tuple[float, Callable[[], object]]]:
+def duties_of(
+    jobs: JobQueue, deliveries: DeliveryQueue, replies: Replies
+) -> Mapping[str, tuple[float, Callable[[], object]]]:
     """List what has to be done again and again."""
     return MappingProxyType(
         {
             "take back the jobs of dead workers": (REAP_EVERY_S, jobs.reap),
             "take back the deliveries of dead deliverers": (REAP_EVERY_S, deliveries.reap),
+            "delete images that no sender has waited for": (DELETE_EVERY_S, partial(replies.clear, REPLY_LASTS_S)),
         }
     )
 
@@ -50,7 +56,7 @@ def housekeeping(
 ) -> Mapping[str, tuple[float, Callable[[], object]]]:
     """List what keeps room on the disk, and takes scans that come as files."""
     duties: dict[str, tuple[float, Callable[[], object]]] = {
-        "warn before the disk is full": (WARN_EVERY_S, partial(_warn, spool))
+        "warn before the disk is full": (WARN_EVERY_S, partial(_warn, spool)),
     }
     if keep_days is not None:
         keep = timedelta(days=keep_days)

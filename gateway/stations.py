@@ -36,6 +36,7 @@ from gateway.mrd.framing import Limits
 from gateway.mrd.listener import SessionLimits
 from gateway.settings import Settings, load_routes, load_settings, routes_folder, routes_source
 from gateway.spool.recording import SyncPolicy
+from gateway.spool.replies import Replies
 from gateway.spool.room import Room
 from gateway.spool.spool import Spool
 from gateway.steering import UNAPPLIED, Steering
@@ -49,6 +50,7 @@ class Stations:
     settings: Settings
     steering: Steering
     spool: Spool
+    replies: Replies
     scans: ScanStore
     jobs: JobQueue
     deliveries: DeliveryQueue
@@ -118,6 +120,7 @@ def open_stations(config: Path | None) -> Stations:
         settings=settings,
         steering=steering,
         spool=Spool(settings.data.spool_folder, policy, room),
+        replies=Replies(settings.data.replies_folder),
         scans=ScanStore(engine, clock),
         jobs=JobQueue(engine, clock, terms),
         deliveries=DeliveryQueue(engine, clock, terms),

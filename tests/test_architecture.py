@@ -41,6 +41,7 @@ STUBS = [
     ),
     *(
         "intake",
+        "respond",
         "recovery",
         "retention",
         "watch",

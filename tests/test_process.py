@@ -26,6 +26,7 @@ from gateway.mrd.client import send_session
 from gateway.mrd.files import stream_of
 from gateway.process import Processor
 from gateway.zoo.zoo import Zoo
+from gateway.spool.replies import Replies
 from tests.test_intake import HOST, Site
 
 DAY_S = 86_400
@@ -54,6 +55,7 @@ class Clinic(Site):
             routes=lambda _version: routes,
             noise=NoiseStore(engine, utc_now, lifetime_s=DAY_S),
             zoo=Zoo((folder / "models",)),
+            replies=Replies(folder / "replies"),
             device="cpu",
         )
 

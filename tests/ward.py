@@ -33,6 +33,7 @@ from gateway.mrd.header import write_header
 from gateway.mrd.stream import RecordedSession, write_session
 from gateway.process import Processor
 from gateway.recon.phantom import PhantomScan, head_phantom
+from gateway.spool.replies import Replies
 from gateway.spool.spool import Spool
 from gateway.zoo.zoo import Zoo
 from tests.peers import LOOPBACK
@@ -144,6 +145,7 @@ class Ward:
             routes=lambda _version: self.routes,
             noise=NoiseStore(self.engine, self.clock, lifetime_s=60),
             zoo=Zoo((self.folder / "models",)),
+            replies=Replies(self.folder / "replies"),
             device="cpu",
         )
 

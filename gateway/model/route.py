@@ -40,6 +40,8 @@ class Rule(Table):
     unknown_direction: Literal["hold", "mark"] = "hold"
     """What to do with images of which the scanner has sent no orientation: hold them, or send them as Secondary Capture
     marked so, of which no viewer claims to know left and right."""
+    respond: Literal["ack", "images"] = "ack"
+    """What the sender gets before CLOSE: the receipt, or the images too (message 1022) if they are made in time."""
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
     """Among series that wait for a destination, those with more are sent first."""
     series_description: str = "{protocol} {recipe}"

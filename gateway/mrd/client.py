@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from gateway.model.errors import PeerRefused, PeerUnreachable
 from gateway.mrd import messages
@@ -12,6 +13,8 @@ from gateway.mrd.framing import Limits, MessageId
 from gateway.mrd.parser import Parser
 
 CHUNK_BYTES = 1 << 16
+IMAGES_TIMEOUT_S = 3600.0
+"""Of one who waits for images: the server says when it has waited long enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +25,21 @@ class Receipt:
     n_bytes: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expect:
+    """How long to wait for every next word, and where to keep all that is said."""
+
+    timeout_s: float = 60
+    keep: BinaryIO | None = None
+
+
 def send_session(
-    stream: Iterable[bytes], host: str, port: int, *, timeout_s: float = 60, on_sent: Callable[[int], None]
+    stream: Iterable[bytes],
+    host: str,
+    port: int,
+    *,
+    on_sent: Callable[[int], None],
+    expect: Expect = Expect(),
 ) -> Receipt:
     """Send a session and wait for the server's CLOSE.
 
@@ -35,13 +51,13 @@ def send_session(
         The server ended the session without CLOSE: nothing is promised to be stored.
     """
     try:
-        connection = socket.create_connection((host, port), timeout_s)
+        connection = socket.create_connection((host, port), expect.timeout_s)
     except OSError as error:
         raise PeerUnreachable(f"nobody takes scans at {host}:{port}: {error.strerror or error}") from error
     with connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         n_bytes, broken = _send(connection, stream, on_sent)
-        texts, closed = _receive(connection)
+        texts, closed = _receive(connection, expect.keep)
     if closed:
         return Receipt(texts, n_bytes)
     said = "; ".join(texts) or broken
@@ -65,11 +81,13 @@ def _send(connection: socket.socket, stream: Iterable[bytes], on_sent: Callable[
     return n_bytes, ""
 
 
-def _receive(connection: socket.socket) -> tuple[tuple[str, ...], bool]:
+def _receive(connection: socket.socket, keep: BinaryIO | None) -> tuple[tuple[str, ...], bool]:
     parser, texts = Parser(Limits()), list[str]()
     try:
         while not parser.closed and parser.fault is None and (chunk := connection.recv(CHUNK_BYTES)):
             found = parser.feed(chunk)
+            if keep is not None:
+                keep.write(chunk)
             texts += [messages.decode_text(message.body) for message in found if message.id == MessageId.TEXT]
     except OSError:
         return tuple(texts), False

@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -45,6 +45,9 @@ class Recorder(Protocol):
 
     def finish(self, verdict: Verdict) -> str:
         """Make the session durable and return the sentence for the client; only then is it acknowledged."""
+
+    def respond(self, stopping: threading.Event) -> Iterator[bytes]:
+        """Give what else goes to a client whose scan is stored, in pieces; it ends in time, and soon when we stop."""
 
     def discard(self) -> None:
         """Forget a session that nobody will miss."""
@@ -139,7 +142,7 @@ class Listener:
     def _serve(self, connection: socket.socket, host: str) -> None:
         try:
             with connection:
-                _serve_session(connection, self._open_recorder(host), self._limits)
+                _serve_session(connection, self._open_recorder(host), self._limits, self._stopping)
         except GatewayError as error:
             logger.error("session refused", extra={"peer": host, "reason": str(error)})  # noqa: TRY400 - expected
         except Exception:  # the end of a long-running loop: one bad session must not stop the others
@@ -150,17 +153,20 @@ class Listener:
                 self._addresses[host] -= 1
 
 
-def _serve_session(connection: socket.socket, recorder: Recorder, limits: SessionLimits) -> None:
+def _serve_session(
+    connection: socket.socket, recorder: Recorder, limits: SessionLimits, stopping: threading.Event
+) -> None:
     """Receive a session to its end, make it durable, then answer."""
     session = Session(limits.messages)
     try:
         stopped = _receive(connection, session, recorder, limits)
-        answer = b""
+        whole = session.closed and not stopped
         if session.worth_keeping:
-            answer = messages.text(recorder.finish(session.verdict(stopped)))
+            _give(connection, [messages.text(recorder.finish(session.verdict(stopped)))], LINGER_S)
+            _give(connection, recorder.respond(stopping) if whole else (), limits.message_s)
         else:
             recorder.discard()
-        _answer(connection, answer + messages.close() if session.closed and not stopped else answer)
+        _answer(connection, messages.close() if whole else b"")
     except StorageFault as fault:
         logger.error("scan not stored", extra={"reason": str(fault)})  # noqa: TRY400 - expected
         _answer(connection, messages.text(f"{NOT_STORED}: {fault}"))
@@ -209,6 +215,16 @@ def _patience(session: Session, limits: SessionLimits, started: float) -> float:
     else:
         allowed = limits.idle_s if session.between_messages else limits.message_s
     return max(0.001, min(allowed, limits.session_s - age))
+
+
+def _give(connection: socket.socket, pieces: Iterable[bytes], patience_s: float) -> None:
+    """Send what comes before the end of the answer; a client that is gone gets none of it."""
+    connection.settimeout(patience_s)
+    try:
+        for piece in pieces:
+            connection.sendall(piece)
+    except OSError:
+        logger.info("the client did not wait for all that was to be said")
 
 
 def _answer(connection: socket.socket, answer: bytes) -> None:

@@ -43,6 +43,11 @@ class Data(Section):
         """DICOM series that wait for their destinations."""
         return self.folder / "outbox"
 
+    @property
+    def replies_folder(self) -> Path:
+        """Images that go back to the sender of a scan, until it has them."""
+        return self.folder / "replies"
+
 
 class Database(Section):
     """Where the state of every scan, job and delivery is kept."""
@@ -80,6 +85,8 @@ class Listener(Section):
     """Between two messages; scanners pause."""
     session_timeout_s: Seconds = 4 * HOUR_S
     """For a whole scan."""
+    images_timeout_s: Annotated[float, Field(gt=0, le=12 * HOUR_S)] = 300
+    """So long a sender waits for its images, where the rule says respond = "images"; then it is told where they go."""
     max_header_bytes: Bytes = MIB
     """Of the MRD header (XML)."""
     max_text_bytes: Bytes = 64 * KIB

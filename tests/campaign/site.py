@@ -20,7 +20,7 @@ from gateway.jobs.clock import utc_now
 from gateway.jobs.database import open_database, upgrade
 from gateway.jobs.scans import ScanStore
 from gateway.model.errors import SendError
-from gateway.mrd.client import send_session
+from gateway.mrd.client import Expect, send_session
 from gateway.mrd.framing import Limits
 from gateway.mrd.listener import Listener, SessionLimits
 from gateway.recovery import recover
@@ -84,7 +84,7 @@ class Scanner:
             pieces = (stream[at : at + PIECE_BYTES] for at in range(0, len(stream), PIECE_BYTES))
             self.sent.append(stream)
             try:
-                receipt = send_session(pieces, HOST, port, timeout_s=20, on_sent=self.on_sent)
+                receipt = send_session(pieces, HOST, port, on_sent=self.on_sent, expect=Expect(timeout_s=20))
             except SendError as fault:
                 self.texts.append(str(fault))
                 return

@@ -47,6 +47,9 @@ class Memory:
         self.verdict = verdict
         return f"{verdict.state} {verdict.reason}"
 
+    def respond(self, _stopping: threading.Event) -> Iterator[bytes]:
+        return iter(())
+
     def discard(self) -> None:
         self.discarded = True
 
