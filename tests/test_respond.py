@@ -87,8 +87,8 @@ class Scene(Clinic):
     def working(self) -> Iterator[None]:
         """A worker beside it."""
         stop = threading.Event()
-        pace = {"owner": "w1", "stop": stop, "pace": Pace(poll_s=0.01)}
-        thread = threading.Thread(target=lambda: work(self.jobs, self.processor, **pace))
+        pace = Pace(poll_s=0.01)
+        thread = threading.Thread(target=lambda: work(self.jobs, self.processor, owner="w1", stop=stop, pace=pace))
         thread.start()
         try:
             yield
