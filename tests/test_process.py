@@ -25,8 +25,8 @@ from gateway.model.work import WorkEvent
 from gateway.mrd.client import send_session
 from gateway.mrd.files import stream_of
 from gateway.process import Processor
-from gateway.zoo.zoo import Zoo
 from gateway.spool.replies import Replies
+from gateway.zoo.zoo import Zoo
 from tests.test_intake import HOST, Site
 
 DAY_S = 86_400
