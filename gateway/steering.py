@@ -85,11 +85,9 @@ class Steering:
         """
         self.parse(text, source=source)
         before = self.in_force()
-        if base not in (None, before):
-            raise Overtaken(f"version {before} has come into force meanwhile; compare, then apply again")
-        if before != UNAPPLIED and self.toml(before) == text:
+        if before != UNAPPLIED and base in (None, before) and self.toml(before) == text:
             raise Overtaken(f"{source} is what version {before} says, and that is in force already")
-        return self.versions.add(text, who=who, comment=comment)
+        return self.versions.add(text, who=who, comment=comment, after=base)
 
     def roll_back(self, number: int, *, who: str, comment: str) -> int:
         """Put the routes of an earlier version in force again, as a new version; return its number."""

@@ -11,7 +11,7 @@ from gateway.jobs.audit import Deed, add_deed
 from gateway.jobs.clock import Clock
 from gateway.jobs.database import reading, writing
 from gateway.jobs.tables import route_versions
-from gateway.model.errors import NothingThere
+from gateway.model.errors import NothingThere, Overtaken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +58,19 @@ class RouteVersions:
             raise NothingThere(f"there is no version {number} of the routes")
         return text
 
-    def add(self, toml: str, *, who: str, comment: str) -> int:
-        """Put a text that was checked in force, and write down who did it; return its number."""
+    def add(self, toml: str, *, who: str, comment: str, after: int | None = None) -> int:
+        """Put a text that was checked in force, and write down who did it; return its number.
+
+        Raises
+        ------
+        Overtaken
+            It was made from version ``after``, and another one has come into force.
+        """
         with writing(self._engine) as connection:
-            number = version_in_force(connection) + 1
+            before = version_in_force(connection)
+            if after not in (None, before):
+                raise Overtaken(f"version {before} has come into force meanwhile; compare, then apply again")
+            number = before + 1
             now = self._clock()
             row = {"number": number, "at": now, "who": who, "comment": comment, "toml": toml}
             connection.execute(insert(route_versions).values(row))

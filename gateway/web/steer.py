@@ -32,28 +32,37 @@ class Editor:
     pages: Pages
 
     def show(
-        self, visitor: Visitor, text: str, *, faults: Sequence[str] = (), status: int = HTTPStatus.OK
+        self,
+        visitor: Visitor,
+        text: str,
+        *,
+        faults: Sequence[str] = (),
+        seen: int | None = None,
+        status: int = HTTPStatus.OK,
     ) -> HTMLResponse:
-        """Show a text, and what is wrong with it."""
+        """Show a text, what is wrong with it, and what came into force since the version ``seen``."""
+        base = self.steering.in_force()
         return self.pages.show(
             "routes.html",
             status=status,
             visitor=visitor,
             text=text,
             faults=faults,
-            base=self.steering.in_force(),
+            base=base,
+            seen=seen,
+            meanwhile=[] if seen is None else self.steering.difference(seen, base),
             history=self.steering.history(VERSIONS),
             recent=RECENT,
         )
 
-    def answer(self, visitor: Visitor, text: str, change: Callable[[], int]) -> Response:
+    def answer(self, visitor: Visitor, text: str, change: Callable[[], int], *, seen: int | None = None) -> Response:
         """Change the routes; where that is refused, show the text again with the reasons."""
         try:
             change()
         except RoutesFault as fault:
             return self.show(visitor, text, faults=fault.faults, status=HTTPStatus.UNPROCESSABLE_ENTITY)
         except WrongCall as fault:
-            return self.show(visitor, text, faults=[str(fault)], status=HTTPStatus.CONFLICT)
+            return self.show(visitor, text, faults=[str(fault)], seen=seen, status=HTTPStatus.CONFLICT)
         return RedirectResponse("/routes", HTTPStatus.SEE_OTHER)
 
 
@@ -105,7 +114,7 @@ def writing(control: Control, pages: Pages) -> APIRouter:
 
         if not base.isdecimal():
             raise ForeignForm("the form says not which version it changes")
-        return editor.answer(visitor, text, change)
+        return editor.answer(visitor, text, change, seen=int(base))
 
     @router.post("/routes/rollback/{number}")
     def roll_back(number: Version, visitor: MaySteer, form: Filled) -> Response:

@@ -10,7 +10,7 @@ from gateway.jobs.deliveries import DeliveryQueue
 from gateway.jobs.queries import Queries
 from gateway.jobs.reconstructions import JobQueue
 from gateway.jobs.route_versions import RouteVersions
-from gateway.model.errors import WrongCall
+from gateway.model.errors import Overtaken, WrongCall
 from gateway.model.work import WorkEvent
 from tests.jobs.conftest import TurnedClock
 from tests.jobs.test_queue import NewJob, made
@@ -83,3 +83,11 @@ def test_a_series_with_more_priority_is_sent_first(jobs: JobQueue, deliveries: D
     first = deliveries.claim("d1")
     assert first is not None
     assert first.job == 2
+
+
+def test_of_two_who_changed_the_same_version_only_the_first_is_obeyed(engine: Engine, clock: TurnedClock) -> None:
+    versions = RouteVersions(engine, clock)
+    versions.add("a", who="anna", comment="", after=0)
+    with pytest.raises(Overtaken, match="version 1 has come into force meanwhile"):
+        versions.add("b", who="bert", comment="", after=0)
+    assert (versions.in_force(), versions.toml(1)) == (1, "a")
