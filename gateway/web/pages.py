@@ -48,8 +48,15 @@ MENU: Sequence[tuple[str, str, str]] = (
 )
 """Pages that are always in reach: address, name, and the right that it takes."""
 
-CONTROLS = {**{code: 0x2400 + code for code in range(32)}, 127: 0x2421, **dict.fromkeys(range(128, 160), 0xFFFD)}
-"""Pictures for control characters (Unicode 24: Control Pictures)."""
+DIRECTIONS = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+"""Characters that turn what follows them: one that is not closed reaches beyond its element, ``bdi`` or not."""
+
+CONTROLS = {
+    **{code: 0x2400 + code for code in range(32)},
+    127: 0x2421,
+    **dict.fromkeys((*range(128, 160), *DIRECTIONS), 0xFFFD),
+}
+"""Pictures for what nobody should see act: control characters as Unicode pictures them, others as not known."""
 
 LONGEST = 400
 """Characters of one text from outside; a scanner may call its protocol what it likes."""
@@ -92,10 +99,10 @@ class Pages:
         return {name.removeprefix(LIVE): "".join(block(context)) for name, block in blocks.items()}
 
 
-def plain(text: object) -> str:
+def plain(text: object, longest: int = LONGEST) -> str:
     """Write a text from outside: of a long one the beginning, and control characters as pictures of themselves."""
     shown = str(text)
-    shown = shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"
+    shown = shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
     return shown.translate(CONTROLS)
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from fastapi import FastAPI
+from PIL import Image
 
 from gateway.control import Control
 from gateway.jobs.audit import AuditTrail
@@ -88,3 +92,35 @@ def page(scene: Scene, site: Site) -> TestClient:
     app = create_app(scene.queries, site=site, pictures=Drawer())
     app.state.live.close()
     return TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False)
+
+
+class Artist:
+    """Two series of each job: rings that grow from image to image, and what is left of them with more noise."""
+
+    COUNT, ROWS, COLUMNS = 6, 64, 48
+
+    def sheets(self, _job: JobId) -> list[Sheet]:
+        return [Sheet(description=name, first=first, count=self.COUNT) for name, first in (("rings", 1), ("noisy", 7))]
+
+    def png(self, job: JobId, image: int) -> bytes | None:
+        png = BytesIO()
+        Image.fromarray((self._values(job, image) >> 4).astype(np.uint8)).save(png, "PNG")
+        return png.getvalue()
+
+    def grey(self, job: JobId, image: int) -> Grey | None:
+        return Grey(
+            rows=self.ROWS,
+            columns=self.COLUMNS,
+            aspect=1.0,
+            center=2000.0,
+            width=4000.0,
+            signed=False,
+            pixels=self._values(job, image).astype("<u2").tobytes(),
+        )
+
+    def _values(self, job: JobId, image: int) -> npt.NDArray[np.int64]:
+        y, x = np.mgrid[-1 : 1 : self.ROWS * 1j, -1 : 1 : self.COLUMNS * 1j]
+        number = (image - 1) % self.COUNT
+        rings = 2000 * (1 + np.cos(4 * (number + 2) * np.hypot(x, y)))
+        noise = np.random.default_rng([job, image]).normal(0, 400, rings.shape)
+        return (rings + (noise if image > self.COUNT else 0)).clip(0, 4095).astype(np.int64)

@@ -1,93 +1,199 @@
-"""The page in a real browser: it keeps itself up to date, and what is hostile stays text."""
+"""The page in a real browser: it follows what happens, shows images as numbers, and what is hostile stays text."""
 
 from __future__ import annotations
 
-import re
-import subprocess
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+import http.client
+import json
+from collections.abc import Iterator
 
 import pytest
-import uvicorn
-from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from fastapi import FastAPI
+from playwright.sync_api import Browser, Page, expect
 
+from gateway.control import Control
+from gateway.model.person import Role
 from gateway.web.app import create_app
+from gateway.web.live import TooManyWatchers
+from gateway.web.site import Site
+from tests.web.chromium import chromium, serving, shoot, visiting
+from tests.web.conftest import Artist
 from tests.web.scene import FACTS, Scene
+from tests.web.visits import account
 
-CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = pytest.mark.peer("chromium")
 
-
-@contextmanager
-def serving(app: ASGIApp, port: int) -> Iterator[str]:
-    ready = threading.Event()
-
-    async def announced(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            ready.set()
-        await app(scope, receive, send)
-
-    server = uvicorn.Server(uvicorn.Config(announced, host="127.0.0.1", port=port, log_level="error", lifespan="on"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        assert ready.wait(20)
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        server.should_exit = True
-        thread.join(20)
+HOSTILE = [
+    "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">",
+    "\u202egnp.exe\u2066 RTL \u05d0\u05d1\u05d2",
+    "bell\x07 escape\x1b[31m null\x00 tab\t newline\nend",
+    "long " + "x" * 10_000,
+    "'\"--><svg/onload=document.title='owned'>{{7*7}}${7*7}",
+]
 
 
-def see(url: str, profile: Path) -> str:
-    """Open a page and give what it has become some seconds (of its own time) later."""
-    options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=9000", "--dump-dom"]
-    command = [str(CHROMIUM), *options, f"--user-data-dir={profile}", url]
-    return subprocess.run(command, capture_output=True, text=True, timeout=90, check=True).stdout
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
 
 
-def once_shown(app: ASGIApp, happening: Callable[[], ASGIApp | None]) -> ASGIApp:
-    """Let something happen as soon as the dashboard was shown for the first time; it may change who shows it."""
-    dashboards: list[ASGIApp] = []
-
-    async def answering(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope.get("path") != "/":
-            await app(scope, receive, send)
-        elif dashboards:
-            await dashboards[0](scope, receive, send)
-        else:
-            await app(scope, receive, send)
-            dashboards.append(happening() or app)
-
-    return answering
+@pytest.fixture
+def app(scene: Scene, site: Site, control: Control) -> FastAPI:
+    for role in (Role.OPERATOR, Role.ADMIN):
+        account(control.people, role.value, role)
+    return create_app(scene.queries, site=site, pictures=Artist(), control=control)
 
 
-def test_what_happens_while_the_page_is_open_appears_on_it(scene: Scene, free_port: int, tmp_path: Path) -> None:
-    def a_job_starts() -> None:
-        scene.start({**FACTS, "protocol": "came_later"})
-
-    with serving(once_shown(create_app(scene.queries), a_job_starts), free_port) as url:
-        seen = see(url, tmp_path / "profile")
-    assert "came_later" in seen
-    assert "0 arriving, 1 running" in " ".join(seen.split())
-    assert re.search(r'<p id="lost"[^>]* hidden', seen)
+def seen(page: Page, text: str) -> None:
+    expect(page.locator("main")).to_contain_text(text)
 
 
-def test_a_gateway_that_has_gone_is_told_and_what_was_known_stays(scene: Scene, free_port: int, tmp_path: Path) -> None:
+def test_what_happens_while_a_page_is_open_appears_on_it(browser: Browser, app: FastAPI, scene: Scene) -> None:
+    with serving(app) as url, visiting(browser, url, name="operator") as page:
+        seen(page, "Nothing has arrived yet")
+        recording = scene.arrive()
+        seen(page, "Arriving now")
+        scene.scans.lost(recording, "cut")
+        job = scene.start({**FACTS, "protocol": "came_later"})
+        seen(page, "came_later")
+        scene.jobs.progress(job.lease, 0.42, "slice 5 of 12")
+        seen(page, "42 % slice 5 of 12")
+        page.get_by_role("link", name="came_later").focus()
+        scene.jobs.progress(job.lease, 0.84, "slice 10 of 12")
+        seen(page, "84 % slice 10 of 12")
+        assert page.evaluate("document.activeElement.id") == f"job-{job.job}"  # nobody loses the place
+        page.get_by_role("link", name="came_later").click()
+        scene.jobs.hold(job.lease, "no slice thickness in the header")
+        seen(page, "no slice thickness in the header")
+        page.get_by_label("Why").fill("the scanner is known for it")
+        page.get_by_role("button", name="Release").click()
+        seen(page, "Queued")
+        page.get_by_role("button", name="Hold").click()
+        page.goto("/held")
+        seen(page, "came_later")
+        page.keyboard.press("j")
+        assert page.evaluate("document.activeElement.id") == f"held-{job.job}"
+        page.get_by_role("button", name="Cancel").click()
+        seen(page, "Nothing waits for a person")
+
+
+def test_a_page_tells_when_the_gateway_has_gone_and_goes_on_when_it_is_back(
+    browser: Browser, scene: Scene, site: Site
+) -> None:
     scene.start({**FACTS, "protocol": "known_before"})
-    gone = PlainTextResponse("gone", 503)
-    with serving(once_shown(create_app(scene.queries), lambda: gone), free_port) as url:
-        seen = see(url, tmp_path / "profile")
-    assert re.search(r'<p id="lost"[^>]*role="alert">The gateway does not answer', seen)
-    assert "known_before" in seen
+    first = create_app(scene.queries, site=site)
+    with visiting(browser, "about:blank") as page:
+        with serving(first) as url:
+            page.goto(url)
+            expect(page.locator("body")).to_have_attribute("data-live", "yes")
+        expect(page.locator("#lost")).to_contain_text("The gateway does not answer. This is how things stood at")
+        seen(page, "known_before")
 
 
-def test_what_a_scanner_calls_its_protocol_runs_nowhere(scene: Scene, free_port: int, tmp_path: Path) -> None:
-    hostile = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
-    scene.start({**FACTS, "protocol": hostile})
-    with serving(create_app(scene.queries), free_port) as url:
-        seen = see(url, tmp_path / "profile")
-    assert "&lt;script&gt;" in seen
-    assert "<title>Work" in seen
+def test_a_session_that_ends_takes_its_open_pages_along(
+    browser: Browser, app: FastAPI, control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.web.live.HEARTBEAT_S", 0.2)
+    with serving(app) as url, visiting(browser, url, name="operator") as page:
+        expect(page.locator("body")).to_have_attribute("data-live", "yes")
+        control.people.change("operator", disabled=True, who="test")
+        page.wait_for_url("**/sign-in")
+
+
+def test_a_stream_goes_on_where_it_was_and_begins_no_more_than_there_is_room_for(scene: Scene, site: Site) -> None:
+    app = create_app(scene.queries, site=site)
+    scene.start()
+    with serving(app) as url:
+        parts, last = first_parts(url)
+        assert {"summary", "worklist", "disk"} <= parts.keys()
+        scene.scan()
+        changed, _ = first_parts(url, last)
+        assert "worklist" in changed
+        app.state.live._most = 0  # noqa: SLF001 - room for nobody
+        with pytest.raises(TooManyWatchers):
+            app.state.live.check_room()
+        connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=20)
+        connection.request("GET", "/live")
+        assert connection.getresponse().status == 503
+        connection.close()
+
+
+def first_parts(url: str, last: str = "") -> tuple[dict[str, str], str]:
+    """Follow a page until it is told something; what, and how that state is called."""
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=20)
+    connection.request("GET", "/live", headers={"Last-Event-ID": last} if last else {})
+    answer, fields = connection.getresponse(), {}
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    while fields.get("event") != "parts" or "data" not in fields:
+        name, _, value = answer.readline().decode().strip().partition(": ")
+        fields[name] = value
+    connection.close()
+    return json.loads(fields["data"]), fields["id"]
+
+
+def pixels(page: Page, which: str = "a") -> list[int]:
+    """What a canvas shows: the brightness along its middle row."""
+    script = """which => { const c = document.querySelector(`[data-canvas="${which}"]`);
+        const d = c.getContext('2d').getImageData(0, c.height >> 1, c.width, 1).data;
+        return Array.from(d).filter((_, i) => i % 4 === 0); }"""
+    shown: list[int] = page.evaluate(script, which)
+    return shown
+
+
+def test_images_scroll_window_zoom_and_compare(browser: Browser, app: FastAPI, scene: Scene) -> None:
+    job = scene.finish()
+    with serving(app) as url, visiting(browser, url, name="operator") as page:
+        page.goto(f"/jobs/{job.job}")
+        panes = page.get_by_role("application", name="Image viewer")
+        expect(page.locator('[data-caption="a"]')).to_have_text("rings · 1 of 6")
+        first = pixels(page)
+        assert max(first) > 250
+        panes.focus()
+        for key, told in (("ArrowDown", "2"), ("End", "6"), ("ArrowUp", "5"), ("Home", "1"), ("ArrowDown", "2")):
+            page.keyboard.press(key)
+            expect(page.locator('[data-caption="a"]')).to_have_text(f"rings · {told} of 6")
+        assert pixels(page) != first
+        page.keyboard.press("w")
+        page.keyboard.press("l")
+        expect(page.get_by_label("Window")).to_have_value("4400")
+        expect(page.get_by_label("Level")).to_have_value("1800")
+        box = panes.bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + 300, box["y"] + 100)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 400, box["y"] + 160)
+        page.mouse.up()
+        assert float(page.get_by_label("Window").input_value()) > 4400
+        page.keyboard.press("0")
+        expect(page.get_by_label("Window")).to_have_value("4000")
+        page.locator('[data-pick="b"]').select_option(label="noisy")
+        expect(page.locator('[data-caption="b"]')).to_have_text("noisy · 2 of 6")
+        page.get_by_role("checkbox", name="Difference").check()
+        expect(page.locator('[data-caption="d"]')).to_contain_text("Difference after scaling by")
+        whole = pixels(page, "b")
+        page.keyboard.press("Escape")
+        panes.focus()
+        page.keyboard.press("+")
+        assert pixels(page, "b") != whole  # zoomed together
+        shoot(page, "viewer")
+        page.locator("#image-3").click()
+        expect(page.locator('[data-caption="a"]')).to_have_text("rings · 3 of 6")
+
+
+@pytest.mark.parametrize("path", ["/", "/held", "/jobs/{}"])
+def test_hostile_names_are_inert(browser: Browser, app: FastAPI, scene: Scene, path: str) -> None:
+    for name in HOSTILE:
+        facts = dict.fromkeys(FACTS, name)
+        job = scene.finish(facts, n_instances=1, to=(name[:200],), description=name[:60])
+        scene.send(0, failure=name)
+    with serving(app) as url, visiting(browser, url, name="operator") as page:
+        page.goto(path.format(job.job))
+        assert "owned" not in page.title()
+        assert page.locator("main script, main svg[onload], main img[onerror]").count() == 0
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        text = page.locator("main").inner_text()
+        assert "x" * 1_000 not in text
+        if path == "/":
+            for part in ("<script>", "␇", "␛[31m", "{{7*7}}"):
+                assert part in text
+        shoot(page, f"hostile-{path.strip('/').split('/')[0] or 'work'}")

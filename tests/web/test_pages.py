@@ -13,7 +13,7 @@ import gateway.web
 from gateway.model.delivery import DeliveryState
 from gateway.model.job import JobState
 from gateway.model.scan import ScanState
-from gateway.web.pages import TONES, lasting, percent, size, words
+from gateway.web.pages import TONES, lasting, percent, plain, size, words
 
 CSS = (Path(gateway.web.__file__).parent / "static" / "gateway.css").read_text()
 
@@ -26,6 +26,11 @@ def test_every_state_has_a_tone_and_every_tone_a_look() -> None:
 
 def test_names_become_words() -> None:
     assert words("NO_DATA") == "No data"
+
+
+def test_what_would_act_on_what_follows_is_shown_and_does_not() -> None:
+    assert plain("a\x07b\u202ec\u2066d\x85") == "a\u2407b\ufffdc\ufffdd\ufffd"
+    assert plain("x" * 500, 10) == "x" * 9 + "…"
 
 
 @pytest.mark.parametrize(

@@ -214,7 +214,24 @@ function begin() {
   const root = document.querySelector("[data-viewer]");
   if (!root || (viewer && viewer.root === root)) return;
   viewer = new Viewer(root);
+  for (const strip of document.querySelectorAll(".pictures")) {
+    [...strip.querySelectorAll("a")].forEach((link, index) => { link.tabIndex = index ? -1 : 0; }); // arrows do the rest
+  }
 }
+
+// One stop for the keyboard in each strip of thumbnails: left and right go from picture to picture.
+document.addEventListener("keydown", (event) => {
+  const link = event.target.closest(".pictures a");
+  const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  if (!link || !by || !viewer) return;
+  const all = [...link.closest(".pictures").querySelectorAll("a")];
+  const next = all[all.indexOf(link) + by];
+  if (!next) return;
+  event.preventDefault();
+  link.tabIndex = -1;
+  next.tabIndex = 0;
+  next.focus();
+});
 
 document.addEventListener("click", (event) => {
   const link = event.target.closest("[data-image]");
