@@ -80,6 +80,7 @@ def edit(page: Page, before: str, after: str) -> None:
 def mend_the_routes(page: Page) -> None:
     """Edit wrongly, see it beside the line, edit rightly, see who would go elsewhere, apply."""
     page.get_by_role("link", name="Routes").click()
+    expect(page.locator("#verdict")).to_contain_text("All well")
     edit(page, "*knee*", "*")
     expect(page.locator("#verdict")).to_contain_text("These 1 of the last 1 scans would go elsewhere")
     edit(page, "protocol =", "protocl =")
@@ -102,6 +103,7 @@ def mend_the_routes(page: Page) -> None:
 def let_it_go(page: Page) -> None:
     """Work through what is held, and look at what becomes of it."""
     page.get_by_role("link", name="Held", exact=True).click()
+    expect(page.locator("#held")).to_contain_text("no rule matches")
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     page.get_by_role("link", name="explain by those in force now").click()
@@ -133,7 +135,8 @@ def reconstruct_it_again(page: Page) -> None:
 def go_back(page: Page) -> None:
     """Put the version before in force again, but not by accident."""
     page.get_by_role("link", name="Routes").click()
-    edit(page, "*", "*head*")
+    expect(page.locator("#verdict")).to_contain_text("All well")
+    edit(page, '"*"', '"*head*"')
     page.get_by_role("button", name="Apply").click()
     expect(page.locator("main")).to_contain_text("Version 2 is in force")
     page.get_by_role("link", name="Version 1").click()
