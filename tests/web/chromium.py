@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
@@ -15,6 +16,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.peers import free_port
 from tests.web.visits import PASSWORD
+
+Scheme: TypeAlias = Literal["light", "dark"]
 
 CHROMIUM = Path("/usr/bin/chromium")
 SHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
@@ -60,10 +63,11 @@ def serving(app: FastAPI) -> Iterator[str]:
 
 
 @contextmanager
-def visiting(browser: Browser, url: str, *, name: str = "", scheme: str = "light", width: int = 1280) -> Iterator[Page]:
+def visiting(
+    browser: Browser, url: str, *, name: str = "", scheme: Scheme = "light", width: int = 1280
+) -> Iterator[Page]:
     """Open a page of one's own, signed in where a name is given; whatever the browser complains about is a failure."""
-    dark = "dark" if scheme == "dark" else "light"
-    context = browser.new_context(base_url=url, color_scheme=dark, viewport={"width": width, "height": 900})
+    context = browser.new_context(base_url=url, color_scheme=scheme, viewport={"width": width, "height": 900})
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     faults: list[str] = []

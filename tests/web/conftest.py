@@ -123,4 +123,5 @@ class Artist:
         number = (image - 1) % self.COUNT
         rings = 2000 * (1 + np.cos(4 * (number + 2) * np.hypot(x, y)))
         noise = np.random.default_rng([job, image]).normal(0, 400, rings.shape)
-        return (rings + (noise if image > self.COUNT else 0)).clip(0, 4095).astype(np.int64)
+        shown: npt.NDArray[np.int64] = (rings + (noise if image > self.COUNT else 0)).clip(0, 4095).astype(np.int64)
+        return shown

@@ -11,9 +11,9 @@ from playwright.sync_api import Browser, Page
 from gateway.control import Control
 from gateway.model.person import Role
 from gateway.settings import DEFAULT_ROUTES
+from gateway.site import Site
 from gateway.web.app import create_app
-from gateway.web.site import Site
-from tests.web.chromium import barriers, chromium, serving, shoot, visiting
+from tests.web.chromium import Scheme, barriers, chromium, serving, shoot, visiting
 from tests.web.conftest import Artist
 from tests.web.scene import Scene, morning
 from tests.web.visits import account
@@ -74,7 +74,7 @@ def look(page: Page, pages: dict[str, str], kind: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 320)])
-def test_no_page_has_a_barrier(browser: Browser, url: str, control: Control, scheme: str, width: int) -> None:
+def test_no_page_has_a_barrier(browser: Browser, url: str, control: Control, scheme: Scheme, width: int) -> None:
     kind, found = f"{scheme}-{width}", []
     secret = control.people.invite("bert", Role.VIEWER, who="test")
     strangers = {name: path.format(secret=secret) for name, path in FOR_STRANGERS.items()}

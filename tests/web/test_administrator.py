@@ -28,10 +28,10 @@ def site(tmp_path: Path) -> Iterator[Gateway]:
     """A gateway of which nobody has an account, and whose only rule is for knees."""
     config = configured(tmp_path, {"archive": {"kind": "folder", "path": "series"}})
     settings = tomlkit.parse(config.read_text())
-    settings["web"]["allow_unauthenticated"] = False  # type: ignore[index]
+    settings["web"]["allow_unauthenticated"] = False
     config.write_text(tomlkit.dumps(settings))
     routes = tomlkit.parse((tmp_path / "routes.toml").read_text())
-    routes["rules"][0]["match"] = {"protocol": "*knee*"}  # type: ignore[index]
+    routes["rules"][0]["match"] = {"protocol": "*knee*"}
     (tmp_path / "routes.toml").write_text(tomlkit.dumps(routes))
     with running(config) as site:
         yield site
