@@ -45,14 +45,23 @@ def write(outbox: Path, datasets: Sequence[Dataset] | None = None) -> Series:
 
 
 @pytest.mark.peer("dcm2niix")
-@pytest.mark.parametrize("orientation", [0, 5, 16, 21, 34, 47])
-def test_dcm2niix_finds_every_voxel_where_it_was_measured(orientation: int, tmp_path: Path) -> None:
-    images, directions = oblique_stack(3, orientation)
-    write(tmp_path / "dicom", build(images))
+@pytest.mark.parametrize("degrees", [0.0, 25.0], ids=["upright", "double oblique"])
+def test_dcm2niix_finds_every_voxel_where_it_was_measured(degrees: float, tmp_path: Path) -> None:
+    """All 48 orientations, a series each, in one run."""
     (tmp_path / "nifti").mkdir()
-    said = complaints("/usr/bin/dcm2niix", "-o", tmp_path / "nifti", "-f", "scan", "-b", "n", tmp_path / "dicom")
+    stacks = []
+    for orientation in range(48):
+        stacks.append(oblique_stack(3, orientation, degrees))
+        measurement = replace(scans.header().measurement, initial_series_number=orientation + 1)
+        header = replace(scans.header(), measurement=measurement)
+        write(tmp_path / "dicom", build(stacks[-1][0], header, replace(scans.plan(), rule=str(orientation))))
+    said = complaints("/usr/bin/dcm2niix", "-o", tmp_path / "nifti", "-f", "%s", "-b", "n", tmp_path / "dicom")
     assert said.startswith("0"), said
-    (path,) = (tmp_path / "nifti").glob("*.nii")
+    for orientation, (images, directions) in enumerate(stacks):
+        _hold_against(tmp_path / "nifti" / f"{100 * (orientation + 1) + 1}.nii", images, directions)
+
+
+def _hold_against(path: Path, images: ImageSeries, directions: npt.NDArray[np.float64]) -> None:
     image = nib.load(path)
     found, affine = np.asanyarray(image.dataobj), image.affine  # type: ignore[attr-defined]
     assert sorted(found.shape) == [7, 20, 32]

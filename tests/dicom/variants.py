@@ -24,10 +24,12 @@ from tests.dicom.scans import ORIENTATIONS
 MODEL = LearnedModel(name="varnet-knee", version="2.1", weights_sha256="cafe" * 16, trained_for="Knee, 4x, 3 T.")
 
 
-def oblique_stack(seed: int, orientation: int = 0) -> tuple[ImageSeries, npt.NDArray[np.float64]]:
+def oblique_stack(
+    seed: int, orientation: int = 0, degrees: float = 25.0
+) -> tuple[ImageSeries, npt.NDArray[np.float64]]:
     """A double oblique stack with a gap, a matrix and pixels that are not square; and the directions it lies in."""
     rng = np.random.default_rng(seed)
-    directions = ORIENTATIONS[orientation] @ scans.rotation(rng, 25)
+    directions = ORIENTATIONS[orientation] @ scans.rotation(rng, degrees)
     where = scans.frames(directions, [5.5 * number for number in range(7)], centre_mm=(12.3, -45.6, 78.9))
     pixels = rng.random((7, 20, 32), dtype=np.float32)
     return scans.images(pixels, where, Zyx(z=4.0, y=1.7, x=0.9)), directions
