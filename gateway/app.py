@@ -35,6 +35,7 @@ from gateway.serving import showing
 from gateway.stations import Stations, make_folder, open_stations, our_gate, our_limits, pace_of, session_limits, zoo_of
 from gateway.steering import UNAPPLIED
 from gateway.supervisor import Child, on_leash, supervise
+from gateway.telling import TELL_EVERY_S, notifier_of
 from gateway.watch import WatchFolder
 
 logger = logging.getLogger(__name__)
@@ -204,8 +205,10 @@ def everything(config: Path | None, stop: threading.Event) -> Iterator[Stations]
         running.enter_context(listening(stations))
         if stations.settings.web.enabled:
             running.enter_context(showing(stations))
-        duties = duties_of(stations.jobs, stations.deliveries, stations.replies)
-        scheduler = start_schedule({**duties, **_housekeeping(stations)})
+        duties = {**duties_of(stations.jobs, stations.deliveries, stations.replies), **_housekeeping(stations)}
+        if (notifier := notifier_of(stations)) is not None:
+            duties["tell people what needs them"] = (TELL_EVERY_S, notifier.tell)
+        scheduler = start_schedule(duties)
         running.callback(scheduler.shutdown)
         worker = _child("work", config, stations, stations.jobs)
         worker = replace(worker, max_memory_bytes=stations.settings.workers.max_memory_bytes)

@@ -21,6 +21,15 @@ WITHOUT_DEFAULT = {
     *(("database", "url"), ("routes", "file"), ("workers", "max_memory_bytes"), ("workers", "noise_folder")),
     *(("recordings", "watch_folder"), ("recordings", "keep_days"), ("models", "folder")),
     *(("dicom", "tls"), ("dicom", "callers")),
+    ("webhook", "url"),
+    ("webhook", "allowed_hosts"),
+    ("webhook", "secret"),
+    ("webhook", "ca_file"),
+    ("email", "host"),
+    ("email", "user"),
+    ("email", "sender"),
+    ("email", "to"),
+    ("email", "ca_file"),
 }
 
 
@@ -278,3 +287,29 @@ def test_certificates_of_our_dicom_port_lie_beside_the_file(file: Path) -> None:
     assert dicom.tls is not None
     assert (dicom.tls.certificate_file, dicom.tls.key_file) == (file.parent / "gateway.pem", None)
     assert dicom.tls.ca_file == Path("/etc/ca.crt")
+
+
+HOOK = 'url = "https://chat.example.org/x"\nallowed_hosts = ["chat.example.org"]\nsecret = "0123456789abcdef"\n'
+
+
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        (f"[webhook]\n{HOOK}".replace('["chat.example.org"]', '["example.org"]'), "allowed_hosts must name"),
+        (f"[webhook]\n{HOOK}".replace("https", "http"), "https, anywhere but on this machine"),
+        (f"[webhook]\n{HOOK}".replace("0123456789abcdef", "short"), "16 characters"),
+        (f"[webhook]\n{HOOK}".replace("chat.example.org/x", "anna:pw@chat.example.org/x"), "webhook.url"),
+        ('[email]\nhost = "mail"', "to must name somebody"),
+        ('[email]\nhost = "mail"\nto = ["a@b"]\nsecurity = "none"', "only where the server is on this machine"),
+        ('[email]\nto = ["nobody"]', "email.to"),
+    ],
+)
+def test_nobody_is_told_by_a_way_that_is_not_safe(file: Path, said: str, fault: str) -> None:
+    with pytest.raises(SettingsFault, match=fault):
+        load_settings(write(file, said))
+
+
+def test_telling_needs_its_files_from_the_folder_of_the_settings(file: Path) -> None:
+    settings = load_settings(write(file, f'[webhook]\n{HOOK}ca_file = "ca.pem"'))
+    assert settings.webhook.ca_file == file.parent / "ca.pem"
+    assert settings.webhook.url == "https://chat.example.org/x"

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from sqlalchemy import Connection, Engine, insert, select, update
 
 from gateway.jobs.clock import Clock
 from gateway.jobs.database import reading, writing
 from gateway.jobs.tables import channels, notice_sends, notices
+from gateway.model.notice import Notice, NoticeKind
 from gateway.model.work import WorkEvent
 
 MOST_AT_ONCE = 200
@@ -26,17 +26,6 @@ LEASE = timedelta(minutes=2)
 
 OLDEST = timedelta(days=7)
 """What is older interests nobody any more."""
-
-
-class NoticeKind(StrEnum):
-    """What became of something."""
-
-    HELD = "held"
-    """A person has to decide."""
-    FAILED = "failed"
-    """It was given up."""
-    RECOVERED = "recovered"
-    """It was held or had failed, and is done now."""
 
 
 TROUBLE = {WorkEvent.HOLD: NoticeKind.HELD, WorkEvent.FAIL: NoticeKind.FAILED, WorkEvent.CRASH_AGAIN: NoticeKind.FAILED}
@@ -50,18 +39,6 @@ class Subject:
     row: int
     job: int
     destination: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
-    """One thing to tell."""
-
-    id: int
-    at: datetime
-    kind: NoticeKind
-    job: int
-    destination: str
-    """Of a delivery; empty where it is the job itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@
     │   ├── PeerRefused         it answered, and the answer is no
     │   └── Unconfirmed         it says it has an instance already, and does not show it: hold for a person
     ├── DamagedFile           a file in the outbox is not what was written: hold for a person
+    ├── NotTold               a webhook or a mail server did not take a message (transient)
     ├── StorageFault          disk or database failed us (transient)
     ├── AuditBroken           the audit trail is not what was written
     ├── LostLease             another worker owns the job now: stop, write nothing
@@ -171,6 +172,12 @@ class DamagedFile(GatewayError):
     """A file in the outbox is missing, or not what was written."""
 
     held = True
+
+
+class NotTold(GatewayError):
+    """A webhook or a mail server did not take a message."""
+
+    transient = True
 
 
 class StorageFault(GatewayError):

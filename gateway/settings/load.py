@@ -28,6 +28,7 @@ from gateway.settings.sections import (
     Web,
     Workers,
 )
+from gateway.settings.telling import Email, Webhook
 
 PREFIX = "GATEWAY__"
 """``GATEWAY__LISTENER__PORT`` in the environment stands above ``port`` in ``[listener]``."""
@@ -51,6 +52,8 @@ class Settings(BaseSettings):
     models: Models = Models()
     routes: RoutesFile = RoutesFile()
     log: Log = Log()
+    webhook: Webhook = Webhook()
+    email: Email = Email()
 
     @property
     def database_url(self) -> SecretStr:
@@ -153,4 +156,8 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
     models = settings.models.folder
     zoo = settings.models.model_copy(update={"folder": folder / models.expanduser() if models else None})
     resolved = {"data": data, "recordings": recordings, "routes": routes, "workers": workers, "web": web}
-    return settings.model_copy(update={**resolved, "dicom": dicom, "models": zoo})
+    told = {
+        name: section.model_copy(update={"ca_file": folder / section.ca_file.expanduser() if section.ca_file else None})
+        for name, section in (("webhook", settings.webhook), ("email", settings.email))
+    }
+    return settings.model_copy(update={**told, **resolved, "dicom": dicom, "models": zoo})

@@ -1,0 +1,50 @@
+"""From the settings to the channels by which people are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gateway.jobs.clock import utc_now
+from gateway.notifier import Channel, Notifier
+from gateway.notify.mail import Mail
+from gateway.notify.webhook import Webhook
+from gateway.serving import page_address
+from gateway.stations import Stations
+
+TELL_EVERY_S = 5.0
+
+
+def notifier_of(stations: Stations) -> Notifier | None:
+    """Open the channels that the settings name; nothing where they name none."""
+    channels = tuple(_channels(stations))
+    if not channels:
+        return None
+    notifier = Notifier(notices=stations.notices, channels=channels, page=page_address(stations.settings.web))
+    notifier.open()
+    return notifier
+
+
+def _channels(stations: Stations) -> Iterator[Channel]:
+    webhook, email = stations.settings.webhook, stations.settings.email
+    if webhook.url is not None and webhook.secret is not None:
+        send = Webhook(
+            url=webhook.url,
+            secret=webhook.secret.get_secret_value(),
+            ca_file=webhook.ca_file,
+            timeout_s=webhook.timeout_s,
+            clock=utc_now,
+        )
+        yield Channel(name="webhook", send=send, digest_s=webhook.digest_s)
+    if email.host is not None:
+        mail = Mail(
+            host=email.host,
+            port=email.port,
+            security=email.security,
+            user=email.user,
+            password=email.password.get_secret_value(),
+            sender=email.sender,
+            to=email.to,
+            ca_file=email.ca_file,
+            timeout_s=email.timeout_s,
+        )
+        yield Channel(name="email", send=mail, digest_s=email.digest_s)
