@@ -6,26 +6,31 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pynetdicom.events import Event
+from sqlalchemy import select
 
+from gateway.answer import our_service
 from gateway.deliver import Deliverer
-from gateway.dicom.scp import StoreScp
+from gateway.dicom.scp import LIMITS, StoreScp
 from gateway.dicom.series import build_series, write_series
+from gateway.dicom.service import Answer, Gate
 from gateway.jobs.breaker import FAILURES_TO_OPEN
 from gateway.jobs.clock import Clock, utc_now
-from gateway.jobs.database import open_database, upgrade
+from gateway.jobs.database import open_database, reading, upgrade
 from gateway.jobs.deliveries import DeliveryQueue
 from gateway.jobs.lease import Terms
 from gateway.jobs.queries import Queries
 from gateway.jobs.reconstructions import JobQueue
 from gateway.jobs.retention import Retention
 from gateway.jobs.scans import ScanStore
+from gateway.jobs.tables import commitments
 from gateway.jobs.worker import Pace, work
 from gateway.model.delivery import DeliveryState
 from gateway.model.destinations import Destination, FolderDestination, StowDestination
@@ -33,6 +38,7 @@ from gateway.model.errors import PeerUnreachable, Unconfirmed
 from gateway.model.recipes import FftRecipe
 from gateway.model.route import Routes, Rule
 from tests.dicom import scans
+from tests.dicom.committing import Archive, committing
 from tests.dicom.outbox import pacs
 from tests.dicom.scripted import scripted_pacs
 from tests.jobs.conftest import seal
@@ -221,17 +227,69 @@ def test_a_deliverer_that_is_killed_at_any_point_leaves_one_whole_series(seed: i
     assert sum(killer.arrived.values()) <= N_IMAGES + sum(deaths) + 2 * len(deaths)
 
 
-def _run_deliverer(config: Path, site: Site, killer: Killer) -> None:
-    """Run one until it is dead, or has delivered; what a dead one had claimed is taken back."""
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_deliverer_that_is_killed_with_a_commitment_outstanding_leaves_one_committed_series(
+    taken: bool, tmp_path: Path
+) -> None:
+    """Whether the PACS had answered the request or not, its report counts, also when it comes while nobody lives."""
+    archive = Archive()
+
+    def die(_transaction: str) -> Answer:
+        if not taken:
+            dying.kill()
+        return Answer(0)
+
+    archive.on_request = die
+    with committing(archive) as port:
+        address = {"kind": "pacs", "host": LOOPBACK, "port": port, "ae_title": "PACS", "plain": True}
+        address |= {"commitment": "required", "report_wait_s": 60}
+        config = configured(tmp_path, {"a": address}, lease_s=3, heartbeat_s=1)
+        site = Site(tmp_path / "gateway-data")
+        site.finish("a")
+        with _deliverer(config) as dying:
+            _wait_for(dying, lambda: bool(archive.asked) and (_taken(site) or not taken))
+        (transaction,) = archive.asked
+        our_port = our_service((LOOPBACK, 0), Gate(ae_title="MRGW", callers=None), LIMITS, site.deliveries.proofs)
+        with our_port as service:
+            assert archive.call_back(service.port, transaction) == 0
+        assert site.states() == {"a": DeliveryState.SENDING}
+        _reap(site)
+        with _deliverer(config) as second:
+            _wait_for(second, lambda: site.states() == {"a": DeliveryState.COMMITTED})
+    assert site.states() == {"a": DeliveryState.COMMITTED}
+    assert len(archive.arrived) == N_IMAGES
+    assert set(archive.arrived.values()) == {1}
+    assert list(archive.asked) == [transaction]
+
+
+def _taken(site: Site) -> bool:
+    with reading(site.deliveries.engine) as connection:
+        return any(row.taken for row in connection.execute(select(commitments)))
+
+
+@contextmanager
+def _deliverer(config: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A deliverer, which is dead at the end."""
     command = [sys.executable, "-m", "gateway", "deliver", "--config", str(config)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        killer.process = process
-        while process.poll() is None and site.states() != {"a": DeliveryState.STORED}:
-            try:
-                process.wait(0.05)
-            except subprocess.TimeoutExpired:
-                continue
+        yield process
         process.kill()
+
+
+def _wait_for(process: subprocess.Popen[bytes], true: Callable[[], bool]) -> None:
+    """Wait for a condition, as long as the process lives."""
+    while process.poll() is None and not true():
+        try:
+            process.wait(0.05)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _run_deliverer(config: Path, site: Site, killer: Killer) -> None:
+    """Run one until it is dead, or has delivered; what a dead one had claimed is taken back."""
+    with _deliverer(config) as process:
+        killer.process = process
+        _wait_for(process, lambda: site.states() == {"a": DeliveryState.STORED})
     for view in site.queries.job(1).deliveries:
         if view.state == DeliveryState.SENDING:
             _reap(site)
