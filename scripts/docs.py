@@ -12,19 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
-from pydicom.uid import UID
 
 from gateway.api.app import PATH, create_api
-from gateway.dicom.association import VERIFICATION
-from gateway.dicom.codecs import SYNTAXES
-from gateway.dicom.negotiation import IMPLEMENTATION_VERSION_NAME, REJECTIONS
-from gateway.dicom.pdu import LARGEST_PDU_BYTES, OUR_MAX_PDU_BYTES
-from gateway.dicom.query import STUDY_ROOT_FIND
-from gateway.dicom.status import STATUSES
-from gateway.dicom.syntaxes import UNCOMPRESSED
-from gateway.dicom.wire import SLOWEST_BYTES_PER_S
+from gateway.dicom.conformance import statement
 from gateway.model.delivery import DELIVERY_TRANSITIONS, DeliveryState
-from gateway.model.ids import IMPLEMENTATION_CLASS_UID
 from gateway.model.job import JOB_TRANSITIONS, JobState
 from gateway.model.route import Routes
 from gateway.model.scan import ScanState
@@ -193,80 +184,6 @@ def cli_page() -> str:
     return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
-CONFORMANCE = """\
-# DICOM conformance
-
-What the gateway says and does on a DICOM network, after PS3.2 Annex N. The tables are the code's own. The attributes
-that it writes are those of the MR Image IOD (PS3.3 A.4), listed with their sources in `gateway/dicom/attributes.py` and
-`gateway/dicom/mr.py`.
-
-## Services
-
-| service | SOP class | role | transfer syntaxes, in the order of the offer |
-|---|---|---|---|
-| store | MR Image Storage, 1.2.840.10008.5.1.4.1.1.4 | SCU | {syntaxes} |
-| verification | Verification, {verification} | SCU | {uncompressed} |
-| query | Study Root Query/Retrieve - FIND, {find} | SCU | {uncompressed} |
-| STOW-RS | MR Image Storage | user agent | Explicit VR Little Endian, as it lies in the outbox |
-
-Each SOP class is offered once with each transfer syntax. A compressed one is offered only where the destination's
-`compression` asks for it; it is lossless, and the pixels that arrive are those of the outbox.
-
-## Associations
-
-Implementation class UID {class_uid}, version {version}.
-Up to `max_associations` at a time for one series, and one series at a time for a destination; where the peer grants
-fewer, those. No asynchronous operations, no role selection. Longest PDU received: {our_pdu} bytes; sent: what the peer
-allows, at most {largest_pdu}. No answer is waited for longer than `timeout_s`, no write longer than that and
-{slowest} bytes/s. TLS 1.2 or later, where the destination has a `tls` table.
-
-## What a C-STORE status leads to
-
-The first row that contains a status decides. STOW-RS failure reasons are judged by the same table.
-
-| status | meaning | what follows |
-|---|---|---|
-{statuses}
-
-No status, an abort, a connection that ends, or a deadline that passes: unknown; the same bytes are sent again over a
-new association. A duplicate counts as stored only when a query on the level IMAGE shows the instance in its series.
-
-## What a rejected association leads to
-
-A transient rejection is tried again later, a permanent one fails the delivery.
-
-| source | reason | meaning |
-|---|---|---|
-{rejections}
-
-## Character set and identity
-
-ISO_IR 192 where any text needs it, else the default. UIDs are derived below 2.25 from what they identify. Everything is
-ContentQualification RESEARCH; series that a neural network took part in end in `[AI]`, have `DLRECON` as last value of
-Image Type, an item of purpose 109102 among the contributing equipment, and name it in Image Comments."""
-
-
-def conformance_page() -> str:
-    """Tell what the DICOM station does, from its own tables."""
-    statuses = [
-        f"| {row.first:04X}{f'-{row.last:04X}' if row.last > row.first else ''} | {row.meaning} | {row.outcome} |"
-        for row in STATUSES
-    ]
-    return CONFORMANCE.format(
-        syntaxes=", ".join(UID(uid).name for uid in (*SYNTAXES.values(), *UNCOMPRESSED)),
-        uncompressed=", ".join(UID(uid).name for uid in UNCOMPRESSED),
-        verification=VERIFICATION,
-        find=STUDY_ROOT_FIND,
-        class_uid=IMPLEMENTATION_CLASS_UID,
-        version=IMPLEMENTATION_VERSION_NAME,
-        our_pdu=OUR_MAX_PDU_BYTES,
-        largest_pdu=LARGEST_PDU_BYTES,
-        slowest=SLOWEST_BYTES_PER_S,
-        statuses="\n".join(statuses),
-        rejections="\n".join(f"| {source} | {code} | {why} |" for (source, code), why in REJECTIONS.items()),
-    )
-
-
 API = """\
 # API
 
@@ -322,7 +239,7 @@ def api_page() -> str:
 
 
 PAGES: Mapping[str, Callable[[], str]] = {
-    "docs/conformance.md": conformance_page,
+    "docs/conformance.md": statement,
     "docs/states.md": states_page,
     "docs/settings.md": settings_page,
     "docs/cli.md": cli_page,

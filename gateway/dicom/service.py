@@ -157,6 +157,11 @@ class DicomService:
         """Where it listens, also when 0 was asked for."""
         return int(self._socket.getsockname()[1])
 
+    @property
+    def sop_classes(self) -> set[str]:
+        """What callers may propose."""
+        return {sop_class for sop_class, _ in self._handlers}
+
     def _accept(self) -> None:
         while not self._stopping.is_set():
             try:

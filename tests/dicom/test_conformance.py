@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from gateway.dicom.negotiation import REJECTIONS
-from gateway.dicom.status import STATUSES
+import pydicom.uid
+import pytest
+from pynetdicom.events import Event
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "conformance.md").read_text()
+from gateway.answer import our_service
+from gateway.dicom import conformance
+from gateway.dicom.conformance import ANSWERED, ASKED, STORED_CLASSES, Service, statement
+from gateway.dicom.negotiation import REJECTIONS
+from gateway.dicom.service import Gate, ServiceLimits
+from gateway.dicom.status import STATUSES
+from gateway.dicom.store import echo, store
+from tests.dicom.outbox import pacs, written
+from tests.dicom.scripted import scripted_pacs
+from tests.peers import LOOPBACK
+from tests.test_deliver import Site
+
+DICOM = Path(conformance.__file__).parent
+PAGE = (DICOM.parents[1] / "docs" / "conformance.md").read_text()
 
 
 def test_every_status_and_every_rejection_is_stated() -> None:
@@ -15,3 +30,51 @@ def test_every_status_and_every_rejection_is_stated() -> None:
         assert f"| {row.first:04X}" in PAGE
         assert f"| {row.meaning} | {row.outcome} |" in PAGE
     assert all(meaning in PAGE for meaning in REJECTIONS.values())
+
+
+def test_the_page_is_that_of_the_code() -> None:
+    assert statement() in PAGE
+
+
+def test_every_class_that_we_build_is_stated() -> None:
+    built = {
+        name for file in DICOM.glob("*.py") for name in re.findall(r"\bSOPClassUID = (\w+Storage)\b", file.read_text())
+    }
+    assert {str(getattr(pydicom.uid, name)) for name in built} == set(STORED_CLASSES)
+
+
+def test_every_class_that_we_name_is_stated() -> None:
+    named = set(re.findall(r'^[A-Z_]+ = "(1\.2\.840\.10008\.[\d.]+)"', _sources(), flags=re.MULTILINE))
+    stated = {one.sop_class for one in (*ASKED, *ANSWERED)}
+    assert named - stated == {"1.2.840.10008.1.20.1.1"}, "the well-known instance is no class"
+    assert all(uid in PAGE for uid in stated)
+
+
+def _sources() -> str:
+    return "\n".join(file.read_text() for file in DICOM.glob("*.py"))
+
+
+@pytest.mark.parametrize("compression", ["none", "rle"])
+def test_what_we_propose_is_stated(compression: str, tmp_path: Path) -> None:
+    proposed: set[tuple[str, str]] = set()
+
+    def look(event: Event) -> int:
+        for context in event.assoc.requestor.requested_contexts:
+            proposed.update((str(context.abstract_syntax), str(syntax)) for syntax in context.transfer_syntax)
+        return 0
+
+    with scripted_pacs(look) as (port, _):
+        store(written(tmp_path), pacs(port, compression=compression), lambda _instance, _status: None)
+        echo(pacs(port))
+    assert proposed <= _contexts(*ASKED)
+
+
+def _contexts(*services: Service) -> set[tuple[str, str]]:
+    return {(one.sop_class, syntax) for one in services for syntax in one.syntaxes}
+
+
+def test_what_we_answer_is_stated(tmp_path: Path) -> None:
+    gate = Gate(ae_title="MRGW", callers=None)
+    service = our_service((LOOPBACK, 0), gate, ServiceLimits(), Site(tmp_path).deliveries.proofs)
+    with service:
+        assert service.sop_classes == {one.sop_class for one in ANSWERED}
