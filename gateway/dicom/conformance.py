@@ -127,7 +127,7 @@ opens, at any time.
 
 | the PACS | what follows |
 |---|---|
-| does not offer it, or refuses the request | `auto`: a query on the level IMAGE decides; `required`: held for a person |
+| does not offer it, or refuses | `auto`: a query on the level IMAGE decides; `required`: held for a person |
 | reports all instances | COMMITTED |
 | reports some as failed, or leaves some out | those are sent again, and asked for again |
 | does not report within `commitment_timeout_s` | `auto`: a query decides; `required`: asked again, under another UID |
