@@ -10,6 +10,8 @@ from pathlib import Path
 from gateway import doctor
 from gateway.doctor import Finding, Health
 from gateway.jobs.database import open_database, upgrade
+from gateway.model.commitment import Commitment
+from gateway.model.destinations import PacsDestination
 from gateway.model.person import Role
 from gateway.model.route import Routes
 from gateway.serving import page_address
@@ -67,8 +69,15 @@ def examine(stations: Stations) -> Iterator[Finding]:
         said="somebody can sign in" if somebody else "nobody can sign in to the page",
         remedy="" if somebody else "gateway users invite NAME --role admin",
     )
-    for name, where in stations.routes.destinations.items():
+    destinations = stations.routes.destinations
+    for name, where in destinations.items():
         yield from doctor.destination(name, where)
+    yield from doctor.away(
+        {one.name: one.reason for one in stations.overview.destinations(list(destinations)) if one.away_since}
+    )
+    asked = (Commitment.AUTO, Commitment.REQUIRED)
+    commits = any(isinstance(one, PacsDestination) and one.commitment in asked for one in destinations.values())
+    yield from doctor.our_port(enabled=settings.dicom.enabled, plain=settings.dicom.plain, commits=commits)
 
 
 def upgrade_database(settings: Settings) -> str:

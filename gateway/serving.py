@@ -125,7 +125,12 @@ def _disk(stations: Stations) -> Disk:
 def _ways(stations: Stations) -> Mapping[str, str]:
     """Name the destinations of the routes in force, and what each is."""
     words = {"pacs": "by C-STORE", "stow": "by STOW-RS", "folder": "a folder"}
-    return {name: words.get(one.kind, one.kind) for name, one in stations.routes.destinations.items()}
+    destinations = stations.routes.destinations
+    clear = {name for name, one in destinations.items() if getattr(one, "plain", False)}
+    return {
+        name: words.get(one.kind, one.kind) + (", in the clear" if name in clear else "")
+        for name, one in destinations.items()
+    }
 
 
 def _faults(stations: Stations) -> Mapping[str, str]:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from gateway.dicom.scp import StoreScp
 from gateway.doctor import Health, attempt, destination, disk, gpu, versions
+from gateway.jobs.breaker import FAILURES_TO_OPEN, Breaker
+from gateway.jobs.clock import utc_now
+from gateway.jobs.database import open_database
 from gateway.model.destinations import FolderDestination
 from gateway.model.errors import StorageFault
 from tests import peers
@@ -59,3 +63,27 @@ def test_a_site_whose_pacs_is_silent_is_not_ready(tmp_path: Path) -> None:
     assert "AE titles" in found["destination pacs"]["remedy"]
     assert found["destination shelf"]["health"] == "good"
     assert found["accounts"]["remedy"] == "gateway users invite NAME --role admin"
+
+
+def findings(config: Path) -> dict[str, dict[str, str]]:
+    return {one["what"]: one for one in json.loads(gateway("doctor", "--json", "--config", config).stdout)}
+
+
+def test_a_pacs_is_asked_by_what_it_proves_that_it_keeps_a_series(tmp_path: Path) -> None:
+    with StoreScp("PACS", peers.LOOPBACK, 0, tmp_path / "pacs") as scp:
+        pacs = {"kind": "pacs", "host": peers.LOOPBACK, "port": scp.port, "ae_title": "PACS", "plain": True}
+        found = findings(configured(tmp_path, {"commits": pacs, "asked": {**pacs, "commitment": "query"}}))
+    assert found["destination commits: proof"]["said"] == "proves by storage commitment that it keeps a series"
+    assert found["destination commits: way"]["said"] == "gets patients' data in the clear"
+    assert found["destination asked: proof"]["health"] == "bad"
+    assert "let it give us queries" in found["destination asked: proof"]["remedy"]
+    assert "does not reach us" in found["dicom port"]["said"]
+
+
+def test_a_destination_that_the_deliverers_leave_alone_is_told(tmp_path: Path) -> None:
+    config = configured(tmp_path, {"shelf": {"kind": "folder", "path": "shelf"}})
+    findings(config)
+    breaker = Breaker(open_database(f"sqlite:///{tmp_path}/gateway-data/gateway.db"), utc_now)
+    for _ in range(FAILURES_TO_OPEN):
+        breaker.failed("shelf", "nobody answers")
+    assert findings(config)["destination shelf: deliveries"]["said"] == "is left alone: nobody answers"
