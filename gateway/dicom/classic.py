@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import BaseTag
 from pydicom.uid import MRImageStorage
 
 from gateway.dicom import attributes, learned, mr, values
@@ -12,24 +16,41 @@ from gateway.model.image import ImageKind
 
 
 def build_classic(draft: Draft) -> list[Dataset]:
-    """Build the objects in the order of their Instance Number."""
-    common = _common(draft)
+    """Build the objects in the order of their Instance Number.
+
+    What several of them share is made once, and is the same Python objects in all of them: making and encoding elements
+    is most of the work.
+    """
     header, frames = draft.header, draft.images.frames
+    common = _elements(_common(draft))
     repetitions = sorted({frame.repetition for frame in frames})
     resolution_ms = mr.temporal_resolution_ms(frames, header.system.vendor)
+    echoes: _Parts = {}
+    planes: _Parts = {}
     datasets = []
     for number, image in enumerate(draft.placed, start=1):
-        ds = Dataset()
-        ds.update(common)
-        ds.SOPInstanceUID = draft.plan.instance_uid(image.frame, number)
+        frame, ds = image.frame, Dataset()
+        if (counters := (frame.repetition, frame.set, frame.contrast)) not in echoes:
+            mr.put_echo(ds, frame, header)
+            mr.put_time_series(ds, frame, repetitions, resolution_ms)
+            echoes[counters] = _elements(ds)
+        if (lie := _lie(image)) not in planes:
+            planes[lie] = _elements(_plane(image, header.encodings[0].trajectory))
+        ds = Dataset({**common, **echoes[counters], **planes[lie]})
+        ds.SOPInstanceUID = draft.plan.instance_uid(frame, number)
         ds.InstanceNumber = number
-        _put_plane(ds, image)
-        mr.put_frame(ds, image.frame, header)
-        mr.put_time_series(ds, image.frame, repetitions, resolution_ms)
-        direction = mr.phase_direction(header.encodings[0].trajectory, transposed=image.transposed)
-        attributes.put_known(ds, InPlanePhaseEncodingDirection=direction)
+        mr.put_moment(ds, frame, header)
+        _put_image(ds, image)
         datasets.append(ds)
     return datasets
+
+
+_Elements: TypeAlias = dict[BaseTag, DataElement | RawDataElement]
+_Parts: TypeAlias = dict[tuple[object, ...], _Elements]
+
+
+def _elements(ds: Dataset) -> _Elements:
+    return {element.tag: element for element in ds.values()}
 
 
 def _common(draft: Draft) -> Dataset:
@@ -46,13 +67,30 @@ def _common(draft: Draft) -> Dataset:
     return ds
 
 
-def _put_plane(ds: Dataset, image: PlacedImage) -> None:
-    """Fill place and pixels of one image."""
+def _lie(image: PlacedImage) -> tuple[object, ...]:
+    """Tell orientations apart: images of one share `_plane`."""
     plane = image.plane
-    ds.ImagePositionPatient = [values.decimal(x) for x in plane.position_mm.tolist()]
+    steps = (plane.between_rows_mm, plane.between_columns_mm, image.between_slices_mm)
+    return (plane.row.tobytes(), plane.column.tobytes(), *steps, image.values.shape, image.transposed)
+
+
+def _plane(image: PlacedImage, trajectory: str) -> Dataset:
+    plane = image.plane
+    ds = Dataset()
     ds.ImageOrientationPatient = [values.decimal(x) for x in (*plane.row.tolist(), *plane.column.tolist())]
     ds.PixelSpacing = [values.decimal(plane.between_rows_mm), values.decimal(plane.between_columns_mm)]
-    ds.SliceLocation = values.decimal(plane.location_mm)
-    attributes.put_known(ds, SpacingBetweenSlices=values.decimal(image.between_slices_mm))
     ds.Rows, ds.Columns = image.values.shape
-    ds.add_new("PixelData", "OW", image.values.astype(image.values.dtype.newbyteorder("<")).tobytes())
+    attributes.put_known(
+        ds,
+        SpacingBetweenSlices=values.decimal(image.between_slices_mm),
+        InPlanePhaseEncodingDirection=mr.phase_direction(trajectory, transposed=image.transposed),
+    )
+    return ds
+
+
+def _put_image(ds: Dataset, image: PlacedImage) -> None:
+    """Fill place and pixels of one image."""
+    ds.ImagePositionPatient = [values.decimal(x) for x in image.plane.position_mm.tolist()]
+    ds.SliceLocation = values.decimal(image.plane.location_mm)
+    little = image.values.astype(image.values.dtype.newbyteorder("<"), copy=False)
+    ds.add_new("PixelData", "OW", little.tobytes())

@@ -19,28 +19,38 @@ from gateway.model.ids import IMPLEMENTATION_CLASS_UID
 _PREAMBLE = bytes(128) + b"DICM"
 _GROUP_LENGTH = b"\2\0\0\0UL\4\0"
 _PIXEL_DATA = 0x7FE00010
+_PIXELS_HEAD = b"\xe0\x7f\x10\0OW\0\0"
 _PACKED_HEAD = b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff"
 _PACKED_END = b"\xfe\xff\xdd\xe0\0\0\0\0"
 
 
 def encode_series(datasets: Sequence[Dataset], compression: Compression = Compression.NONE) -> Iterator[bytes]:
     """Encode objects, each with a preamble of zeros; elements that are the same Python object are encoded once."""
-    first, last = ({id(element): element for element in ds.elements()} for ds in (datasets[0], datasets[-1]))
     character_set = datasets[0].get("SpecificCharacterSet")
-    shared = {known: _element(first[known], character_set) for known in first.keys() & last.keys()}
+    known: dict[int, bytes] = {}  # by identity, which is safe while the objects live
     for ds in datasets:
         packing = packing_of(ds, compression)
-        elements = (ds.get_item(tag) for tag in sorted(ds.keys()) if tag != _PIXEL_DATA)
-        encoded = (shared.get(id(element)) or _element(element, character_set) for element in elements)
-        pixels = _pixel_data(ds, packing) if _PIXEL_DATA in ds else b""
-        yield b"".join([_PREAMBLE, _file_meta(ds, packing), *encoded, pixels])
+        pieces = [_PREAMBLE, _file_meta(ds, packing)]
+        for element in sorted(ds.values(), key=_tag_number):
+            if element.tag == _PIXEL_DATA:
+                pieces += _pixel_data(ds, packing)
+                continue
+            if (encoded := known.get(id(element))) is None:
+                encoded = known[id(element)] = _element(element, character_set)
+            pieces.append(encoded)
+        yield b"".join(pieces)
 
 
-def _pixel_data(ds: Dataset, compression: Compression) -> bytes:
-    """Encode the last element, whose value may be packed (PS3.5 A.4)."""
-    if compression is Compression.NONE:
-        return _element(ds["PixelData"], None)
-    return _PACKED_HEAD + pack(ds, compression) + _PACKED_END
+def _tag_number(element: DataElement | RawDataElement) -> int:
+    return int(element.tag)
+
+
+def _pixel_data(ds: Dataset, compression: Compression) -> tuple[bytes, ...]:
+    """Encode the element whose value is large, and may be packed (PS3.5 A.4), without copying it."""
+    if compression is not Compression.NONE:
+        return (_PACKED_HEAD, pack(ds, compression), _PACKED_END)
+    padding = b"\0" * (len(ds.PixelData) % 2)
+    return (_PIXELS_HEAD, (len(ds.PixelData) + len(padding)).to_bytes(4, "little"), ds.PixelData, padding)
 
 
 def _element(element: DataElement | RawDataElement, character_set: str | None) -> bytes:

@@ -161,23 +161,23 @@ def receive_coil_name(system: System) -> str | None:
     return values.text(names.pop(), values.SHORT) if len(names) == 1 else None
 
 
-def put_frame(ds: Dataset, frame: Frame, header: ScanHeader) -> None:
-    """Fill what belongs to one image: the times of its echo and of its acquisition."""
+def put_echo(ds: Dataset, frame: Frame, header: ScanHeader) -> None:
+    """Fill what belongs to an echo, an inversion and a repetition: all images that share their counters have it."""
     sequence = header.sequence
     ds.RepetitionTime = values.decimal(one_or_nth(sequence.repetition_time_ms, frame.contrast), positive=True)
     ds.EchoTime = values.decimal(nth(sequence.echo_time_ms, frame.contrast), positive=True)
     ds.EchoNumbers = frame.contrast + 1
     ds.AcquisitionNumber = frame.repetition + 1
-    if "IR" in ds.ScanningSequence:
+    if inverts(sequence.sequence_type):
         ds.InversionTime = values.decimal(inversion_time_ms(frame, header), positive=True)
+    put_known(ds, FlipAngle=values.decimal(one_or_nth(sequence.flip_angle_deg, frame.contrast)))
+
+
+def put_moment(ds: Dataset, frame: Frame, header: ScanHeader) -> None:
+    """Fill when one image was measured."""
     day, time = acquired(frame, header)
-    put_known(
-        ds,
-        FlipAngle=values.decimal(one_or_nth(sequence.flip_angle_deg, frame.contrast)),
-        AcquisitionDate=day,
-        AcquisitionTime=time,
-        TriggerTime=values.decimal(trigger_time_ms(frame, header)),
-    )
+    trigger_ms = values.decimal(trigger_time_ms(frame, header))
+    put_known(ds, AcquisitionDate=day, AcquisitionTime=time, TriggerTime=trigger_ms)
 
 
 def nth(listed: tuple[float, ...], index: int) -> float | None:

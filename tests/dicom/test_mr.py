@@ -26,7 +26,8 @@ def shared(header: ScanHeader) -> Dataset:
 
 def timed(header: ScanHeader, where: Frame) -> Dataset:
     ds = shared(header)
-    mr.put_frame(ds, where, header)
+    mr.put_echo(ds, where, header)
+    mr.put_moment(ds, where, header)
     return ds
 
 
