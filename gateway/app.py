@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
@@ -30,6 +31,7 @@ from gateway.model.errors import StorageFault
 from gateway.mrd.listener import Listener
 from gateway.recovery import recover
 from gateway.respond import Responder
+from gateway.retention import clear_outbox, retire
 from gateway.schedule import duties_of, housekeeping, start_schedule
 from gateway.serving import showing
 from gateway.stations import Stations, make_folder, open_stations, our_gate, our_limits, pace_of, session_limits, zoo_of
@@ -228,8 +230,21 @@ def _housekeeping(stations: Stations) -> Mapping[str, tuple[float, Callable[[], 
         make_folder(recordings.watch_folder)
         everywhere = listener.host in ("0.0.0.0", "::")  # noqa: S104 - asked, not bound
         watch = WatchFolder(recordings.watch_folder, "localhost" if everywhere else listener.host, listener.port)
-    rows = Retention(stations.jobs.engine, utc_now)
-    return housekeeping(stations.spool, rows, clock=utc_now, keep_days=recordings.keep_days, watch=watch)
+    return housekeeping(stations.spool, deletions=_deletions(stations), watch=watch)
+
+
+def _deletions(stations: Stations) -> Mapping[str, Callable[[], object]]:
+    """List what is deleted when it is old, where the settings say when that is."""
+    settings, rows = stations.settings, Retention(stations.jobs.engine, utc_now)
+    deletions: dict[str, Callable[[], object]] = {}
+    if settings.recordings.keep_days is not None:
+        keep = timedelta(days=settings.recordings.keep_days)
+        deletions["delete old recordings"] = partial(retire, stations.spool, rows, keep=keep, clock=utc_now)
+    if settings.recordings.keep_series_days is not None:
+        keep = timedelta(days=settings.recordings.keep_series_days)
+        outbox = settings.data.outbox_folder
+        deletions["delete old series from the outbox"] = partial(clear_outbox, outbox, rows, keep=keep, clock=utc_now)
+    return deletions
 
 
 def _child(role: str, config: Path | None, stations: Stations, queue: JobQueue | DeliveryQueue) -> Child:

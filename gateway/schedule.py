@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from functools import partial
 from types import MappingProxyType
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from gateway.jobs.clock import Clock
 from gateway.jobs.deliveries import DeliveryQueue
 from gateway.jobs.reconstructions import JobQueue
-from gateway.jobs.retention import Retention
-from gateway.retention import retire
 from gateway.spool.replies import Replies
 from gateway.spool.spool import Spool
 from gateway.watch import WatchFolder
@@ -52,16 +48,13 @@ def duties_of(
 
 
 def housekeeping(
-    spool: Spool, rows: Retention, *, clock: Clock, keep_days: float | None, watch: WatchFolder | None
+    spool: Spool, *, deletions: Mapping[str, Callable[[], object]], watch: WatchFolder | None
 ) -> Mapping[str, tuple[float, Callable[[], object]]]:
     """List what keeps room on the disk, and takes scans that come as files."""
     duties: dict[str, tuple[float, Callable[[], object]]] = {
         "warn before the disk is full": (WARN_EVERY_S, partial(_warn, spool)),
+        **{name: (DELETE_EVERY_S, delete) for name, delete in deletions.items()},
     }
-    if keep_days is not None:
-        keep = timedelta(days=keep_days)
-        delete = partial(retire, spool, rows, keep=keep, clock=clock)
-        duties["delete recordings that were delivered long ago"] = (DELETE_EVERY_S, delete)
     if watch is not None:
         duties["take scans from the watch folder"] = (WATCH_EVERY_S, watch.look)
     return MappingProxyType(duties)

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from gateway.jobs.clock import utc_now
+from gateway.jobs.deliveries import DeliveryQueue
 from gateway.jobs.lease import Terms
 from gateway.jobs.reconstructions import JobQueue
 from gateway.jobs.retention import Retention
-from gateway.retention import retire
+from gateway.retention import clear_outbox, retire
 from gateway.spool.spool import seal_path
+from tests.jobs.test_queue import made
 from tests.test_intake import Site
 
 NOW = timedelta(0)
@@ -56,3 +58,30 @@ def test_a_death_between_files_and_row_is_made_good(done: Site) -> None:
     assert len(done.queries.jobs()) == 1
     assert clear(done) == 1
     assert clear(done) == 0
+
+
+def test_the_files_of_a_delivered_series_go_and_their_empty_folders_with_them(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.listener.start()
+    site.send()
+    site.listener.stop()
+    engine, outbox = site.scans._engine, tmp_path / "outbox"  # noqa: SLF001 - the same database
+    jobs, deliveries = JobQueue(engine, utc_now, Terms()), DeliveryQueue(engine, utc_now, Terms())
+    job = jobs.claim("w1")
+    assert job is not None
+    series = made().below("1")
+    for instance in series.instances:
+        (outbox / instance.path).parent.mkdir(parents=True, exist_ok=True)
+        (outbox / instance.path).write_text("pixels")
+    (outbox / "2").mkdir()
+    jobs.succeed(job, [series], ["pacs"])
+    rows = Retention(engine, utc_now)
+    assert clear_outbox(outbox, rows, keep=NOW, clock=utc_now) == 0
+    assert (outbox / series.instances[0].path).exists()
+    one = deliveries.claim("d1")
+    assert one is not None
+    deliveries.succeed(one)
+    assert clear_outbox(outbox, rows, keep=NOW, clock=utc_now) == 1
+    assert [path.name for path in outbox.iterdir()] == ["2"], "what is another's stays"
+    assert clear_outbox(outbox, rows, keep=NOW, clock=utc_now) == 0
+    assert site.recording().exists(), "the recording has a time of its own"

@@ -19,7 +19,12 @@ CONFIG = Path(__file__).parent.parent / "config"
 WITHOUT_DEFAULT = {
     ("web", "certificate_file"),
     *(("database", "url"), ("routes", "file"), ("workers", "max_memory_bytes"), ("workers", "noise_folder")),
-    *(("recordings", "watch_folder"), ("recordings", "keep_days"), ("models", "folder")),
+    *(
+        ("recordings", "watch_folder"),
+        ("recordings", "keep_days"),
+        ("recordings", "keep_series_days"),
+        ("models", "folder"),
+    ),
     *(("dicom", "tls"), ("dicom", "callers")),
     ("webhook", "url"),
     ("webhook", "allowed_hosts"),

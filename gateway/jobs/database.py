@@ -16,7 +16,8 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from gateway.model.errors import GatewayError, StorageFault, WrongCall
 
-SQLITE_BUSY_MS = 60_000
+SQLITE_BUSY_MS = 90_000
+"""Another process may hold the database for a minute, and no scan is refused; longer, and a scanner is told."""
 
 
 def open_database(url: str) -> Engine:

@@ -1,22 +1,35 @@
-"""Which recordings may be deleted, and the note that they were."""
+"""Which recordings and which files of the outbox may be deleted, and the note that they were."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 
 from sqlalchemy import Engine, exists, or_, select, update
 
 from gateway.jobs.clock import Clock
 from gateway.jobs.database import reading, writing
 from gateway.jobs.events import Event, add_event
-from gateway.jobs.tables import deliveries, jobs, scans
+from gateway.jobs.tables import deliveries, instances, jobs, scans, series
 from gateway.model.delivery import DeliveryState
-from gateway.model.ids import RecordingId
+from gateway.model.ids import JobId, RecordingId, SeriesId
 from gateway.model.job import JobState
 from gateway.model.scan import ScanState
 
 WHO = "retention"
 ARRIVED = (DeliveryState.STORED, DeliveryState.COMMITTED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OldSeries:
+    """A series that may leave the outbox."""
+
+    series: SeriesId
+    job: JobId
+    scan: RecordingId
+    paths: tuple[str, ...]
+    """Of its files, below the outbox."""
 
 
 class Retention:
@@ -47,6 +60,37 @@ class Retention:
         )
         with reading(self._engine) as connection:
             return [(RecordingId(row.id), row.recording) for row in connection.execute(query)]
+
+    def series_delivered_before(self, moment: datetime) -> list[OldSeries]:
+        """Find the series with files in the outbox that have arrived everywhere before a moment."""
+        its_own = deliveries.c.series_id == series.c.id
+        late = or_(
+            deliveries.c.state.not_in(ARRIVED), deliveries.c.finished_at.is_(None), deliveries.c.finished_at >= moment
+        )
+        query = (
+            select(series.c.id, jobs.c.id.label("job"), jobs.c.scan_id, instances.c.path)
+            .join(jobs, jobs.c.id == series.c.job_id)
+            .join(instances, instances.c.series_id == series.c.id)
+            .where(series.c.deleted_at.is_(None), exists().where(its_own), ~exists().where(its_own, late))
+            .order_by(series.c.id)
+        )
+        with reading(self._engine) as connection:
+            rows = connection.execute(query).all()
+        return [
+            OldSeries(
+                series=SeriesId(number), job=JobId(job), scan=RecordingId(scan), paths=tuple(f.path for f in files)
+            )
+            for (number, job, scan), files in groupby(rows, key=lambda row: (row.id, row.job, row.scan_id))
+        ]
+
+    def series_deleted(self, one: OldSeries, why: str) -> None:
+        """Note in row and audit that the files of a series are gone."""
+        with writing(self._engine) as connection:
+            now = self._clock()
+            connection.execute(update(series).where(series.c.id == one.series).values(deleted_at=now))
+            text = f"{len(one.paths)} instances, {why}"
+            line = Event(at=now, scan_id=one.scan, job_id=one.job, who=WHO, what="series deleted here", text=text)
+            add_event(connection, line)
 
     def deleted(self, recording: RecordingId, why: str) -> None:
         """Note in row and audit that a recording is gone."""

@@ -120,6 +120,7 @@ series = Table(
     Column("study_instance_uid", String(64), nullable=False),
     Column("series_instance_uid", String(64), nullable=False),
     Column("description", String(64), nullable=False),
+    Column("deleted_at", Utc),
     Index(None, "job_id"),
     Index(None, "series_instance_uid"),
 )

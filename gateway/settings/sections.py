@@ -118,6 +118,8 @@ class Recordings(Section):
     """From here on no scan is taken; the scanner is told why."""
     keep_days: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """A recording is deleted so long after its series have arrived everywhere; without it, never. Nothing else is."""
+    keep_series_days: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """So are the files of a series in the outbox: the gateway's own copy, which the page shows."""
     watch_folder: Path | None = None
     """ISMRMRD files (.h5) that are put there come in as if a scanner had sent them; relative to this file's folder."""
 

@@ -42,6 +42,7 @@ class RecordingWriter:
     ) -> None:
         self.recording = recording
         self.n_bytes = 0
+        self.sealed = False
         self._folder = folder
         self._part = folder / f"{recording}{PART_SUFFIX}"
         self._policy = policy
@@ -61,6 +62,11 @@ class RecordingWriter:
 
     def __exit__(self, *_: object) -> None:
         self.abandon()
+
+    @property
+    def open(self) -> bool:
+        """Whether more may come."""
+        return self._file >= 0
 
     def write(self, chunk: memoryview) -> None:
         """Append bytes.
@@ -115,6 +121,7 @@ class RecordingWriter:
         except OSError as error:
             raise StorageFault(f"recording {self.recording} cannot be synced: {error.strerror}") from error
         final = finish_recording(self._part, seal)
+        self.sealed = True
         self.abandon()
         return final
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -15,6 +17,9 @@ from gateway.model.ids import RecordingId
 from gateway.spool.recording import PART_SUFFIX, SEAL_SUFFIX, SUFFIX, RecordingWriter, SyncPolicy
 from gateway.spool.room import Room
 
+RECENT, RECENT_DAYS = 100, 2
+"""From so many recordings we learn how large one may be; after a start, from the last days that have any."""
+
 
 class Spool:
     """Recordings below one folder, a sub-folder for each day."""
@@ -23,6 +28,9 @@ class Spool:
         self.folder = folder
         self._policy = policy
         self._room = room
+        self._lock = threading.Lock()
+        self._open: list[RecordingWriter] = []
+        self._sizes: deque[int] = deque(maxlen=RECENT)
 
     def create(self, recording: RecordingId, day: date) -> RecordingWriter:
         """Begin a recording.
@@ -30,11 +38,25 @@ class Spool:
         Raises
         ------
         StorageFault
-            There is no room, or the folder cannot be written.
+            There is no room for it beside those that are open, or the folder cannot be written.
         """
-        if self.folder.exists():
-            self._room.admit(self.folder)
-        return RecordingWriter(self.folder / day.isoformat(), recording, policy=self._policy, monotonic=time.monotonic)
+        folder = self.folder / day.isoformat()
+        with self._lock:
+            if self.folder.exists():
+                self._room.admit(self.folder, self._promised_bytes())
+            writer = RecordingWriter(folder, recording, policy=self._policy, monotonic=time.monotonic)
+            self._open.append(writer)
+        return writer
+
+    def _promised_bytes(self) -> int:
+        """Say what the open recordings and one more may still need: each as much as the largest of late."""
+        if not self._sizes:
+            days = sorted(path for path in self.folder.glob("*-*-*") if path.is_dir())[-RECENT_DAYS:]
+            self._sizes.extend(sorted(one.stat().st_size for day in days for one in day.glob(f"*{SUFFIX}")))
+        self._sizes.extend(one.n_bytes for one in self._open if one.sealed)
+        self._open = [one for one in self._open if one.open]
+        largest = max(self._sizes, default=0)
+        return largest + sum(max(0, largest - one.n_bytes) for one in self._open)
 
     def key_of(self, path: Path) -> str:
         """Name a recording as the database does: its path below the spool."""

@@ -74,6 +74,7 @@ class Scanner:
 
     streams: list[bytes]
     on_sent: Callable[[int], None]
+    patience_s: float = 20
     acknowledged: list[bytes] = field(default_factory=list)
     sent: list[bytes] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
@@ -84,7 +85,9 @@ class Scanner:
             pieces = (stream[at : at + PIECE_BYTES] for at in range(0, len(stream), PIECE_BYTES))
             self.sent.append(stream)
             try:
-                receipt = send_session(pieces, HOST, port, on_sent=self.on_sent, expect=Expect(timeout_s=20))
+                receipt = send_session(
+                    pieces, HOST, port, on_sent=self.on_sent, expect=Expect(timeout_s=self.patience_s)
+                )
             except SendError as fault:
                 self.texts.append(str(fault))
                 return

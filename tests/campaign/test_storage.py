@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,6 +102,39 @@ def test_a_scan_lands_while_the_database_is_busy_and_is_acknowledged_when_it_is_
         wait_until(lambda: [path.stat().st_size for path in tmp_path.glob("spool/*/*.mrd*")] == [len(content)])
         assert not scanner.acknowledged
     sending.join()
+    assert scanner.acknowledged == [content]
+    assert [scan.state for scan in site.queries.scans()] == [ScanState.COMPLETE]
+
+
+LOCKS = """
+import sqlite3, sys, threading
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN IMMEDIATE")
+print("locked", flush=True)
+threading.Event().wait(float(sys.argv[2]))
+print("free", flush=True)
+connection.execute("COMMIT")
+"""
+LOCKED_S = float(os.environ.get("GATEWAY_LOCKED_S", "1"))
+"""What stands for the minute of which we promise to outlast it; 60 makes it a real one."""
+
+
+def test_a_minute_of_a_locked_database_delays_the_answer_and_costs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert database.SQLITE_BUSY_MS / 1000 >= 1.5 * 60, "we wait half as long again as a minute"
+    monkeypatch.setattr(database, "SQLITE_BUSY_MS", int(1.5 * 1000 * LOCKED_S))
+    site = Site(tmp_path)
+    site.listener.start()
+    content = stream(1)
+    scanner = Scanner([content], lambda _n: None, patience_s=2 * LOCKED_S + 20)
+    call = [sys.executable, "-c", LOCKS, str(tmp_path / "gateway.db"), str(LOCKED_S)]
+    with subprocess.Popen(call, stdout=subprocess.PIPE, text=True) as another:  # as a backup or a shell would be
+        assert another.stdout is not None
+        assert another.stdout.readline() == "locked\n"
+        scanner.send_all(site.listener.port)
+        assert another.stdout.readline() == "free\n"
+    site.listener.stop()
     assert scanner.acknowledged == [content]
     assert [scan.state for scan in site.queries.scans()] == [ScanState.COMPLETE]
 

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from gateway.jobs.deliveries import DeliveryQueue
 from gateway.jobs.queries import Queries
 from gateway.jobs.reconstructions import JobQueue
-from gateway.jobs.retention import Retention
+from gateway.jobs.retention import OldSeries, Retention
 from gateway.jobs.scans import ScanStore
 from gateway.model.errors import WrongCall
 from gateway.model.work import WorkEvent
@@ -95,3 +95,63 @@ def test_a_deletion_is_in_the_audit_and_cannot_be_replayed(
     assert (line.who, line.what, line.text) == ("retention", "recording deleted", "delivered more than 7 days ago")
     with pytest.raises(WrongCall, match="was deleted on 2026-03-08"):
         scans.replay(seal(1).recording, recipe="", who="anna")
+
+
+def old_series(rows: Retention, clock: TurnedClock) -> list[OldSeries]:
+    return rows.series_delivered_before(clock() - timedelta(seconds=WEEK_S))
+
+
+def test_the_files_of_a_series_may_go_when_it_has_arrived_everywhere_long_ago(
+    rows: Retention, clock: TurnedClock, queries: Queries, deliver: Callable[[], None]
+) -> None:
+    deliver()
+    clock.turn(WEEK_S)
+    assert old_series(rows, clock) == []
+    clock.turn(1)
+    (one,) = old_series(rows, clock)
+    assert one.paths == tuple(instance.path for instance in made().instances)
+    rows.series_deleted(one, "delivered more than 7 days ago")
+    assert old_series(rows, clock) == []
+    line = queries.timeline(queries.job(1))[-1]
+    assert (line.who, line.what) == ("retention", "series deleted here")
+    assert line.text == f"{len(one.paths)} instances, delivered more than 7 days ago"
+
+
+def test_a_series_that_has_not_arrived_at_one_of_its_destinations_stays(
+    rows: Retention, clock: TurnedClock, scans: ScanStore, jobs: JobQueue, deliveries: DeliveryQueue
+) -> None:
+    scans.finish(seal(1), "key")
+    jobs.succeed(claimed(jobs), [made()], ["pacs", "archive"])
+    for _ in range(2):
+        clock.turn(100 * WEEK_S)
+        assert old_series(rows, clock) == []
+        one = deliveries.claim("d1")
+        assert one is not None
+        deliveries.succeed(one)
+    clock.turn(WEEK_S + 1)
+    assert len(old_series(rows, clock)) == 1
+
+
+@pytest.mark.parametrize("end", ["pending", "sending", "refused", "held", "sent again"])
+def test_the_files_of_what_is_not_delivered_are_never_deleted(
+    rows: Retention,
+    clock: TurnedClock,
+    scans: ScanStore,
+    jobs: JobQueue,
+    deliveries: DeliveryQueue,
+    end: str,
+) -> None:
+    scans.finish(seal(1), "key")
+    jobs.succeed(claimed(jobs), [made()], ["pacs"])
+    if end != "pending":
+        one = deliveries.claim("d1")
+        assert one is not None
+        if end == "refused":
+            deliveries.fail(one.lease, "no")
+        elif end == "held":
+            deliveries.hold(one.lease, "why")
+        elif end == "sent again":
+            deliveries.succeed(one)
+            deliveries.act(one.delivery, WorkEvent.RESEND, who="anna")
+    clock.turn(100 * WEEK_S)
+    assert old_series(rows, clock) == []

@@ -20,11 +20,11 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CONTENT = bytes(range(256)) * 100
 
 
-def seal_of(sha256: str) -> Seal:
+def seal_of(sha256: str, recording: RecordingId = ID) -> Seal:
     verdict = Verdict(
         state=ScanState.COMPLETE, reason="", recipe_asked="fft", n_bytes=25_600, n_acquisitions=3, n_waveforms=1
     )
-    return Seal(recording=ID, peer="192.0.2.1", started_at=NOON, ended_at=NOON, sha256=sha256, verdict=verdict)
+    return Seal(recording=recording, peer="192.0.2.1", started_at=NOON, ended_at=NOON, sha256=sha256, verdict=verdict)
 
 
 @pytest.fixture
