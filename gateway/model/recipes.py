@@ -150,6 +150,38 @@ class GrappaRecipe(Combining, Compressing):
     """Of the kernel, relative to the mean power of what it is learned from."""
 
 
+class SpiritRecipe(Combining, Compressing):
+    """Undersampled Cartesian k-space, also at random: every point is made of its neighbours, measured or not."""
+
+    method: Literal["spirit"] = "spirit"
+    """Which method it is."""
+    kernel_lines: Literal[3, 5, 7] = 5
+    """Neighbouring lines, and in 3D partitions, that a point is made from."""
+    kernel_samples: Literal[1, 3, 5, 7] = 5
+    """Samples of each of these lines."""
+    regularisation: Annotated[float, Field(ge=1e-6, le=1)] = 1e-3
+    """Of the kernel, relative to the mean power of what it is learned from."""
+    steps: Annotated[int, Field(ge=1, le=1000)] = 30
+    """Iterations, at the most."""
+    tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-3
+    """Relative residual at which the iterations stop."""
+    noise_weight: Annotated[float, Field(ge=0)] = 0.1
+    """Weight of the energy of what is made, in parts of the noise's power over that of what was measured."""
+
+
+class L1SpiritRecipe(SpiritRecipe):
+    """Undersampled Cartesian k-space, also at random: SPIRiT, and details in wavelets are few in all coils together."""
+
+    method: Literal["l1-spirit"] = "l1-spirit"  # type: ignore[assignment] # narrows the discriminator
+    """Which method it is."""
+    steps: Annotated[int, Field(ge=1, le=1000)] = 60
+    """Iterations, at the most."""
+    tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-3
+    """Relative change of the image at which the iterations stop."""
+    noise_weight: Annotated[float, Field(ge=0)] = 0.2
+    """Penalty of the details, in standard deviations of the measured noise."""
+
+
 class SenseRecipe(Unfolding, Compressing):
     """Undersampled Cartesian k-space: unfolded exactly, expecting the brightness that the calibration shows."""
 
@@ -229,6 +261,8 @@ class LowRankSparseRecipe(Unfolding, Cartesian):
 Recipe = Annotated[
     AutoRecipe
     | GrappaRecipe
+    | SpiritRecipe
+    | L1SpiritRecipe
     | SenseRecipe
     | CgSenseRecipe
     | FftRecipe

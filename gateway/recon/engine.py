@@ -20,11 +20,13 @@ from gateway.model.recipes import (
     CgSenseRecipe,
     FftRecipe,
     GrappaRecipe,
+    L1SpiritRecipe,
     L1WaveletRecipe,
     LowRankSparseRecipe,
     NufftRecipe,
     Recipe,
     SenseRecipe,
+    SpiritRecipe,
     SubspaceRecipe,
     TvRecipe,
 )
@@ -40,6 +42,7 @@ from gateway.recon.methods.learned import reconstruct_learned
 from gateway.recon.methods.low_rank_sparse import reconstruct_low_rank_sparse
 from gateway.recon.methods.nufft import reconstruct_nufft
 from gateway.recon.methods.sense import reconstruct_cg_sense, reconstruct_sense
+from gateway.recon.methods.spirit import reconstruct_l1_spirit, reconstruct_spirit
 from gateway.recon.methods.subspace import reconstruct_subspace
 from gateway.recon.methods.tv import reconstruct_tv
 from gateway.recon.networks.ready import ReadyModel
@@ -56,6 +59,8 @@ METHODS: Mapping[type, Callable[..., tuple[ImageSeries, ...]]] = MappingProxyTyp
         CgSenseRecipe: reconstruct_cg_sense,
         FftRecipe: reconstruct_fft,
         NufftRecipe: reconstruct_nufft,
+        SpiritRecipe: reconstruct_spirit,
+        L1SpiritRecipe: reconstruct_l1_spirit,
         L1WaveletRecipe: reconstruct_l1_wavelet,
         TvRecipe: reconstruct_tv,
         SubspaceRecipe: reconstruct_subspace,

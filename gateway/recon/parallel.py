@@ -125,7 +125,7 @@ def understand(scan: Scan, recipe: Cartesian, *, regular: bool = True) -> Unders
         lattice=lattice,
         calibration=calibration,
         scale=scale,
-        noise_power=noise_power_of(scan, sorter) / scale**2,
+        noise_power=noise_power_of(scan, sorter, target) / scale**2,
         compression=_compression(recipe, blocks, sorter.lines.n_coils, target),
     )
 

@@ -8,22 +8,49 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gateway.recon.fourier import inverse_fourier
+from gateway.recon.hybrid import to_hybrid
 from gateway.recon.kspace import Sorter
 from gateway.recon.lines import Lines
 from gateway.recon.noise import estimate_noise
 from gateway.recon.scan import Scan
 from gateway.recon.space import Target
 
+TILES = 8
+"""Parts along each axis of an image of which some show air."""
+DARK = 0.05
+"""Share of the tiles that may be darker than air: masked by whoever exported them."""
 
-def noise_power_of(scan: Scan, sorter: Sorter) -> float:
-    """Take what was measured, less by averaging; else the outermost samples of the middle frame."""
+
+def noise_power_of(scan: Scan, sorter: Sorter, target: Target) -> float:
+    """Take what was measured, less by averaging; else look at the middle frame where there is least signal.
+
+    That is the outermost k-space of a fine image, the air of a coarse one; signal only adds, so the smaller one is it.
+    """
     if scan.noise_power is not None:
         return scan.noise_power / mean_averages(sorter.lines)
     kspace = sorter.frames(middle := sorter.lines.n_frames // 2, middle + 1)
     measured = kspace.samples[0].permute(1, 2, 0, 3)[kspace.filled[0]]
     edges = measured[:2].flatten(), measured[-2:].flatten()
-    found = torch.cat([edge[edge != 0] for edge in edges])
-    return max(estimate_noise(found) ** 2, float(found.abs().square().mean()) * 1e-12)
+    outermost = estimate_noise(torch.cat([edge[edge != 0] for edge in edges])) ** 2
+    floor = float(measured.abs().square().mean()) * 1e-12
+    return max(floor, min(outermost, _air(kspace.samples[0], target)))
+
+
+def _air(samples: Tensor, target: Target) -> float:
+    """Estimate the power of the noise from the darkest tiles of the coils' images, folded or not.
+
+    Where readouts are oversampled the margin is cut before: there the receiver's filter has damped the noise.
+    """
+    images = inverse_fourier(to_hybrid(samples, target), (-3, -2)).abs()
+    share = float((samples != 0).any(dim=0).to(torch.float32).mean()) * min(1.0, samples.shape[-1] / target.grid.x)
+    sizes = [max(1, n // TILES) for n in images.shape[-2:]]
+    tiles = images.unfold(-2, sizes[0], sizes[0]).unfold(-2, sizes[1], sizes[1])
+    medians = tiles.permute(2, 3, 0, 1, 4, 5).flatten(2).flatten(0, 1).median(dim=1).values
+    levels = medians[medians > 0].sort().values
+    if not len(levels):
+        return math.inf
+    return float(levels[int(DARK * len(levels))]) ** 2 / math.log(2) / share
 
 
 def mean_averages(lines: Lines) -> float:

@@ -51,7 +51,8 @@ def conjugate_gradient(normal: Map, rhs: Tensor, stop: Stop, *, start: Tensor | 
         if bool((power <= enough).all()):
             break
         image = normal(direction)
-        length = power / inner(direction, image).clamp_min(tiny)
+        curvature = inner(direction, image)  # rounding leaves none where everything is found
+        length = torch.where(curvature > tiny, power / curvature.clamp_min(tiny), 0)
         x = x + length * direction
         residual = residual - length * image
         before, power = power, inner(residual, residual)
@@ -59,7 +60,9 @@ def conjugate_gradient(normal: Map, rhs: Tensor, stop: Stop, *, start: Tensor | 
     return x
 
 
-def fista(normal: Map, rhs: Tensor, proximal: Proximal, stop: Stop, *, lipschitz: float) -> Tensor:
+def fista(  # noqa: PLR0913 - a problem, its bound, and where and when to begin and end
+    normal: Map, rhs: Tensor, proximal: Proximal, stop: Stop, *, lipschitz: float, start: Tensor | None = None
+) -> Tensor:
     """Descend with momentum, which starts anew whenever it leads uphill.
 
     Beck 2009, doi:10.1137/080716542; O'Donoghue 2015, doi:10.1007/s10208-013-9150-3.
@@ -70,7 +73,7 @@ def fista(normal: Map, rhs: Tensor, proximal: Proximal, stop: Stop, *, lipschitz
         Not less than the largest eigenvalue of ``normal``.
     """
     step = 1 / lipschitz
-    x = point = proximal(rhs * step, step)
+    x = point = proximal(rhs * step, step) if start is None else start
     momentum = 1.0
     for _ in range(stop.steps - 1):
         before, x = x, proximal(point - step * (normal(point) - rhs), step)

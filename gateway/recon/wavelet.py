@@ -84,14 +84,21 @@ class Wavelet:
             planes = planes.narrow(axis, 0, self.shape[axis])
         return torch.complex(planes[0].contiguous(), planes[1].contiguous())
 
-    def shrink(self, images: Tensor, threshold: float) -> Tensor:
+    def shrink(self, images: Tensor, threshold: float, *, together: int | None = None) -> Tensor:
         """Bring the details nearer to zero by a threshold, the coarsest level left as it is.
 
         The proximal map of ``threshold * |details|_1`` (Donoho 1995, doi:10.1109/18.382009).
+
+        Parameters
+        ----------
+        together
+            An axis of the images, counted from the end, along which details count by their norm: coils.
         """
         planes = self.transform(images)
         coarsest = self._corner(planes, self.levels).clone()
         size = torch.hypot(planes[0], planes[1])
+        if together is not None:
+            size = torch.linalg.vector_norm(size, dim=together, keepdim=True)
         planes.mul_((1 - threshold / size.clamp_min(torch.finfo(size.dtype).tiny)).clamp_min_(0))
         self._corner(planes, self.levels).copy_(coarsest)
         return self.inverse(planes)
@@ -103,7 +110,9 @@ class Wavelet:
         return planes
 
 
-def shifting_shrinkage(wavelet: Wavelet, penalty: float) -> Callable[[Tensor, float], Tensor]:
+def shifting_shrinkage(
+    wavelet: Wavelet, penalty: float, *, together: int | None = None
+) -> Callable[[Tensor, float], Tensor]:
     """Shrink on a grid that is shifted anew at every step, so that no place is an edge of blocks (cycle spinning).
 
     Figueiredo 2003, doi:10.1109/TIP.2003.814255. The shifts are the same in every run.
@@ -112,6 +121,8 @@ def shifting_shrinkage(wavelet: Wavelet, penalty: float) -> Callable[[Tensor, fl
     ----------
     penalty
         Weight of the details' magnitudes.
+    together
+        As for `Wavelet.shrink`.
 
     Returns
     -------
@@ -124,7 +135,8 @@ def shifting_shrinkage(wavelet: Wavelet, penalty: float) -> Callable[[Tensor, fl
     def proximal(images: Tensor, step: float) -> Tensor:
         shifts = torch.randint(0, most, (len(axes),), generator=random).tolist()
         moved = torch.roll(images, shifts, axes)
-        return torch.roll(wavelet.shrink(moved, penalty * step), [-shift for shift in shifts], axes)
+        shrunk = wavelet.shrink(moved, penalty * step, together=together)
+        return torch.roll(shrunk, [-shift for shift in shifts], axes)
 
     return proximal
 

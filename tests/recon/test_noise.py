@@ -20,8 +20,12 @@ from gateway.model.zyx import Zyx
 from gateway.mrd.files import read_scan
 from gateway.mrd.header import parse_header
 from gateway.recon.engine import reconstruct
+from gateway.recon.kspace import sort_cartesian
 from gateway.recon.noise import estimate_noise, is_only_noise, matched, measure_noise, whiten, whitening
 from gateway.recon.phantom import PhantomScan, head_phantom
+from gateway.recon.sample_noise import noise_power_of
+from gateway.recon.scan import Scan
+from gateway.recon.space import target_of
 from tests.recon.scans import resampled
 
 MIX = np.array([[1.0, 0.2j, 0.1], [0.3, 2.0, -0.4j], [0.0, 0.5, 0.7]])
@@ -146,3 +150,14 @@ def test_a_real_noise_scan_is_known_as_one(shared_data: Path) -> None:
     assert found is not None
     assert found.bandwidth_factor == pytest.approx(0.793)
     assert (np.linalg.eigvalsh(found.matrix) > 0).all()
+
+
+@pytest.mark.parametrize("step", [1, 3])
+def test_noise_that_nobody_measured_is_read_from_the_image(step: int) -> None:
+    """A coarse matrix has signal out to its edge; folded or not, some of the image is air."""
+    level = 0.02
+    scan = PhantomScan(n_slices=1, n_coils=6, matrix=Zyx(z=1, y=48, x=48), noise=level, seed=5, acceleration=step)
+    acquisition, header = head_phantom(scan)
+    sorter = sort_cartesian(acquisition, header, recipe="fft")
+    found = noise_power_of(Scan(acquisition=acquisition, header=header), sorter, target_of(header.encodings[0]))
+    assert found == pytest.approx(2 * level**2, rel=0.25)

@@ -10,14 +10,26 @@ import pytest
 
 from gateway.model.errors import BadScan, IncompleteScan
 from gateway.model.readout import Flag, Readouts
-from gateway.model.recipes import AutoRecipe, CgSenseRecipe, FftRecipe, GrappaRecipe, Recipe, SenseRecipe
+from gateway.model.recipes import (
+    AutoRecipe,
+    CgSenseRecipe,
+    FftRecipe,
+    GrappaRecipe,
+    L1SpiritRecipe,
+    Recipe,
+    SenseRecipe,
+    SpiritRecipe,
+)
 from gateway.mrd.files import read_scan
 from gateway.mrd.header import parse_header
 from gateway.recon.phantom import head_phantom
 from tests.recon.scans import encoded, fft, lines_of, slab
 from tests.recon.undersampled import HEAD, error, run, undersampled, whole
 
-METHODS: dict[str, Recipe] = {"grappa": GrappaRecipe(), "sense": SenseRecipe(), "cg-sense": CgSenseRecipe()}
+METHODS: dict[str, Recipe] = {
+    recipe.method: recipe
+    for recipe in (GrappaRecipe(), SenseRecipe(), CgSenseRecipe(), SpiritRecipe(), L1SpiritRecipe(steps=20))
+}
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -104,7 +116,7 @@ def test_a_separate_reference_is_never_mixed_into_the_image() -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "name"), [(1, "fft"), (2, "grappa"), (4, "sense")], ids=["whole", "one in 2", "one in 4"]
+    ("step", "name"), [(1, "fft"), (2, "grappa"), (4, "spirit")], ids=["whole", "one in 2", "one in 4"]
 )
 def test_auto_picks_by_what_was_measured_and_says_why(step: int, name: str) -> None:
     series = run(undersampled(step, calibration_lines=24 if step > 1 else 0), AutoRecipe())

@@ -11,7 +11,7 @@ import torch
 
 from gateway.model.errors import BadScan
 from gateway.model.image import ImageSeries
-from gateway.model.recipes import AutoRecipe, CgNufftRecipe, FftRecipe, GrappaRecipe, Recipe, SenseRecipe
+from gateway.model.recipes import AutoRecipe, CgNufftRecipe, FftRecipe, GrappaRecipe, Recipe, SenseRecipe, SpiritRecipe
 from gateway.recon.fourier import fourier
 from gateway.recon.hybrid import to_hybrid
 from gateway.recon.kspace import Progress, sort_cartesian
@@ -20,6 +20,7 @@ from gateway.recon.methods.cg_nufft import reconstruct_cg_nufft
 from gateway.recon.methods.fft import reconstruct_fft
 from gateway.recon.methods.grappa import reconstruct_grappa
 from gateway.recon.methods.sense import reconstruct_sense
+from gateway.recon.methods.spirit import reconstruct_spirit
 from gateway.recon.parallel import Undersampled, understand
 from gateway.recon.scan import Scan
 from gateway.recon.sensitivities import espirit
@@ -41,6 +42,7 @@ METHODS: Mapping[type, Callable[..., tuple[ImageSeries, ...]]] = MappingProxyTyp
         FftRecipe: reconstruct_fft,
         GrappaRecipe: reconstruct_grappa,
         SenseRecipe: reconstruct_sense,
+        SpiritRecipe: reconstruct_spirit,
         CgNufftRecipe: reconstruct_cg_nufft,
     }
 )
@@ -95,6 +97,8 @@ def pick_recipe(scan: Scan, recipe: AutoRecipe) -> Pick:
         raise BadScan(f"{step}, and by one coil alone: nothing tells what lies on what")
     if lattice.acceleration <= LOW:
         return Pick(recipe=GrappaRecipe(), why=f"{step}, where GRAPPA loses least and needs no sensitivities")
+    if lines.partitions.n == 1:
+        return Pick(recipe=SpiritRecipe(), why=f"{step}, where SPIRiT errs least and minds no narrow field of view")
     share = wrapped_share(understand(scan, recipe))
     if share > FEW:
         return Pick(recipe=GrappaRecipe(), why=f"{step}, and {share:.0%} of the image lie outside the field of view")

@@ -42,7 +42,7 @@ def reconstruct_fft(
     check_coils(sorter)
     target = finished_target(recipe, sorter, sorter.middle_frame)
     album = Album(recipe, lines.n_frames, target, progress)
-    power = noise_power_of(scan, sorter) if album.wants_noise else 0.0
+    power = noise_power_of(scan, sorter, target) if album.wants_noise else 0.0
     number = 0
     for kspace in sorter.batches():
         for samples in kspace.to(device).samples:

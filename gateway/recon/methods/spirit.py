@@ -1,0 +1,95 @@
+"""Recipes spirit and l1-spirit: k-space that agrees with itself as calibration does (Lustig 2010).
+
+doi:10.1002/mrm.22428. No sensitivities unfold anything, so it minds neither a narrow field of view
+nor any pattern of lines.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gateway.model.image import ImageSeries
+from gateway.model.recipes import L1SpiritRecipe, SpiritRecipe
+from gateway.recon import spirit
+from gateway.recon.cartesian_problem import resampled
+from gateway.recon.coil_maps import maps_for
+from gateway.recon.coils import combine
+from gateway.recon.fourier import fourier
+from gateway.recon.kspace import Progress
+from gateway.recon.parallel import Group, Undersampled, series_of, understand
+from gateway.recon.scan import Scan
+from gateway.recon.slice_by_slice import Method, slice_by_slice
+from gateway.recon.solvers import Stop
+
+Solver = Callable[[spirit.Consistency, Undersampled, Stop], Tensor]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """Weights of the neighbours, and how coils see the image; None for the root of the sum of squares."""
+
+    weights: Tensor
+    maps: Tensor | None
+
+
+def reconstruct_spirit(
+    scan: Scan, recipe: SpiritRecipe, *, device: torch.device, progress: Progress
+) -> tuple[ImageSeries, ...]:
+    """Find the lines that were not measured; those that were stay as they are.
+
+    Raises
+    ------
+    BadScan
+        The scan is not Cartesian, or there is too little calibration.
+    """
+    return _reconstruct(
+        scan,
+        recipe,
+        lambda problem, found, stop: spirit.solve(problem, recipe.noise_weight * found.noise_power, stop),
+        device=device,
+        progress=progress,
+    )
+
+
+def reconstruct_l1_spirit(
+    scan: Scan, recipe: L1SpiritRecipe, *, device: torch.device, progress: Progress
+) -> tuple[ImageSeries, ...]:
+    """Find coil images with few details that agree with what was measured.
+
+    Raises
+    ------
+    BadScan
+        The scan is not Cartesian, or there is too little calibration.
+    """
+
+    def solve(problem: spirit.Consistency, found: Undersampled, stop: Stop) -> Tensor:
+        return spirit.solve_sparsely(problem, recipe.noise_weight * math.sqrt(found.noise_power), stop)
+
+    return _reconstruct(scan, recipe, solve, device=device, progress=progress)
+
+
+def _reconstruct(
+    scan: Scan, recipe: SpiritRecipe, solve: Solver, *, device: torch.device, progress: Progress
+) -> tuple[ImageSeries, ...]:
+    progress(0.0, "sorting readouts into k-space")
+    found = understand(scan, recipe, regular=False)
+    stop = Stop(steps=recipe.steps, tolerance=recipe.tolerance)
+    size = (recipe.kernel_lines, recipe.kernel_lines, recipe.kernel_samples)
+
+    def learn(group: Group) -> Learned:
+        weights = spirit.learn(fourier(group.block, (-1,)), size, regularisation=recipe.regularisation)
+        return Learned(weights=weights, maps=maps_for(group.block, found.target, recipe))
+
+    def unfold(group: Group, learned: Learned) -> Tensor:
+        problem = spirit.consistency(group.data, group.filled, learned.weights)
+        coil_images = resampled(solve(problem, found, stop).movedim(-3, -1), found.target)
+        return torch.stack([combine(frame, learned.maps) for frame in coil_images])
+
+    album = slice_by_slice(found, Method(learn=learn, unfold=unfold), recipe, device=device, progress=progress)
+    how = f"SPIRiT, kernel {recipe.kernel_lines} lines by {recipe.kernel_samples} samples."
+    return series_of(album, found, (how, recipe.combination))
