@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import stat
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ from gateway.model.series import Series
 from tests.dicom import scans
 from tests.dicom.checkers import complaints
 from tests.dicom.scans import ORIENTATIONS
-from tests.dicom.variants import oblique_stack
+from tests.dicom.variants import VARIANTS, oblique_stack
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -59,6 +60,22 @@ def test_dcm2niix_finds_every_voxel_where_it_was_measured(degrees: float, tmp_pa
     assert said.startswith("0"), said
     for orientation, (images, directions) in enumerate(stacks):
         _hold_against(tmp_path / "nifti" / f"{100 * (orientation + 1) + 1}.nii", images, directions)
+
+
+@pytest.mark.peer("dcm2niix")
+@pytest.mark.parametrize(("name", "shapes"), [("dynamic", [(3,)]), ("echoes", [(), (), ()]), ("cine", [(3,)])])
+def test_dcm2niix_sees_time_as_a_dimension_and_echoes_as_volumes(
+    name: str, shapes: list[tuple[int, ...]], tmp_path: Path
+) -> None:
+    (tmp_path / "nifti").mkdir()
+    images, header = VARIANTS[name]
+    write(tmp_path / "dicom", build(images, header))
+    said = complaints("/usr/bin/dcm2niix", "-o", tmp_path / "nifti", "-f", "%s", "-b", "y", tmp_path / "dicom")
+    assert said.startswith("0"), said
+    found = sorted(nib.load(path).shape for path in (tmp_path / "nifti").glob("*.nii"))  # type: ignore[attr-defined]
+    assert found == [(24, 16, 3, *more) for more in shapes]
+    told = [json.loads(path.read_text()) for path in sorted((tmp_path / "nifti").glob("*.json"))]
+    assert not any("MultibandAccelerationFactor" in one for one in told)
 
 
 def _hold_against(path: Path, images: ImageSeries, directions: npt.NDArray[np.float64]) -> None:
