@@ -298,6 +298,18 @@ def scans_replay(
     out.print(f"job {job} is queued")
 
 
+@scans.command("export")
+def scans_export(
+    scan: Annotated[str, typer.Argument(help="Its id, or the beginning of it.")],
+    file: Annotated[Path, typer.Argument(help="A file that is not there yet (.mrd).")],
+    deidentify: Annotated[str, typer.Option(help="Project of the routes for which the patient is taken out.")] = "",
+    config: Config = None,
+) -> None:
+    """Write the recording of a scan to a file; it is on the audit trail."""
+    n_bytes = operations.export(_stations(config), scan, file, project=deidentify)
+    out.print(f"{n_bytes} bytes in {file}", soft_wrap=True)
+
+
 @database.command("upgrade")
 def db_upgrade(config: Config = None) -> None:
     """Bring the database to the schema of this version."""

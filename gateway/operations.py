@@ -9,9 +9,11 @@ from pathlib import Path
 
 from gateway import doctor
 from gateway.doctor import Finding, Health
+from gateway.export import export_recording
 from gateway.jobs.database import open_database, upgrade
 from gateway.model.commitment import Commitment
 from gateway.model.destinations import PacsDestination
+from gateway.model.errors import WrongCall
 from gateway.model.person import Role
 from gateway.model.route import Routes
 from gateway.serving import page_address
@@ -35,6 +37,27 @@ def invitation_link(stations: Stations, name: str, role: Role) -> str:
     """Make a one-time link by which a person chooses a password."""
     secret = stations.people.invite(name, role, who=person())
     return f"{page_address(stations.settings.web)}set-up/{secret}"
+
+
+def export(stations: Stations, start_of_id: str, to: Path, *, project: str) -> int:
+    """Write the recording of a scan to a file, without its patient where a project is named; return its length.
+
+    Raises
+    ------
+    WrongCall
+        There is no such scan or project, or the file is there already.
+    """
+    projects = stations.routes.projects
+    if project and project not in projects:
+        raise WrongCall(f"there is no project {project!r} in the routes; known are: {', '.join(projects) or 'none'}")
+    scan = stations.queries.scan(start_of_id)
+    if scan.recording is None or scan.sha256 is None:
+        raise WrongCall(f"scan {scan.id} has no recording")
+    recording = stations.spool.open(scan.recording, sha256=scan.sha256)
+    n_bytes = export_recording(recording, to, sha256=scan.sha256, project=projects.get(project))
+    how = f"for project {project}" if project else "with its patient"
+    stations.audit.add(person(), f"scans {scan.id} exported", how)
+    return n_bytes
 
 
 def routes_to_try(stations: Stations, file: Path | None) -> Routes:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from gateway.deidentify import Veil, veiled_header
+from gateway.dicom.identity import settled
 from gateway.dicom.plan import SeriesPlan
 from gateway.dicom.series import build_series, write_series
 from gateway.model.form import Form
@@ -14,6 +16,7 @@ from gateway.model.header import ScanHeader
 from gateway.model.identity import Identity
 from gateway.model.image import ImageSeries
 from gateway.model.noise import NoiseCovariance
+from gateway.model.projects import Option, Project
 from gateway.model.readout import Acquisition
 from gateway.model.recipes import LearnedRecipe, Recipe, RouteRecipe
 from gateway.model.series import Series
@@ -70,7 +73,8 @@ def ready(recipe: RouteRecipe, zoo: Zoo) -> Recipe | ReadyModel:
 
 def make_series(work: Work, *, device: str, outbox: Path, tell: Teller) -> list[Series]:
     """Reconstruct, check, and write DICOM."""
-    recipe = ready(work.choice.recipe, work.zoo)
+    project, recipe = work.choice.project, ready(work.choice.recipe, work.zoo)
+    veil = None if project is None else veil_of(work, project)
     outputs = reconstruct(
         work.acquisition, work.header, recipe, device=device, progress=tell.progress, noise=work.noise
     )
@@ -79,9 +83,13 @@ def make_series(work: Work, *, device: str, outbox: Path, tell: Teller) -> list[
         check_images(output)
     tell.note("checked", "the images are finite and not empty")
     tell.checked(outputs)
+    if veil is not None:
+        work = veiled(work, veil)
+        tell.note("de-identified", ", ".join(["basic profile", *veil.project.options]))
 
     made = []
     for index, output in enumerate(part for one in outputs for part in one.parts()):
+        shown = output if veil is None else _veiled_images(output, veil)
         plan = SeriesPlan(
             recording_sha256=work.sha256,
             rule=work.choice.rule.name,
@@ -89,17 +97,45 @@ def make_series(work: Work, *, device: str, outbox: Path, tell: Teller) -> list[
             recipe_fingerprint=work.choice.fingerprint,
             description=work.choice.series_description(work.header),
             output_index=index,
-            received_at=work.received_at.astimezone(),
+            received_at=work.received_at.astimezone() if veil is None else work.received_at,
             model=output.model,
             identity=work.identity,
+            deidentified=None if veil is None else veil.project.options,
             mark_unknown_direction=work.choice.rule.unknown_direction == "mark",
         )
         for form, destinations in _forms(work.choice).items():
-            datasets = build_series(output, work.header.led_by(output.encoding), replace(plan, format=form.format))
+            datasets = build_series(shown, work.header.led_by(output.encoding), replace(plan, format=form.format))
             written = write_series(datasets, outbox / form.folder, lambda _n, _of: None, form.compression)
             made.append(replace(written.below(form.folder), destinations=destinations))
             tell.note("series written", f"{len(written.instances)} instances, {written.series_instance_uid}")
     return made
+
+
+def veil_of(work: Work, project: Project) -> Veil:
+    """Find out how to hide whose scan it is."""
+    header = work.header if work.identity is None else settled(work.header, work.identity)
+    issuer = work.identity.issuer_of_patient_id if work.identity else None
+    return Veil.over(project, header, issuer=issuer, sha256=work.sha256)
+
+
+def veiled(work: Work, veil: Veil) -> Work:
+    """Take the patient out of all that series are made of beside the images."""
+    header = work.header if work.identity is None else settled(work.header, work.identity)
+    return replace(
+        work,
+        header=veiled_header(header, veil),
+        identity=None,
+        sha256=veil.digest(work.sha256),
+        received_at=veil.moment(work.received_at),
+    )
+
+
+def _veiled_images(images: ImageSeries, veil: Veil) -> ImageSeries:
+    """Take out what images say of when and how, unless the project may know it."""
+    frames = images.frames
+    if not veil.has(Option.MODIFIED_DATES):
+        frames = tuple(replace(frame, acquisition_time_stamp=0) for frame in frames)
+    return replace(images, frames=frames, notes=images.notes if veil.has(Option.CLEAN_DESCRIPTORS) else ())
 
 
 def _forms(choice: Choice) -> dict[Form, tuple[str, ...]]:

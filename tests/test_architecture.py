@@ -48,6 +48,8 @@ STUBS = [
         "watch",
         "process",
         "identify",
+        "deidentify",
+        "export",
         "reconstruction",
         "site_noise",
         "deliver",

@@ -24,6 +24,7 @@ from gateway.jobs.worker import Pace, work
 from gateway.model.destinations import FolderDestination
 from gateway.model.header import ScanHeader, Study, Subject
 from gateway.model.ids import JobId
+from gateway.model.projects import Project
 from gateway.model.recipes import FftRecipe
 from gateway.model.route import Routes, Rule
 from gateway.model.scan import ScanState, Verdict
@@ -127,7 +128,8 @@ class Ward:
         self.spool = Spool(folder / "spool")
         self.outbox = folder / "outbox"
         self.sources = dict(sources)
-        self.rules({"identity": "lookup", "sources": tuple(sources), **rule})
+        self.projects: dict[str, Project] = {}
+        self.rules({"identity": "lookup" if sources else "header", "sources": tuple(sources), **rule})
 
     def rules(self, rule: Mapping[str, Any]) -> None:
         """Put routes in force."""
@@ -136,6 +138,7 @@ class Ward:
             recipes={"fft": FftRecipe()},
             destinations={"folder": FolderDestination(path=self.folder / "series")},
             sources=self.sources,
+            projects=self.projects,
             rules=(made,),
         )
         self.processor = Processor(

@@ -6,6 +6,8 @@ Type 2 attributes that are unknown stay empty, type 3 are left out; nothing is i
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from pydicom.dataset import Dataset
 
@@ -14,6 +16,7 @@ from gateway.dicom import values
 from gateway.dicom.anatomy import BODY_PARTS
 from gateway.model.header import Measurement, ScanHeader, Study, Subject, System
 from gateway.model.ids import derive_uid
+from gateway.model.projects import Option
 
 PRODUCT = "MRI Reconstruction Gateway"
 
@@ -50,7 +53,7 @@ def put_patient(ds: Dataset, subject: Subject, study_date: str | None) -> None:
         ds,
         PatientWeight=_below(_HEAVIEST_KG, subject.weight_kg),
         PatientSize=_below(_TALLEST_M, subject.height_m),
-        PatientAge=values.age(ds.PatientBirthDate or None, values.calendar_date(study_date)),
+        PatientAge=subject.age or values.age(ds.PatientBirthDate or None, values.calendar_date(study_date)),
     )
 
 
@@ -153,6 +156,26 @@ def _scanner(system: System, vendor: str) -> Dataset:
         DeviceSerialNumber=values.identifier(system.device_serial) or values.identifier(system.device_id),
     )
     return item
+
+
+def put_deidentification(ds: Dataset, options: Sequence[Option]) -> None:
+    """Say that the patient was taken out, and by which rules (PS3.3 C.7.1.1, C.12.1; PS3.16 CID 7050)."""
+    ds.PatientIdentityRemoved = "YES"
+    ds.DeidentificationMethodCodeSequence = [code_item("DCM", *METHODS[one]) for one in (None, *options)]
+    ds.LongitudinalTemporalInformationModified = "MODIFIED" if Option.MODIFIED_DATES in options else "REMOVED"
+
+
+METHODS: Mapping[Option | None, tuple[str, str]] = MappingProxyType(
+    {
+        None: ("113100", "Basic Application Confidentiality Profile"),
+        Option.CLEAN_DESCRIPTORS: ("113105", "Clean Descriptors Option"),
+        Option.MODIFIED_DATES: ("113107", "Retain Longitudinal Temporal Information Modified Dates Option"),
+        Option.PATIENT_CHARACTERISTICS: ("113108", "Retain Patient Characteristics Option"),
+        Option.DEVICE: ("113109", "Retain Device Identity Option"),
+        Option.INSTITUTION: ("113112", "Retain Institution Identity Option"),
+    }
+)
+"""By option; the profile itself is always one of them."""
 
 
 def put_quality(ds: Dataset) -> None:

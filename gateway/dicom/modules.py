@@ -53,6 +53,8 @@ def series_attributes(draft: Draft) -> Dataset:
     attributes.put_study(ds, told.study, recording_sha256=plan.recording_sha256)
     if plan.identity is not None:
         put_identity(ds, plan.identity, header, at=plan.received_at)
+    if plan.deidentified is not None:
+        attributes.put_deidentification(ds, plan.deidentified)
     attributes.put_series(ds, header, recording_sha256=plan.recording_sha256, output_index=plan.output_index)
     attributes.put_equipment(ds, header.system)
     attributes.put_quality(ds)

@@ -10,6 +10,7 @@ from gateway.model.identity import Identity
 from gateway.model.ids import derive_uid
 from gateway.model.image import Frame
 from gateway.model.learned import LearnedModel
+from gateway.model.projects import Option
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,8 @@ class SeriesPlan:
         Whose scan it is, or None for what the header says; another one makes another series.
     mark_unknown_direction
         Whether images without any direction are sent as what they are, instead of being held.
+    deidentified
+        The options by which the patient was taken out, or None where the patient is in it.
     format
         Which objects it is made of; another one is another series, as a PACS must never see one UID in two classes.
     """
@@ -48,6 +51,7 @@ class SeriesPlan:
     model: LearnedModel | None = None
     identity: Identity | None = None
     mark_unknown_direction: bool = False
+    deidentified: tuple[Option, ...] | None = None
     format: ObjectFormat = ObjectFormat.CLASSIC
 
     def series_uid(self) -> str:

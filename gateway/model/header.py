@@ -22,6 +22,8 @@ class Subject:
     sex: str | None = None
     weight_kg: float | None = None
     height_m: float | None = None
+    age: str | None = None
+    """As DICOM writes it; only where the birth date must not be known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

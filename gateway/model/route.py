@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from gateway.model.destinations import Destination, PacsDestination
 from gateway.model.identity import HEADER
 from gateway.model.match import Match
+from gateway.model.projects import Project
 from gateway.model.recipes import RouteRecipe
 from gateway.model.sources import Asked, Source
 from gateway.model.table import Table
@@ -42,6 +43,8 @@ class Rule(Table):
     marked so, of which no viewer claims to know left and right."""
     respond: Literal["ack", "images"] = "ack"
     """What the sender gets before CLOSE: the receipt, or the images too (message 1022) if they are made in time."""
+    deidentify: str | None = None
+    """Name of the project for which the patient is taken out of all that leaves."""
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
     """Among series that wait for a destination, those with more are sent first."""
     series_description: str = "{protocol} {recipe}"
@@ -78,6 +81,7 @@ class Routes(Table):
     recipes: dict[RecipeName, RouteRecipe]
     destinations: dict[str, Destination]
     sources: dict[str, Source] = Field(default_factory=dict)
+    projects: dict[str, Project] = Field(default_factory=dict)
     rules: tuple[Rule, ...] = Field(min_length=1)
 
     @property
@@ -115,6 +119,7 @@ class Routes(Table):
                 ("recipe", [rule.recipe], self.recipes),
                 ("destination", list(rule.destinations), self.destinations),
                 ("source", list(rule.sources), self.asked),
+                ("project", [rule.deidentify] if rule.deidentify is not None else [], self.projects),
             )
             for name in used
             if name not in known

@@ -10,6 +10,7 @@ from gateway import __version__
 from gateway.model.destinations import Destination
 from gateway.model.errors import NoRoute, WrongCall
 from gateway.model.header import ScanHeader
+from gateway.model.projects import Project
 from gateway.model.recipes import RouteRecipe
 from gateway.model.route import Routes, Rule
 from gateway.model.sources import Asked
@@ -39,6 +40,8 @@ class Choice:
     """Who is asked whose scan it is; by name, in the order of the rule."""
     why: tuple[str, ...]
     """One sentence for each rule looked at, and one where the client's wish counted."""
+    project: Project | None = None
+    """For which the patient is taken out."""
 
     @property
     def fingerprint(self) -> str:
@@ -86,6 +89,7 @@ def choose(routes: Routes, facts: Facts) -> Choice:
         recipe_name=recipe_name,
         recipe=routes.recipes[recipe_name],
         destinations={name: routes.destinations[name] for name in rule.destinations},
+        project=routes.projects[rule.deidentify] if rule.deidentify is not None else None,
         sources={name: routes.asked[name] for name in rule.sources},
         why=(*why, *reason),
     )

@@ -51,7 +51,8 @@ def parse_routes(text: str, *, source: str, folder: Path | None = None) -> Route
 def _placed(routes: Routes, folder: Path) -> Routes:
     destinations = {name: one.resolved(folder) for name, one in routes.destinations.items()}
     sources = {name: one.resolved(folder) for name, one in routes.sources.items()}
-    return routes.model_copy(update={"destinations": destinations, "sources": sources})
+    projects = {name: one.resolved(folder) for name, one in routes.projects.items()}
+    return routes.model_copy(update={"destinations": destinations, "sources": sources, "projects": projects})
 
 
 def toml_tree(text: str) -> dict[str, Any]:
