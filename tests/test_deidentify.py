@@ -29,6 +29,7 @@ from gateway.mrd.stream import read_session
 from gateway.reconstruction import Work, veil_of, veiled
 from gateway.routing.choose import choose
 from gateway.routing.facts import facts_of
+from gateway.zoo.zoo import Zoo
 from tests.dicom import scans
 from tests.ward import Ward, patient
 
@@ -83,7 +84,12 @@ def work_of(header: ScanHeader, project: Project, number: int = 1) -> Work:
     ward_routes = _routes(project)
     choice = choose(ward_routes, facts_of(header, source="", recipe_asked=""))
     return Work(
-        acquisition=(), header=header, choice=choice, sha256=f"{number:064x}", received_at=scans.plan().received_at
+        acquisition=(),
+        zoo=Zoo(()),
+        header=header,
+        choice=choice,
+        sha256=f"{number:064x}",
+        received_at=scans.plan().received_at,
     )
 
 
