@@ -77,7 +77,7 @@ def called() -> Iterator[Peers]:
     handlers = {(VERIFICATION, int(Field.C_ECHO)): answer_echo}
     with DicomService((LOOPBACK, 0), Gate(ae_title="PACS", callers=None), handlers) as service:
         address = PacsDestination(host=LOOPBACK, port=service.port, ae_title="PACS", plain=True)
-        peers: dict[str, Callable[[], object]] = {"gateway": lambda: [echo(address) for _ in range(N_CALLS)]}
+        peers: dict[str, Callable[[], object]] = {"gateway": lambda: _call(address)}
         if ECHOSCU.exists():
             call = [str(ECHOSCU), "--repeat", str(N_CALLS), "-aec", "PACS", LOOPBACK, str(service.port)]
             peers["echoscu, one association"] = lambda: subprocess.run(call, check=True)  # noqa: S603 - our own
@@ -150,6 +150,11 @@ def _wait_until_up(dicom: int, web: int) -> None:
 
 def _pacs(port: int, n_associations: int, ae_title: str = "PACS") -> PacsDestination:
     return PacsDestination(host=LOOPBACK, port=port, ae_title=ae_title, plain=True, max_associations=n_associations)
+
+
+def _call(address: PacsDestination) -> None:
+    for _ in range(N_CALLS):
+        echo(address)
 
 
 def _store(files: Files, port: int, n_associations: int, ae_title: str = "PACS") -> None:
