@@ -34,7 +34,8 @@ def check_coils(sorter: Sorter) -> None:
         return  # sorting names the frame
     silent = np.flatnonzero(peak == 0)
     if 0 < len(silent) < len(peak):
-        raise BadScan(f"coils {', '.join(map(str, silent.tolist()))} are silent: all their samples are zero")
+        named = f"coil {silent[0]} is" if len(silent) == 1 else f"coils {', '.join(map(str, silent.tolist()))} are"
+        raise BadScan(f"{named} silent: all samples are zero")
     if len(peak) < FEWEST or not noise.all():
         return
     stands_out = peak / noise

@@ -98,7 +98,7 @@ REFUSED: dict[str, tuple[Break, str]] = {
     "empty slice": (_samples(1, 0), "slice 1 has only samples that are zero"),
     "NaN": (_samples(1, complex(np.nan)), "slice 1 has samples that are not finite"),
     "infinite": (_samples(0, complex(np.inf)), "slice 0 has samples that are not finite"),
-    "a silent coil": (_coil(lambda signal, _: 0 * signal), "coils 7 are silent: all their samples are zero"),
+    "a silent coil": (_coil(lambda signal, _: 0 * signal), "coil 7 is silent: all samples are zero"),
     "a broken coil": (
         _coil(lambda signal, noise: signal + 3e4 * noise),
         r"coil 7 is broken: .* times the others' power",

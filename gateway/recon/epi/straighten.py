@@ -65,6 +65,7 @@ def straighten(acquisition: Acquisition, header: ScanHeader) -> Straightened:
             echoes, how = transform_echoes(acquisition, of_space, encoding)
             ghosts, said = _ghosts(echoes)
             if abs(ghosts.lag) > NEGLIGIBLE_LAG:
+                del echoes  # before there is a second copy of the scan
                 echoes, _ = transform_echoes(acquisition, of_space, encoding, lag=ghosts.lag)
                 ghosts = replace(_ghosts(echoes)[0], lag=ghosts.lag)
             others = [run.select(~rows) if rows.any() else run for run, rows in zip(acquisition, of_space, strict=True)]
