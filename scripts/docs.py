@@ -104,7 +104,7 @@ def _section(path: str, schema: Schema, defs: Mapping[str, Schema]) -> Iterator[
             below += [(f"{path}.{key}".lstrip(".") + suffix, table) for suffix, table in tables]
         else:
             default = "required" if key in schema.get("required", []) else _default(prop)
-            rows.append(f"| `{key}` | {_type(prop)} | {default} | {_words(prop)} |")
+            rows.append(f"| `{key}` | {_type(_resolved(prop, defs))} | {default} | {_words(prop)} |")
     if path:
         name = path.replace("[]", "")
         yield f"### [[{name}]]" if path.endswith("[]") else f"### [{name}]"
@@ -113,6 +113,12 @@ def _section(path: str, schema: Schema, defs: Mapping[str, Schema]) -> Iterator[
         yield "\n".join(["| key | type | default | meaning |", "|---|---|---|---|", *rows])
     for deeper, table in below:
         yield from _section(deeper, table, defs)
+
+
+def _resolved(prop: Schema, defs: Mapping[str, Schema]) -> Schema:
+    """Follow a reference to an enumeration, so that its values are told."""
+    target = defs.get(str(prop.get("$ref", "")).rpartition("/")[2], {})
+    return {**prop, "enum": target["enum"]} if "enum" in target else prop
 
 
 def _tables(prop: Schema, defs: Mapping[str, Schema]) -> Iterator[tuple[str, Schema]]:

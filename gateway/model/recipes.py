@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
 from gateway.model.card import ModelName
 from gateway.model.image import ImageKind
 from gateway.model.table import Table
+
+Output: TypeAlias = Literal[
+    ImageKind.MAGNITUDE,
+    ImageKind.PHASE,
+    ImageKind.REAL,
+    ImageKind.IMAGINARY,
+    ImageKind.COMPLEX,
+    ImageKind.SNR,
+    ImageKind.NOISE,
+    ImageKind.G_FACTOR,
+]
+"""The kinds that a reconstruction of one scan can make; the others come from more than one, or from a network."""
 
 WITH_PHASE = frozenset({ImageKind.PHASE, ImageKind.REAL, ImageKind.IMAGINARY, ImageKind.COMPLEX})
 """What the root of a sum of squares has not."""
@@ -20,7 +32,7 @@ ESTIMATORS = MappingProxyType({"espirit": "ESPIRiT", "walsh": "Walsh", "inati": 
 class Imaging(Table):
     """What every recipe says of its images."""
 
-    output: Annotated[tuple[ImageKind, ...], Field(min_length=1)] = (ImageKind.MAGNITUDE,)
+    output: Annotated[tuple[Output, ...], Field(min_length=1)] = (ImageKind.MAGNITUDE,)
     """The series that are made. ``snr`` is the magnitude in units of its noise; ``noise`` and ``g-factor`` are maps."""
     replicas: Annotated[int, Field(ge=2, le=1000)] | None = None
     """Measure the noise by so many pseudo-replicas; without it in closed form, or by 50 where a method has none."""

@@ -5,6 +5,7 @@ Pure: text in, values or sentences out.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -19,6 +20,9 @@ from gateway.model.route import Routes, RuleFaults
 
 Key: TypeAlias = tuple[str | int, ...]
 """Where a value lies in the tree: ``("rules", 0, "match", "protocol")``."""
+
+_MEMBER = re.compile(r"<\w+\.\w+: ('[^']*')>")
+"""How Python shows a member of an enumeration; people write its value."""
 
 WORDS = {
     "missing": "is missing",
@@ -156,7 +160,7 @@ def _sentences(details: ErrorDetails, model: type[BaseModel], tree: Mapping[str,
         yield from ((("rules", number), sentence) for number, sentence in cause.faults)
         return
     key = _key(details["loc"], tree)
-    what = details["msg"].removeprefix("Value error, ")
+    what = _MEMBER.sub(r"\1", details["msg"].removeprefix("Value error, "))
     if details["type"] == "extra_forbidden":
         what = unknown_key(str(key[-1]), _known(model, details["loc"][:-1]))
     yield key, ": ".join(filter(None, (".".join(map(str, key)), WORDS.get(details["type"], what))))

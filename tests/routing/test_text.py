@@ -256,3 +256,10 @@ def test_parts_that_nothing_uses_and_what_goes_in_the_clear_are_told_with_their_
 )
 def test_what_goes_in_the_clear_has_to_be_said(said: str, fault: str) -> None:
     assert faults(GOOD.replace("plain = true", said)) == [f"line 5: destinations.pacs: {fault}"]
+
+
+def test_a_recipe_gives_only_what_a_reconstruction_can_make_and_says_so_in_the_files_own_words() -> None:
+    with pytest.raises(RoutesFault) as fault:
+        parse_routes(GOOD.replace('method = "fft"', 'method = "fft"\noutput = ["t1"]'), source="routes.toml")
+    assert "output.0: Input should be 'magnitude', 'phase', " in str(fault.value)
+    assert "ImageKind" not in str(fault.value)
