@@ -321,7 +321,9 @@ def db_upgrade(config: Config = None) -> None:
 @app.command()
 def doctor(config: Config = None, as_json: Json = False) -> None:
     """Look the site over before it goes live, and say what to do about each finding. Exit code 1 where one is bad."""
-    found = list(operations.examine(_stations(config)))
+    from gateway.checkup import examine  # noqa: PLC0415 - commands load only what they use
+
+    found = list(examine(config))
     print(show.as_json(found)) if as_json else show.show_findings(out, found)  # noqa: T201
     raise typer.Exit(1 if any(one.health == "bad" for one in found) else 0)
 

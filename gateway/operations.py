@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import getpass
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
-from gateway import doctor
-from gateway.doctor import Finding, Health
 from gateway.export import export_recording
 from gateway.jobs.database import open_database, upgrade
-from gateway.model.commitment import Commitment
-from gateway.model.destinations import PacsDestination
 from gateway.model.errors import WrongCall
 from gateway.model.person import Role
 from gateway.model.route import Routes
@@ -72,35 +67,6 @@ def apply_routes(stations: Stations, file: Path | None, comment: str) -> int:
     """Put routes in force: those in ``file``, else those in the file that the settings name."""
     source = routes_source(stations.settings, file)
     return stations.steering.apply(source.text, source=source.name, who=person(), comment=comment)
-
-
-def examine(stations: Stations) -> Iterator[Finding]:
-    """Look the whole site over."""
-    settings = stations.settings
-    yield from doctor.versions()
-    yield from doctor.clock()
-    yield from doctor.gpu(settings.workers.device)
-    for what, folder in (("spool", settings.data.spool_folder), ("outbox", settings.data.outbox_folder)):
-        yield from doctor.disk(what, folder)
-    yield doctor.attempt("database", stations.queries.ping, said="answers", remedy="start it, or check database.url")
-    remedy = "somebody changed the database by hand: find out who, and keep a copy"
-    yield doctor.attempt("audit trail", stations.audit.verify, said="is whole", remedy=remedy)
-    somebody = stations.people.any()
-    yield Finding(
-        what="accounts",
-        health=Health.GOOD if somebody else Health.DOUBTFUL,
-        said="somebody can sign in" if somebody else "nobody can sign in to the page",
-        remedy="" if somebody else "gateway users invite NAME --role admin",
-    )
-    destinations = stations.routes.destinations
-    for name, where in destinations.items():
-        yield from doctor.destination(name, where)
-    yield from doctor.away(
-        {one.name: one.reason for one in stations.overview.destinations(list(destinations)) if one.away_since}
-    )
-    asked = (Commitment.AUTO, Commitment.REQUIRED)
-    commits = any(isinstance(one, PacsDestination) and one.commitment in asked for one in destinations.values())
-    yield from doctor.our_port(enabled=settings.dicom.enabled, plain=settings.dicom.plain, commits=commits)
 
 
 def upgrade_database(settings: Settings) -> str:

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from gateway.dicom.listing import RequestRow, StudyRow
-from gateway.doctor import Finding
+from gateway.doctor.finding import Finding
 from gateway.jobs.audit import Sealed
 from gateway.jobs.people import Person
 from gateway.jobs.queries import EventView, JobView, ScanView

@@ -104,6 +104,17 @@ def open_stations(config: Path | None) -> Stations:
         make_folder(folder)
     engine = open_database(settings.database_url.get_secret_value())
     upgrade(engine)
+    return stations_of(settings, engine)
+
+
+def stations_of(settings: Settings, engine: Engine) -> Stations:
+    """Make stations over a database whose schema is this version's.
+
+    Raises
+    ------
+    GatewayError
+        The routes in force cannot be used.
+    """
     clock = clock_of(engine)
     steering = _steering(settings, engine)
     queue = settings.queue

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from alembic import command
 from alembic.config import Config
@@ -97,6 +98,36 @@ def _alembic(engine: Engine) -> Config:
     config.set_main_option("script_location", str(packaged if packaged.is_dir() else here.parent / "alembic"))
     config.attributes["engine"] = engine
     return config
+
+
+def schema_of(engine: Engine) -> tuple[str | None, str]:
+    """Say which schema the database has, nothing where it has none, and which one is this software's."""
+    with reading(engine) as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    head = ScriptDirectory.from_config(_alembic(engine)).get_current_head()
+    assert head is not None, "there is at least the first migration"  # noqa: S101
+    return current, head
+
+
+DURABLE: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "sqlite": {"PRAGMA synchronous": ("2", "3"), "PRAGMA journal_mode": ("wal",)},
+        "postgresql": {
+            "SHOW fsync": ("on",),
+            "SHOW full_page_writes": ("on",),
+            "SHOW synchronous_commit": ("on", "remote_write", "remote_apply"),
+        },
+    }
+)
+"""What each database is asked, and the answers with which what is committed stays committed."""
+
+
+def durability(engine: Engine) -> list[str]:
+    """Say by which of its settings the database may lose what it was given; nothing where it does not."""
+    with reading(engine) as connection:
+        asked = DURABLE[engine.dialect.name]
+        told = {question: str(connection.exec_driver_sql(question).scalar_one()) for question in asked}
+    return [f"{question} says {told[question]}" for question, good in asked.items() if told[question] not in good]
 
 
 def upgrade(engine: Engine) -> str:

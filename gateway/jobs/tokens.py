@@ -110,6 +110,10 @@ class Tokens:
                 add_deed(connection, Deed(at=row.revoked_at, who=who, what="token revoked", text=f"{token} {row.name}"))
         return _token(row)
 
+    def now(self) -> datetime:
+        """Say what time it is for tokens."""
+        return self._clock()
+
     def holder(self, secret: str) -> Token | None:
         """Find the token that a secret is; nothing where it is none, or is good for nothing any more."""
         now = self._clock()

@@ -46,6 +46,22 @@ class Mail:
         except (OSError, smtplib.SMTPException) as fault:
             raise NotTold(f"{self.host} did not take the mail: {type(fault).__name__}") from fault
 
+    def check(self) -> None:
+        """Knock, and let nobody know.
+
+        Raises
+        ------
+        NotTold
+            The server does not let us in.
+        """
+        try:
+            with self._connection() as server:
+                if self.user:
+                    server.login(self.user, self.password)
+                server.noop()
+        except (OSError, smtplib.SMTPException) as fault:
+            raise NotTold(f"{self.host} does not let us in: {type(fault).__name__}") from fault
+
     def _connection(self) -> smtplib.SMTP:
         if self.security == "none":
             return smtplib.SMTP(self.host, self.port, timeout=self.timeout_s)

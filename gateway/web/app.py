@@ -29,6 +29,7 @@ from gateway.web.people import Register, account, managing
 from gateway.web.pictures import Pictures, images
 from gateway.web.security import PROTECTION, Protection
 from gateway.web.steer import reading, writing
+from gateway.web.tokens import programs
 from gateway.web.whose import whose
 from gateway.web.work import Desk, work
 
@@ -103,6 +104,7 @@ def create_app(
         app.include_router(trail(control, pages))
         register = Register(people=control.people, sessions=control.sessions, pages=pages)
         app.include_router(managing(register))
+        app.include_router(programs(control.tokens, pages))
         app.include_router(account(register, door))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     tell_faults(app, pages)

@@ -44,6 +44,7 @@ MENU: Sequence[tuple[str, str, str]] = (
     ("/held", "Held", ""),
     ("/routes", "Routes", ""),
     ("/people", "People", Right.MANAGE),
+    ("/tokens", "Tokens", Right.MANAGE),
     ("/audit", "Audit trail", Right.AUDIT),
 )
 """Pages that are always in reach: address, name, and the right that it takes."""

@@ -1,0 +1,1 @@
+"""The doctor: looks a site over before it goes live, and says what to do about each finding. It changes nothing."""
