@@ -32,19 +32,20 @@ STUCK = (JobState.HELD, JobState.FAILED, JobState.QUARANTINED)
 @benchmark
 def claim_among_a_million() -> Iterator[Peers]:
     """Claim and finish a hundred jobs beside a million finished ones: the 99th percentile of the claims."""
-    with _databases() as engines:
+    with databases() as engines:
         yield {name: lambda engine=engine: _claims(engine) for name, engine in engines.items()}  # type: ignore[misc]
 
 
 @benchmark
 def dashboard_among_a_million() -> Iterator[Peers]:
     """Ask a hundred times what the dashboard asks: the 99th percentile of one query."""
-    with _databases() as engines:
+    with databases() as engines:
         yield {name: lambda engine=engine: _looks(engine) for name, engine in engines.items()}  # type: ignore[misc]
 
 
 @contextmanager
-def _databases() -> Iterator[dict[str, Engine]]:
+def databases() -> Iterator[dict[str, Engine]]:
+    """Fill each database with a million finished jobs."""
     with tempfile.TemporaryDirectory() as folder:
         engines = {"sqlite": open_database(f"sqlite:///{folder}/gateway.db")}
         if not BINARIES.is_dir():
@@ -92,7 +93,8 @@ def _filled(engines: dict[str, Engine]) -> dict[str, Engine]:
     return engines
 
 
-def _time(work: Callable[[], object]) -> float:
+def seconds(work: Callable[[], object]) -> float:
+    """Time one call."""
     begin = time.perf_counter()
     work()
     return time.perf_counter() - begin
@@ -130,4 +132,4 @@ def _looks(engine: Engine) -> float:
     ]
     asked += [lambda state=state: queries.jobs(state=state) for state in (*STUCK, JobState.DONE)]  # type: ignore[misc]
     asked += [lambda: queries.timeline(queries.job(N_JOBS // 2))]
-    return _p99([_time(ask) for _ in range(N_LOOKS) for ask in asked])
+    return _p99([seconds(ask) for _ in range(N_LOOKS) for ask in asked])

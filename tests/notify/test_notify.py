@@ -8,13 +8,9 @@ import hmac
 import json
 import smtplib
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from email import message_from_bytes
-from email.message import Message as Mail_
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +29,7 @@ from gateway.notify.mail import Mail
 from gateway.notify.message import Message, digest
 from gateway.notify.webhook import Webhook, signature
 from tests.dicom.certificates import authority, signed
+from tests.notify.receivers import Postbox, Site, taking
 from tests.peers import LOOPBACK, free_port
 from tests.web.scene import Scene
 
@@ -183,39 +180,10 @@ def test_the_last_word_counts() -> None:
     assert told.id != digest("x", [notice(1)], page=PAGE).id
 
 
-class Site(HTTPServer):
-    """Takes webhooks."""
-
-    status = 204
-
-    def __init__(self) -> None:
-        super().__init__((LOOPBACK, 0), Answer)
-        self.got: list[tuple[dict[str, str], bytes]] = []
-
-
-class Answer(BaseHTTPRequestHandler):
-    server: Site
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.got.append((dict(self.headers.items()), body))
-        self.send_response(self.server.status)
-        self.send_header("location", "http://169.254.169.254/")
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture
 def site() -> Iterator[Site]:
-    with Site() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with taking() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def webhook(port: int, **more: Any) -> Webhook:  # noqa: ANN401 - fields
@@ -266,17 +234,6 @@ def test_a_webhook_whose_certificate_nobody_vouches_for_is_not_told(site: Site, 
         webhook(site.server_port, url=address, ca_file=ours.certificate)(digest("webhook", [notice(1)], page=PAGE))
     webhook(site.server_port, url=address, ca_file=stranger.certificate)(digest("webhook", [notice(1)], page=PAGE))
     assert len(site.got) == 1
-
-
-class Postbox:
-    """A mail server's handler that keeps what it gets."""
-
-    def __init__(self) -> None:
-        self.got: list[Mail_] = []
-
-    async def handle_DATA(self, _server: object, _session: object, envelope: Any) -> str:  # noqa: ANN401, N802
-        self.got.append(message_from_bytes(envelope.content))
-        return "250 OK"
 
 
 def _is_anna(_server: object, _session: object, _envelope: object, _mechanism: str, data: Any) -> AuthResult:  # noqa: ANN401
