@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, Engine, ScalarSelect, Table, func, select
 
@@ -80,7 +81,7 @@ class Census:
 
     def _waits_s(self, table: Table, states: list[str]) -> float:
         """Say how long the oldest row waits: the first of each state, by the index."""
-        firsts = []
+        firsts: list[datetime] = []
         with reading(self._engine) as connection:
             for state in states:
                 query = select(table.c.created_at).where(table.c.state == state).order_by(*_order(table)).limit(1)
