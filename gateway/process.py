@@ -122,4 +122,5 @@ def _reply_of(job: ClaimedJob, work: Work, images: Sequence[ImageSeries]) -> Ite
     )
     for number, series in enumerate(images, 1):
         yield from image_messages(series, number, told, work.header)
-    yield messages.text(f"{sum(len(series.frames) for series in images)} images of job {job.job}, recipe {recipe}")
+    n_images = sum(len(series.frames) for series in images)
+    yield messages.text(f"images of job {job.job}, recipe {recipe}: {n_images}")

@@ -123,7 +123,7 @@ def test_a_foreign_client_gets_receipt_images_and_a_sentence_before_close(tmp_pa
         receipt, *images, sentence = answer(site.listener.port, half_closed=half_closed)
         assert site.queries.job(1).state is JobState.DONE
     assert receipt.startswith("stored ")
-    assert sentence == f"{len(images)} images of job 1, recipe fft"
+    assert sentence == f"images of job 1, recipe fft: {len(images)}"
     (expected,) = reconstruct((RUN,), HEADER, FftRecipe(), device="cpu", progress=lambda *_: None)
     assert len(images) == len(expected.frames) > 1
     for number, (image, frame) in enumerate(zip(images, expected.frames, strict=True)):

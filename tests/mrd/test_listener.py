@@ -149,7 +149,12 @@ def test_a_reset_connection_is_incomplete() -> None:
         assert sessions.recorders[0].wait().state is ScanState.INCOMPLETE
 
 
-@pytest.mark.parametrize("stream", [b"", messages.config_file("isalive.xml") + CLOSE])
+DEPENDENCIES = b"<gadgetronStreamConfiguration><writer><classname>DependencyQueryWriter</classname></writer>"
+QUERIES = struct.pack("<HI", MessageId.CONFIG_TEXT, len(DEPENDENCIES) + 1) + DEPENDENCIES + b"\0"
+"""What Gadgetron's client asks before each scan that names a noise measurement; CLOSE is answer enough."""
+
+
+@pytest.mark.parametrize("stream", [b"", messages.config_file("isalive.xml") + CLOSE, QUERIES + CLOSE])
 def test_probes_and_health_checks_are_answered_and_forgotten(stream: bytes) -> None:
     with listening() as sessions, sessions.connect() as connection:
         connection.sendall(stream)
