@@ -79,6 +79,13 @@ def test_reference_lines_of_a_gradient_echo_stay_as_they_are() -> None:
     assert error(series.pixels, _truth()) < 0.01
 
 
+def test_a_siemens_scan_has_the_other_sign_here_too() -> None:
+    (readouts,), header = epi(EpiScan())
+    theirs = replace(readouts, samples=readouts.samples.conj())
+    series = run(((theirs,), replace(header, system=replace(header.system, vendor="SIEMENS"))), AutoRecipe())
+    assert error(series.pixels, _truth()) < 0.005
+
+
 def test_off_resonance_moves_the_image_and_makes_no_ghost() -> None:
     scan = EpiScan()
     one_pixel_hz = 1e6 / (scan.lobe_us * HEAD.matrix.y)
