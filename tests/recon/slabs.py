@@ -96,7 +96,9 @@ def slab(keep: npt.NDArray[np.bool_], *, noise: float = 0.0, frames: int = 1, fa
         samples = samples + noise * random.standard_normal((*samples.shape, 2)).view(np.complex128)[..., 0]
         parts.append(Readouts(heads, samples.astype(np.complex64), np.zeros((len(z), MATRIX.x, 0), np.float32)))
     return Readouts(
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("heads", "samples", "trajectory"))
+        np.concatenate([part.heads for part in parts]),
+        np.concatenate([part.samples for part in parts]),
+        np.concatenate([part.trajectory for part in parts]),
     )
 
 
