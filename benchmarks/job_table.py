@@ -15,18 +15,22 @@ from benchmarks.registry import Peers, benchmark
 from gateway.jobs.clock import utc_now
 from gateway.jobs.database import open_database, upgrade, writing
 from gateway.jobs.lease import Terms
+from gateway.jobs.overview import Overview
 from gateway.jobs.queries import Queries
 from gateway.jobs.reconstructions import JobQueue
 from gateway.jobs.scans import ScanStore
 from gateway.model.ids import RecordingId
-from gateway.model.job import JobState
 from gateway.model.scan import ScanState, Seal, Verdict
+from gateway.site import Disk, Site
+from gateway.web.door import STRANGER, Door
+from gateway.web.pages import Pages
+from gateway.web.work import Desk
 from tests.jobs.postgres import BINARIES, running_postgres
 
 N_JOBS = 1_000_000
 N_LOOKS = 100
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-STUCK = (JobState.HELD, JobState.FAILED, JobState.QUARANTINED)
+DISK = Disk(used_percent=62, free_gb=190, warn_percent=80, refuse_percent=95)
 
 
 @benchmark
@@ -38,7 +42,7 @@ def claim_among_a_million() -> Iterator[Peers]:
 
 @benchmark
 def dashboard_among_a_million() -> Iterator[Peers]:
-    """Ask a hundred times what the dashboard asks: the 99th percentile of one query."""
+    """Make the pages of the dashboard, of what is held and of a job a hundred times: the 99th percentile of one."""
     with databases() as engines:
         yield {name: lambda engine=engine: _looks(engine) for name, engine in engines.items()}  # type: ignore[misc]
 
@@ -124,12 +128,23 @@ def _seal(number: int) -> Seal:
 
 
 def _looks(engine: Engine) -> float:
+    """Show the dashboard, what is held and the story of a job, as whole pages; ask for one scan by its id."""
     queries = Queries(engine)
+    site = Site(overview=Overview(engine, utc_now), disk=lambda: DISK, destinations=lambda: {"pacs": "by C-STORE"})
+    desk = Desk(
+        queries=queries,
+        pages=Pages(signs_in=False),
+        site=site,
+        pictures=None,
+        live=None,
+        door=Door(people=None),
+        recipes=tuple,
+    )
     asked: list[Callable[[], object]] = [
-        queries.jobs,
-        queries.scans,
+        lambda: desk.show(desk.dashboard(STRANGER), "work.html", STRANGER, ""),
+        lambda: desk.show(desk.held(STRANGER, None), "held.html", STRANGER, ""),
+        lambda: desk.show(desk.job(STRANGER, N_JOBS // 2), "job.html", STRANGER, ""),
         lambda: queries.scan("00000000000000000000000000000abc"),
+        site.overview.pulse,
     ]
-    asked += [lambda state=state: queries.jobs(state=state) for state in (*STUCK, JobState.DONE)]  # type: ignore[misc]
-    asked += [lambda: queries.timeline(queries.job(N_JOBS // 2))]
     return _p99([seconds(ask) for _ in range(N_LOOKS) for ask in asked])

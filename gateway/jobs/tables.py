@@ -89,7 +89,7 @@ scans = Table(
     Column("deleted_at", Utc),
     Index(None, "sha256"),
     Index(None, "started_at"),
-    Index(None, "state"),
+    Index(None, "state", "id"),
 )
 
 jobs = Table(

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -104,6 +105,8 @@ def _attempt(queue: Queue[Work], run: Callable[[Work], None], claimed: Work, pac
 def _outcome(queue: Queue[Work], run: Callable[[Work], None], claimed: Work) -> Callable[[], None]:
     """Run, and decide from what is raised how the attempt ends."""
     lease = claimed.lease
+    begun = time.monotonic()
+    logger.info("attempt begins", extra={"row": lease.row, "attempt": lease.attempt, "owner": lease.owner})
     try:
         run(claimed)
     except LostLease:
@@ -118,6 +121,7 @@ def _outcome(queue: Queue[Work], run: Callable[[Work], None], claimed: Work) -> 
         logger.exception("a fault of ours", extra={"row": lease.row})
         what = f"a fault of ours ({type(bug).__name__}); the log has the details"
         return lambda: queue.fail(lease, what)
+    logger.info("attempt ended", extra={"row": lease.row, "end": "succeed", "s": round(time.monotonic() - begun, 2)})
     return lambda: None
 
 
