@@ -15,10 +15,12 @@ from pydantic import BaseModel
 
 from gateway.api.app import PATH, create_api
 from gateway.dicom.conformance import statement
+from gateway.dicom.provenance import attribute_page
 from gateway.model.delivery import DELIVERY_TRANSITIONS, DeliveryState
 from gateway.model.job import JOB_TRANSITIONS, JobState
 from gateway.model.route import Routes
 from gateway.model.scan import ScanState
+from gateway.mrd.header_paths import FIELDS
 from gateway.routing.schema import routes_schema
 from gateway.settings import PREFIX, Settings
 
@@ -246,6 +248,7 @@ def api_page() -> str:
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "docs/conformance.md": statement,
+    "docs/attributes.md": lambda: attribute_page(FIELDS),
     "docs/states.md": states_page,
     "docs/settings.md": settings_page,
     "docs/cli.md": cli_page,

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pydicom.uid import UID, EnhancedMRImageStorage, MRImageStorage, SecondaryCaptureImageStorage
 
 from gateway.dicom.association import VERIFICATION
+from gateway.dicom.attributes import METHODS
 from gateway.dicom.codecs import SYNTAXES
 from gateway.dicom.commitment import ALL_COMMITTED, REQUEST, SOME_FAILED, STORAGE_COMMITMENT
+from gateway.dicom.identity import REQUEST_READERS, STEP_READERS, STUDY_READERS
 from gateway.dicom.lookup import WORKLIST_FIND
 from gateway.dicom.negotiation import (
     IMPLEMENTATION_VERSION_NAME,
@@ -63,8 +65,8 @@ PAGE = """\
 # DICOM conformance
 
 What the gateway says and does on a DICOM network, after PS3.2 Annex N. The tables are the code's own. The attributes
-that it writes are those of the MR Image IOD (PS3.3 A.4), listed with their sources in `gateway/dicom/attributes.py` and
-`gateway/dicom/mr.py`, and of Enhanced MR (A.36) where a destination wants that.
+that it writes are those of the MR Image IOD (PS3.3 A.4), and of Enhanced MR (A.36) where a destination wants that;
+[attributes.md](attributes.md) lists them with their sources.
 
 ## Presentation contexts
 
@@ -145,6 +147,12 @@ Failure reasons that are told by their names: {failures}.
 
 0000 ends a query, FF00 and FF01 carry a match. Any other status is no answer: nothing counts as found or as missing.
 
+Whose scan it is: a PACS is asked on the level STUDY by Study Instance UID, then by Accession Number, then by Patient
+ID and Study Date; a worklist by Accession Number, then by Patient ID, day and station of the scheduled step. Keys with
+`*`, `?` or a backslash are not asked, and only answers that have what was asked count. Matched or returned:
+
+{keys}
+
 ## What a rejected association leads to
 
 A transient rejection is tried again later, a permanent one fails the delivery.
@@ -152,6 +160,11 @@ A transient rejection is tried again later, a permanent one fails the delivery.
 | source | reason | meaning |
 |---|---|---|
 {rejections}
+
+## De-identification
+
+Where a rule has `deidentify`: Basic Application Confidentiality Profile (PS3.15 E.2), with the options that the project
+takes of these: {options}. UIDs and pseudonyms are keyed digests. Recognizable features in images are not removed.
 
 ## Character set and identity
 
@@ -166,6 +179,8 @@ def statement() -> str:
     limits = ServiceLimits()
     return PAGE.format(
         asked=_services(ASKED),
+        keys=_keys(),
+        options=", ".join(f"{meaning} ({code})" for one, (code, meaning) in METHODS.items() if one is not None),
         answered=_services(ANSWERED),
         class_uid=IMPLEMENTATION_CLASS_UID,
         version=IMPLEMENTATION_VERSION_NAME,
@@ -197,6 +212,15 @@ def _services(services: Sequence[Service]) -> str:
         for one in services
     ]
     return "\n".join(["| SOP class | UID | role | transfer syntaxes | when |", "|---|---|---|---|---|", *rows])
+
+
+def _keys() -> str:
+    rows = [
+        f"| {keyword} | {'yes' if field in STUDY_READERS else ''} | {'yes' if field in in_worklist else ''} |"
+        for in_worklist in ({**REQUEST_READERS, **STEP_READERS},)
+        for field, (keyword, _) in {**STUDY_READERS, **in_worklist}.items()
+    ]
+    return "\n".join(["| key | PACS | worklist |", "|---|---|---|", *rows])
 
 
 def _status_rows() -> list[str]:
