@@ -15,7 +15,7 @@ from gateway.dicom.inventory import Wanted, in_archive, in_folder, in_pacs
 from gateway.jobs.deliveries import ClaimedDelivery, DeliveryQueue
 from gateway.model.commitment import Commitment, Report
 from gateway.model.destinations import Destination, FolderDestination, PacsDestination, StowDestination
-from gateway.model.errors import PeerRefused, Unconfirmed
+from gateway.model.errors import PeerRefused, PeerUnreachable, Unconfirmed
 
 logger = logging.getLogger(__name__)
 
@@ -66,9 +66,11 @@ class Confirmer:
         self.deliveries.proofs.request(transaction.uid, delivery.delivery)
         try:
             request_commitment(destination, delivery.unproven, transaction)
-        except PeerRefused as refusal:
-            if policy is Commitment.REQUIRED:
+        except (PeerRefused, PeerUnreachable) as refusal:  # Orthanc aborts where it does not know us; others are away
+            if policy is Commitment.REQUIRED and isinstance(refusal, PeerRefused):
                 raise _no_proof(str(refusal)) from refusal
+            if policy is Commitment.REQUIRED:
+                raise
             logger.info("no storage commitment: looking instead", extra={"reason": str(refusal)})
             self._look(delivery, destination, policy)
             return

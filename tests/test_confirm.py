@@ -253,11 +253,11 @@ def test_a_pacs_that_breaks_off_is_asked_again_with_another_transaction(
 
     with committing(archive) as port:
         archive.on_request = break_off
-        deliver(site, port)
+        deliver(site, port, commitment="required")
         assert site.states() == WAITING
         clock.turn(1)
         archive.on_request = lambda _transaction: None
-        deliver(site, port, report_wait_s=5)
+        deliver(site, port, commitment="required", report_wait_s=5)
     assert site.states() == COMMITTED
     assert len(archive.asked) == 2
     assert set(archive.arrived.values()) == {1}, "what was stored is not sent again"
