@@ -253,7 +253,7 @@ class SubspaceRecipe(Unfolding, Cartesian):
     """Iterations, at the most."""
     tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-3
     """Relative residual at which the iterations stop."""
-    noise_weight: Annotated[float, Field(ge=0)] = 1.0
+    noise_weight: Annotated[float, Field(ge=0)] = 10.0
     """Weight of the image's energy, in parts of the noise's power over that of the image."""
 
 
