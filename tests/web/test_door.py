@@ -28,6 +28,8 @@ NEEDS = {
     ("GET", "/jobs/{number}/images"): Right.LOOK,
     ("GET", "/jobs/{number}/images/{image}.png"): Right.LOOK,
     ("GET", "/jobs/{number}/images/{image}.u16"): Right.LOOK,
+    ("GET", "/jobs/{number}/candidates"): Right.ACT,
+    ("POST", "/jobs/{number}/candidates"): Right.ACT,
     ("GET", "/jobs/{number}/explain"): Right.LOOK,
     ("POST", "/jobs/{number}/resend"): Right.ACT,
     ("POST", "/jobs/{number}/{deed}"): Right.ACT,
