@@ -120,7 +120,7 @@ def test_what_cannot_be_reconstructed_is_held_and_nothing_leaves(site: Gateway, 
     job = max(job["id"] for job in site.ask("jobs", "list"))
     story = site.settled(job)
     assert story["job"]["state"] == "HELD"
-    assert "lacks 48 of 96 lines" in story["job"]["reason"]
+    assert "accelerated by 2; recipe fft needs all lines" in story["job"]["reason"]
     assert story["job"]["deliveries"] == []
 
 

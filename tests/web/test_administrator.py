@@ -104,7 +104,9 @@ def let_it_go(page: Page) -> None:
     """Work through what is held, and look at what becomes of it."""
     page.get_by_role("link", name="Held", exact=True).click()
     expect(page.locator("#held")).to_contain_text("no rule matches")
+    expect(page.locator("body")).to_have_attribute("data-live", "yes")  # its scripts have run: keys are heard
     page.keyboard.press("j")
+    expect(page.locator("#held a:focus")).to_contain_text("Job 1: head")
     page.keyboard.press("Enter")
     page.get_by_role("link", name="explain by those in force now").click()
     expect(page.locator("main")).to_contain_text("takes it")
