@@ -137,8 +137,11 @@ def _faults(stations: Stations) -> Mapping[str, str]:
     """Say what keeps the gateway from taking scans; a listener on any machine counts."""
     faults = {}
     try:
-        if all(one.silent for one in stations.presences.all() if one.role == "listener"):
+        listening = [one.since for one in stations.presences.all() if one.role == "listener" and not one.silent]
+        if not listening:
             faults["listener"] = "nobody listens for scans"
+        elif lost := stations.scans.lost_last(min(listening)):
+            faults["recording"] = f"the last scan could not be stored, see scan {lost}; the next one that can ends this"
     except StorageFault:
         faults["database"] = "the database does not answer"
     spool = stations.settings.data.spool_folder

@@ -192,6 +192,7 @@ def session_limits(settings: Settings) -> SessionLimits:
         first_message_s=listener.first_message_timeout_s,
         message_s=listener.message_timeout_s,
         idle_s=listener.idle_timeout_s,
+        gone_s=listener.gone_timeout_s,
         session_s=listener.session_timeout_s,
         messages=Limits(
             header_bytes=listener.max_header_bytes,

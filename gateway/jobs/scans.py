@@ -22,6 +22,8 @@ from gateway.model.job import JobState
 from gateway.model.scan import ScanState, Seal
 
 WHO = "listener"
+AT_ONCE = 100
+"""Among so many scans that began last is the one that ended last."""
 LIVE_PRIORITY, REPLAY_PRIORITY = 10, 0
 """A scan on the table goes before anything that was asked for later."""
 
@@ -150,6 +152,16 @@ class ScanStore:
         with reading(self._engine) as connection:
             query = select(scans.c.id).where(scans.c.state == ScanState.RECEIVING)
             return [RecordingId(row) for row in connection.execute(query).scalars()]
+
+    def lost_last(self, since: datetime) -> RecordingId | None:
+        """Find the scan that ended last, if that was since then and it could not be stored."""
+        query = select(scans.c.id, scans.c.recording, scans.c.ended_at).where(scans.c.ended_at.is_not(None))
+        with reading(self._engine) as connection:
+            late = connection.execute(query.order_by(scans.c.started_at.desc()).limit(AT_ONCE)).all()
+        last = max(late, key=lambda row: row.ended_at, default=None)
+        if last is None or last.recording is not None or last.ended_at < since:
+            return None
+        return RecordingId(last.id)
 
     def lost(self, recording: RecordingId, reason: str) -> None:
         """Note that a scan ended without a sealed recording."""

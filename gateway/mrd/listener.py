@@ -6,6 +6,7 @@ other. The listener knows framing, order and limits; what happens to the bytes i
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import threading
@@ -27,6 +28,9 @@ CHUNK_BYTES = 1 << 20
 BACKLOG = 128
 BUSY, NOT_STORED = "busy", "NOT STORED"
 """How refusals begin that may heal: the same scan may be sent again."""
+ACCEPT_AGAIN_S = 0.5
+"""Where the system has no descriptor left, a session must end before another can begin."""
+PROBES = 4
 LINGER_S = 2.0
 """How long a client may keep sending after its answer, so that the answer is not lost to a connection reset."""
 
@@ -68,6 +72,8 @@ class SessionLimits:
     first_message_s: float = 10
     message_s: float = 30
     idle_s: float = 900
+    gone_s: float = 60
+    """A client whose machine or line has died without a word is given up after this."""
     session_s: float = 14_400
     messages: Limits = field(default_factory=Limits)
 
@@ -110,17 +116,24 @@ class Listener:
         for connection, thread in list(self._connections.items()):
             thread.join(max(0.0, deadline - time.monotonic()))
             if thread.is_alive():
-                connection.shutdown(socket.SHUT_RD)
+                with contextlib.suppress(OSError):  # it has ended meanwhile
+                    connection.shutdown(socket.SHUT_RD)
                 thread.join()
 
     def _accept(self) -> None:
+        failed = ""
         while not self._stopping.is_set():
             try:
                 connection, (host, *_) = self._socket.accept()
-            except OSError:
-                if not self._stopping.is_set():
-                    logger.exception("accepting a connection failed")
+            except OSError as error:
+                if self._stopping.is_set():
+                    return
+                if str(error) != failed:  # once, and not twice a second until it is over
+                    logger.error("no connection can be accepted", extra={"reason": str(error)})  # noqa: TRY400 - expected
+                failed = str(error)
+                self._stopping.wait(ACCEPT_AGAIN_S)
                 continue
+            failed = ""
             refusal = self._admit(connection, host)
             if refusal:
                 _answer(connection, messages.text(refusal))
@@ -134,14 +147,18 @@ class Listener:
             if self._addresses[host] >= self._limits.sessions_per_address:
                 return f"{BUSY}: {self._limits.sessions_per_address} sessions are open from {host}; try again"
             thread = threading.Thread(target=self._serve, args=(connection, host), name=f"mrd-{host}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                return f"{BUSY}: this machine has no room for another thread; try again"
             self._connections[connection] = thread
             self._addresses[host] += 1
-        thread.start()
         return ""
 
     def _serve(self, connection: socket.socket, host: str) -> None:
         try:
             with connection:
+                _notice_when_gone(connection, self._limits.gone_s)
                 _serve_session(connection, self._open_recorder(host), self._limits, self._stopping)
         except GatewayError as error:
             logger.error("session refused", extra={"peer": host, "reason": str(error)})  # noqa: TRY400 - expected
@@ -151,6 +168,16 @@ class Listener:
             with self._lock:
                 del self._connections[connection]
                 self._addresses[host] -= 1
+
+
+def _notice_when_gone(connection: socket.socket, gone_s: float) -> None:
+    """Let the kernel ask a silent client whether it is still there: a line that died says nothing (RFC 9293, 3.8.4)."""
+    each_s = max(1, round(gone_s / (PROBES + 1)))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, each_s)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, each_s)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1_000 * gone_s))
 
 
 def _serve_session(
@@ -185,10 +212,10 @@ def _receive(connection: socket.socket, session: Session, recorder: Recorder, li
         connection.settimeout(_patience(session, limits, started))
         try:
             n = connection.recv_into(buffer)
-        except TimeoutError:
-            return f"the client was silent for too long after {session.n_bytes} bytes"
-        except ConnectionError:
-            return f"the connection was lost after {session.n_bytes} bytes"
+        except OSError as error:
+            silent = isinstance(error, TimeoutError) and not error.errno  # the kernel's own carries ETIMEDOUT
+            how = "the client was silent for too long" if silent else "the connection was lost"
+            return f"{how} after {session.n_bytes} bytes"
         if not n:
             return ""
         taken = session.n_bytes

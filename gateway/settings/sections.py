@@ -83,6 +83,8 @@ class Listener(Section):
     """Between two bytes of one message."""
     idle_timeout_s: Seconds = 900
     """Between two messages; scanners pause."""
+    gone_timeout_s: Annotated[float, Field(ge=5, allow_inf_nan=False)] = 60
+    """A scanner that has vanished without a word - its line, its power - is given up after this."""
     session_timeout_s: Seconds = 4 * HOUR_S
     """For a whole scan."""
     images_timeout_s: Annotated[float, Field(gt=0, le=12 * HOUR_S)] = 300

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+from dataclasses import replace
 from typing import Any
 
 from starlette.testclient import TestClient
@@ -9,11 +11,14 @@ from starlette.testclient import TestClient
 from gateway.api.app import PATH
 from gateway.api.body import LONGEST_BODY
 from gateway.api.work import Deed
+from gateway.jobs.clock import utc_now
+from gateway.model.ids import RecordingId
 from gateway.model.person import Right
 from gateway.model.work import DEEDS
 from gateway.settings import DEFAULT_ROUTES
 from gateway.stations import Stations
 from tests.api.conftest import Call
+from tests.jobs.conftest import seal
 from tests.web.scene import Scene
 
 KNEES = DEFAULT_ROUTES.replace('name = "everything"', 'name = "knees"\nmatch = { protocol = "*knee*" }')
@@ -139,6 +144,23 @@ def test_how_it_stands_is_told(call: Call) -> None:
     assert asked(visit, "/destinations/pacs")["on_the_way"] == 1
     assert told(visit, "/destinations/shelf/echo", status=422)["detail"].startswith("'shelf' is a folder")
     assert told(visit, "/destinations/none/echo", status=404)["status"] == 404
+
+
+def test_after_a_scan_that_could_not_be_stored_nobody_is_ready_until_one_is(call: Call, stations: Stations) -> None:
+    def begin() -> RecordingId:
+        recording = RecordingId(uuid.uuid4().hex)
+        stations.scans.begin(recording, peer="127.0.0.1", started_at=utc_now())
+        return recording
+
+    stations.presences.say("listener-1", "listener", "127.0.0.1:9002")
+    visit = call(Right.LOOK)
+    assert asked(visit, "/status")["ready"]
+    lost, stored = begin(), begin()
+    stations.scans.lost(lost, "not stored: the disk failed")
+    assert f"see scan {lost}" in asked(visit, "/status")["faults"]["recording"]
+    ended = replace(seal(1), recording=stored, ended_at=utc_now())
+    stations.scans.finish(ended, "key")
+    assert asked(visit, "/status")["ready"]
 
 
 def test_every_deed_of_a_person_can_be_asked_for() -> None:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import os
 import re
 import socket
 import struct
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -212,6 +215,22 @@ def test_every_wait_has_an_end(sent: bytes, limits: dict[str, float]) -> None:
         assert not closed
         assert sessions.recorders[0].ended.wait(20)
         assert sessions.recorders[0].discarded or "silent for too long" in texts[0]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a network of its own")
+def test_a_line_that_dies_without_a_word_is_noticed() -> None:
+    """In a network namespace of its own; what is in it goes over a loopback that is then taken down."""
+    child = [sys.executable, "-m", "tests.mrd.dying_line"]
+    done = subprocess.run(
+        ["/usr/bin/unshare", "--net", *child], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, f"the connection was lost after {len(SCAN) - 700} bytes"), done.stderr
+
+
+def test_a_machine_without_descriptors_takes_nobody_and_then_goes_on() -> None:
+    child = [sys.executable, "-m", "tests.mrd.no_descriptors"]
+    done = subprocess.run(child, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "told 1 times, then COMPLETE"), done.stderr
 
 
 def test_a_silent_client_delays_no_other() -> None:
