@@ -27,7 +27,7 @@ def header_and_plan() -> tuple[ScanHeader, SeriesPlan]:
     """Describe a scan, and the work its series comes from."""
     _, header = head_phantom(PhantomScan(n_slices=1, n_coils=1, matrix=Zyx(z=1, y=32, x=32), seed=1))
     plan = SeriesPlan(
-        recording_sha256="0" * 64,
+        recording_digest="0" * 64,
         rule="bench",
         recipe="fft",
         recipe_fingerprint="0",

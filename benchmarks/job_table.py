@@ -74,7 +74,7 @@ WORDS = {
 """How each database says the same."""
 
 FILL = (
-    """INSERT INTO scans (id, state, reason, peer, recording, sha256, n_bytes, n_acquisitions, n_waveforms,
+    """INSERT INTO scans (id, state, reason, peer, recording, digest, n_bytes, n_acquisitions, n_waveforms,
                           recipe_asked, facts, started_at, ended_at)
        SELECT {name}, 'COMPLETE', '', '192.0.2.1', {name}, {name}, 1, 1, 0, '', '{{}}', {moment}, {moment}
        FROM numbers""",
@@ -122,9 +122,9 @@ def _claims(engine: Engine) -> float:
 
 def _seal(number: int) -> Seal:
     verdict = Verdict(state=ScanState.COMPLETE, reason="", recipe_asked="", n_bytes=5, n_acquisitions=3, n_waveforms=0)
-    peer, sha256 = "192.0.2.1", f"{number:064x}"
+    peer, digest = "192.0.2.1", f"blake3:{number:064x}"
     recording = RecordingId(f"{number + (1 << 120):032x}")
-    return Seal(recording=recording, peer=peer, started_at=NOON, ended_at=NOON, sha256=sha256, verdict=verdict)
+    return Seal(recording=recording, peer=peer, started_at=NOON, ended_at=NOON, digest=digest, verdict=verdict)
 
 
 def _looks(engine: Engine) -> float:

@@ -68,12 +68,12 @@ class Veil:
     """What tells the patient from all others; never leaves."""
 
     @classmethod
-    def over(cls, project: Project, header: ScanHeader, *, issuer: str | None, sha256: str) -> Veil:
+    def over(cls, project: Project, header: ScanHeader, *, issuer: str | None, scan: str) -> Veil:
         """Find out by what to know the patient again; without any name, every scan is of somebody else."""
         subject = header.subject
         name, number = values.person_name(subject.patient_name), values.identifier(subject.patient_id)
         born = values.calendar_date(subject.birth_date)
-        known = ["id", issuer or "", number] if number else ["name", name, born] if name and born else ["scan", sha256]
+        known = ["id", issuer or "", number] if number else ["name", name, born] if name and born else ["scan", scan]
         return cls(project=project, pseudonyms=pseudonyms_of(project), whose="\0".join(map(str, known)))
 
     def has(self, option: Option) -> bool:
@@ -117,10 +117,10 @@ class Veil:
     def _shift(self) -> timedelta:
         return timedelta(days=self.pseudonyms.days(self.whose))
 
-    def digest(self, sha256: str) -> str:
+    def digest(self, recording: str) -> str:
         """Replace what UIDs derive from; other options make other objects, and so other UIDs."""
         how = " ".join([*sorted(self.project.options), *sorted(self.project.words)])
-        return self.pseudonyms.digest("recording", f"{sha256} {how}").hex()
+        return self.pseudonyms.digest("recording", f"{recording} {how}").hex()
 
 
 def veiled_header(header: ScanHeader, veil: Veil) -> ScanHeader:

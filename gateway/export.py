@@ -15,7 +15,7 @@ from gateway.mrd.stream import RecordedSession, read_session, write_session
 PIECE_BYTES = 1 << 20
 
 
-def export_recording(recording: Path, to: Path, *, sha256: str, project: Project | None) -> int:
+def export_recording(recording: Path, to: Path, *, digest: str, project: Project | None) -> int:
     """Write a recording to a new file, whole or not at all; return its length.
 
     Without its patient, it is a session of configuration, header, readouts and CLOSE: texts, waveforms and what the
@@ -28,7 +28,7 @@ def export_recording(recording: Path, to: Path, *, sha256: str, project: Project
     BadScan
         The recording has no header by which to take the patient out.
     """
-    pieces = _as_it_came(recording) if project is None else _veiled(recording, project, sha256)
+    pieces = _as_it_came(recording) if project is None else _veiled(recording, project, digest)
     if to.exists():
         raise WrongCall(f"{to} is there already")
     part = to.with_name(f"{to.name}.part")
@@ -56,12 +56,12 @@ def _as_it_came(recording: Path) -> Iterator[bytes]:
             yield piece
 
 
-def _veiled(recording: Path, project: Project, sha256: str) -> Iterator[bytes]:
+def _veiled(recording: Path, project: Project, digest: str) -> Iterator[bytes]:
     session = read_session(recording, cut=True)
     if not session.header_xml:
         raise BadScan("the recording has no header by which to take the patient out")
     header = parse_header(session.header_xml)
-    veil = Veil.over(project, header, issuer=None, sha256=sha256)
+    veil = Veil.over(project, header, issuer=None, scan=digest)
     yield from write_session(
         RecordedSession(
             header_xml=write_header(veiled_header(header, veil)),

@@ -69,7 +69,7 @@ class Inquiry:
         """Find more of whom a job's scan may be of; return how many."""
         scan = self.queries.job(job).scan
         question = Question(by="a person", keys=wanted.keys, day=wanted.day)
-        session = read_session(self.spool.open(scan.recording or "", sha256=scan.sha256 or ""), cut=True)
+        session = read_session(self.spool.open(scan.recording or "", digest=scan.digest or ""), cut=True)
         said = identity_of_header(parse_header(session.header_xml))
         found = search({name: self._asked(name)}, question, said)
         self.jobs.offer(job, found, who=who)

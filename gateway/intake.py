@@ -76,7 +76,7 @@ class Reception:
             peer=self.peer,
             started_at=self.started_at,
             ended_at=self.clock(),
-            sha256=self._writer.sha256(),
+            digest=self._writer.digest(),
             verdict=replace(verdict, n_bytes=self._writer.n_bytes),
         )
         state, earlier, self._job = self.scans.finish(seal, self.spool.key_of(self._writer.seal(seal)))
@@ -118,7 +118,7 @@ class Reception:
 def receipt(seal: Seal, state: ScanState, earlier: RecordingId | None) -> str:
     """Say in one line what became of a session."""
     counted = f"{seal.verdict.n_bytes} bytes, {seal.verdict.n_acquisitions} readouts"
-    stored = f"{seal.recording}: {counted}, sha256 {seal.sha256}"
+    stored = f"{seal.recording}: {counted}, {seal.digest}"
     match state:
         case ScanState.COMPLETE:
             return f"stored {stored}"

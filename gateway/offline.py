@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from gateway.identify import settle
@@ -15,6 +14,7 @@ from gateway.reconstruction import Work
 from gateway.routing.choose import choose
 from gateway.routing.facts import facts_of
 from gateway.site_noise import site_noise
+from gateway.spool.digest import Digest
 from gateway.zoo.zoo import Zoo
 
 
@@ -31,9 +31,9 @@ def work_from_file(path: Path, *, routes: Routes, zoo: Zoo, recipe: str, noise_f
     scan, stream = stream_of(path, recipe)
     if not scan.header_xml:
         raise UnreadableFile(path, "holds no header")
-    digest = hashlib.sha256()
+    digest = Digest()
     for piece in stream:
-        digest.update(piece)
+        digest.take(piece)
     header = parse_header(scan.header_xml)
     choice = choose(routes, facts_of(header, source="", recipe_asked=recipe))
     return Work(
@@ -41,7 +41,7 @@ def work_from_file(path: Path, *, routes: Routes, zoo: Zoo, recipe: str, noise_f
         header=header,
         choice=choice,
         identity=settle(header, choice).identity,
-        sha256=digest.hexdigest(),
+        digest=str(digest),
         received_at=utc_now(),
         noise=site_noise(noise_folder, header),
         zoo=zoo,

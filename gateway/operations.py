@@ -46,10 +46,10 @@ def export(stations: Stations, start_of_id: str, to: Path, *, project: str) -> i
     if project and project not in projects:
         raise WrongCall(f"there is no project {project!r} in the routes; known are: {', '.join(projects) or 'none'}")
     scan = stations.queries.scan(start_of_id)
-    if scan.recording is None or scan.sha256 is None:
+    if scan.recording is None or scan.digest is None:
         raise WrongCall(f"scan {scan.id} has no recording")
-    recording = stations.spool.open(scan.recording, sha256=scan.sha256)
-    n_bytes = export_recording(recording, to, sha256=scan.sha256, project=projects.get(project))
+    recording = stations.spool.open(scan.recording, digest=scan.digest)
+    n_bytes = export_recording(recording, to, digest=scan.digest, project=projects.get(project))
     how = f"for project {project}" if project else "with its patient"
     stations.audit.add(person(), f"scans {scan.id} exported", how)
     return n_bytes

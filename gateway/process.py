@@ -47,7 +47,7 @@ class Processor:
 
     def __call__(self, job: ClaimedJob) -> None:
         """Run one job to its end."""
-        session = read_session(self.spool.open(job.recording, sha256=job.sha256), cut=True)
+        session = read_session(self.spool.open(job.recording, digest=job.digest), cut=True)
         header = parse_header(session.header_xml)
         facts = facts_of(header, source=job.peer, recipe_asked=job.recipe_asked)
         self.jobs.describe(job, facts.told())
@@ -64,7 +64,7 @@ class Processor:
             acquisition=session.acquisition,
             header=header,
             choice=choice,
-            sha256=job.sha256,
+            digest=job.digest,
             received_at=job.received_at,
             noise=self._noise_for(job, header),
             zoo=self.zoo,

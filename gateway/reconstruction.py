@@ -34,7 +34,7 @@ class Work:
     acquisition: Acquisition
     header: ScanHeader
     choice: Choice
-    sha256: str
+    digest: str
     """Of the session, as bytes on the wire."""
     received_at: datetime
     zoo: Zoo
@@ -91,7 +91,7 @@ def make_series(work: Work, *, device: str, outbox: Path, tell: Teller) -> list[
     for index, output in enumerate(part for one in outputs for part in one.parts()):
         shown = output if veil is None else _veiled_images(output, veil)
         plan = SeriesPlan(
-            recording_sha256=work.sha256,
+            recording_digest=work.digest,
             rule=work.choice.rule.name,
             recipe=work.choice.recipe_name,
             recipe_fingerprint=work.choice.fingerprint,
@@ -115,7 +115,7 @@ def veil_of(work: Work, project: Project) -> Veil:
     """Find out how to hide whose scan it is."""
     header = work.header if work.identity is None else settled(work.header, work.identity)
     issuer = work.identity.issuer_of_patient_id if work.identity else None
-    return Veil.over(project, header, issuer=issuer, sha256=work.sha256)
+    return Veil.over(project, header, issuer=issuer, scan=work.digest)
 
 
 def veiled(work: Work, veil: Veil) -> Work:
@@ -125,7 +125,7 @@ def veiled(work: Work, veil: Veil) -> Work:
         work,
         header=veiled_header(header, veil),
         identity=None,
-        sha256=veil.digest(work.sha256),
+        digest=veil.digest(work.digest),
         received_at=veil.moment(work.received_at),
     )
 

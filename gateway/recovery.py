@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from gateway.model.errors import BadStream, StorageFault, UnreadableFile
 from gateway.model.scan import Seal
 from gateway.mrd.framing import Limits
 from gateway.mrd.session import Session
+from gateway.spool.digest import Digest
 from gateway.spool.recording import finish_recording, sync_file
 from gateway.spool.seal import read_seal
 from gateway.spool.spool import Spool, recording_id, seal_path
@@ -65,27 +65,27 @@ def _commit(path: Path, spool: Spool, scans: ScanStore) -> None:
 
 def _seal_of(part: Path, *, clock: Clock, limits: Limits) -> Seal:
     """Judge a session again by what is on the disk of it."""
-    session, sha256 = _replay(part, limits)
+    session, digest = _replay(part, limits)
     verdict = session.verdict("" if session.closed else "the listener died before the scan was whole")
     return Seal(
         recording=recording_id(part),
         peer="",
         started_at=datetime.fromtimestamp(part.stat().st_mtime, tz=UTC),
         ended_at=clock(),
-        sha256=sha256,
+        digest=str(digest),
         verdict=replace(verdict, n_bytes=part.stat().st_size),
     )
 
 
-def _replay(part: Path, limits: Limits) -> tuple[Session, str]:
-    session, digest, broken = Session(limits), hashlib.sha256(), False
+def _replay(part: Path, limits: Limits) -> tuple[Session, Digest]:
+    session, digest, broken = Session(limits), Digest(), False
     with part.open("rb") as file:
         while chunk := file.read(READ_BYTES):
-            digest.update(chunk)
+            digest.take(chunk)
             if broken:
                 continue
             try:
                 session.feed(chunk)
             except BadStream:
                 broken = True
-    return session, digest.hexdigest()
+    return session, digest

@@ -88,7 +88,7 @@ def work_of(header: ScanHeader, project: Project, number: int = 1) -> Work:
         zoo=Zoo(()),
         header=header,
         choice=choice,
-        sha256=f"{number:064x}",
+        digest=f"{number:064x}",
         received_at=scans.plan().received_at,
     )
 
@@ -111,7 +111,7 @@ def made(
     hidden = veiled(work, veil_of(work, project))
     plan = replace(
         scans.plan(),
-        recording_sha256=hidden.sha256,
+        recording_digest=hidden.digest,
         received_at=hidden.received_at,
         description=hidden.choice.series_description(hidden.header),
         deidentified=project.options,
@@ -282,9 +282,9 @@ def test_an_exported_recording_is_the_same_scan_of_nobody(ward: Ward, tmp_path: 
     first = ward.work()
     scan, project = first.scan, ward.projects["study"]
     assert scan.recording is not None
-    assert scan.sha256 is not None
+    assert scan.digest is not None
     recording, file = ward.spool.open(scan.recording), tmp_path / "out.mrd"
-    n_bytes = export_recording(recording, file, sha256=scan.sha256, project=project)
+    n_bytes = export_recording(recording, file, digest=scan.digest, project=project)
     content = file.read_bytes()
     assert len(content) == n_bytes
     assert [canary for canary in CANARIES if canary in content] == []
@@ -299,7 +299,7 @@ def test_an_exported_recording_is_the_same_scan_of_nobody(ward: Ward, tmp_path: 
         assert one.PatientID == other.PatientID
         assert one.StudyInstanceUID == other.StudyInstanceUID
     with pytest.raises(WrongCall, match="is there already"):
-        export_recording(recording, file, sha256=scan.sha256, project=None)
+        export_recording(recording, file, digest=scan.digest, project=None)
 
 
 def test_with_its_patient_a_recording_is_exported_byte_for_byte(ward: Ward, tmp_path: Path) -> None:
@@ -307,5 +307,5 @@ def test_with_its_patient_a_recording_is_exported_byte_for_byte(ward: Ward, tmp_
     scan = ward.work().scan
     assert scan.recording is not None
     recording = ward.spool.open(scan.recording)
-    export_recording(recording, tmp_path / "out.mrd", sha256=scan.sha256 or "", project=None)
+    export_recording(recording, tmp_path / "out.mrd", digest=scan.digest or "", project=None)
     assert (tmp_path / "out.mrd").read_bytes() == recording.read_bytes()

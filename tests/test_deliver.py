@@ -68,7 +68,7 @@ class Site:
         claimed = self._jobs.claim("worker")
         assert claimed is not None
         pixels = np.random.default_rng(number).random((N_IMAGES, 8, 8), dtype=np.float32)
-        plan = replace(scans.plan(), recording_sha256=f"{number:064x}")
+        plan = replace(scans.plan(), recording_digest=f"{number:064x}")
         images = scans.images(pixels, scans.frames(np.eye(3), [float(mm) for mm in range(N_IMAGES)]))
         series = write_series(build_series(images, scans.header(), plan), self.outbox, lambda *_: None)
         self._jobs.succeed(claimed, [series], list(destinations))

@@ -38,7 +38,7 @@ def work(destinations: Mapping[str, Destination], *, unknown_direction: str = "h
         acquisition=acquisition,
         header=header,
         choice=Choice(rule=rule, recipe_name="fft", recipe=FftRecipe(), destinations=destinations, sources={}, why=()),
-        sha256="ab" * 32,
+        digest="ab" * 32,
         received_at=datetime(2026, 1, 2, tzinfo=UTC),
     )
 

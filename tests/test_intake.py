@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 
 from gateway.intake import Reception
 from gateway.jobs.clock import utc_now
@@ -69,10 +69,10 @@ def test_what_was_acknowledged_is_on_disk_and_in_the_database(site: Site) -> Non
     said = site.send()
     (scan,) = site.queries.scans()
     assert scan.state is ScanState.COMPLETE
-    assert scan.sha256 == hashlib.sha256(SCAN).hexdigest()
+    assert scan.digest == f"blake3:{blake3(SCAN).hexdigest()}"
     assert site.recording().read_bytes() == SCAN
-    assert said == f"stored {scan.id}: {len(SCAN)} bytes, 2 readouts, sha256 {scan.sha256}"
-    assert read_seal(seal_path(site.recording())).sha256 == scan.sha256
+    assert said == f"stored {scan.id}: {len(SCAN)} bytes, 2 readouts, {scan.digest}"
+    assert read_seal(seal_path(site.recording())).digest == scan.digest
     assert len(read_session(site.recording()).acquisition) == 1
     assert [job.state for job in site.queries.jobs()] == [JobState.QUEUED]
 

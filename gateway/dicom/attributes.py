@@ -61,9 +61,9 @@ def _below(limit: float, value: float | None) -> str | None:
     return values.decimal(value, positive=True) if value is not None and value < limit else None
 
 
-def put_study(ds: Dataset, study: Study, *, recording_sha256: str) -> None:
+def put_study(ds: Dataset, study: Study, *, recording_digest: str) -> None:
     """Fill the General Study module (C.7.2.1); without a valid UID the recording is a study of its own."""
-    ds.StudyInstanceUID = values.uid(study.instance_uid) or derive_uid("study", recording_sha256)
+    ds.StudyInstanceUID = values.uid(study.instance_uid) or derive_uid("study", recording_digest)
     ds.StudyDate = values.calendar_date(study.date)
     ds.StudyTime = values.time_of_day(study.time)
     ds.ReferringPhysicianName = values.person_name(study.referring_physician)
@@ -72,13 +72,13 @@ def put_study(ds: Dataset, study: Study, *, recording_sha256: str) -> None:
     put_known(ds, StudyDescription=values.text(study.description))
 
 
-def put_series(ds: Dataset, header: ScanHeader, *, recording_sha256: str, output_index: int) -> None:
+def put_series(ds: Dataset, header: ScanHeader, *, recording_digest: str, output_index: int) -> None:
     """Fill the General Series and Frame of Reference modules (C.7.3.1, C.7.4.1), but for UID and description."""
     measurement = header.measurement
     ds.Modality = "MR"
     ds.SeriesNumber = series_number(measurement, output_index)
     ds.PatientPosition = values.one_of(measurement.patient_position, PATIENT_POSITIONS)
-    ds.FrameOfReferenceUID = values.uid(measurement.frame_of_reference_uid) or derive_uid("frame", recording_sha256)
+    ds.FrameOfReferenceUID = values.uid(measurement.frame_of_reference_uid) or derive_uid("frame", recording_digest)
     ds.PositionReferenceIndicator = None
     put_known(
         ds,

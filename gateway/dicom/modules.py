@@ -50,12 +50,12 @@ def series_attributes(draft: Draft) -> Dataset:
     ds.ContentTime = plan.received_at.strftime("%H%M%S.%f")
     told = header if plan.identity is None else settled(header, plan.identity)
     attributes.put_patient(ds, told.subject, told.study.date)
-    attributes.put_study(ds, told.study, recording_sha256=plan.recording_sha256)
+    attributes.put_study(ds, told.study, recording_digest=plan.recording_digest)
     if plan.identity is not None:
         put_identity(ds, plan.identity, header, at=plan.received_at)
     if plan.deidentified is not None:
         attributes.put_deidentification(ds, plan.deidentified)
-    attributes.put_series(ds, header, recording_sha256=plan.recording_sha256, output_index=plan.output_index)
+    attributes.put_series(ds, header, recording_digest=plan.recording_digest, output_index=plan.output_index)
     attributes.put_equipment(ds, header.system)
     attributes.put_quality(ds)
     attributes.put_known(

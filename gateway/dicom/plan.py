@@ -19,7 +19,7 @@ class SeriesPlan:
 
     Parameters
     ----------
-    recording_sha256
+    recording_digest
         Of the recording that was reconstructed.
     rule, recipe, recipe_fingerprint
         The routing rule that asked for it, the recipe's name, and a digest of all its parameters and weights.
@@ -41,7 +41,7 @@ class SeriesPlan:
         Which objects it is made of; another one is another series, as a PACS must never see one UID in two classes.
     """
 
-    recording_sha256: str
+    recording_digest: str
     rule: str
     recipe: str
     recipe_fingerprint: str
@@ -68,7 +68,7 @@ class SeriesPlan:
         return derive_uid(what, *self._identity(), number)
 
     def _identity(self) -> tuple[str | int, ...]:
-        work = (self.recording_sha256, self.rule, self.recipe, self.recipe_fingerprint, self.output_index)
+        work = (self.recording_digest, self.rule, self.recipe, self.recipe_fingerprint, self.output_index)
         weights = (self.model.weights_sha256,) if self.model else ()
         whose = (self.identity.digest,) if self.identity else ()
         return (*work, *weights, *whose, *(() if self.format is ObjectFormat.CLASSIC else (self.format,)))

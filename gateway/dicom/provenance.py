@@ -95,7 +95,7 @@ SEQUENCE_PATHS: Mapping[str, str] = MappingProxyType(
 _SECTIONS = {"subject": Subject, "study": Study, "measurement": Measurement, "system": System, "sequence": Sequence}
 
 _PLAN = SeriesPlan(
-    recording_sha256="ab" * 32,
+    recording_digest="ab" * 32,
     rule="rule",
     recipe="recipe",
     recipe_fingerprint="0",

@@ -40,7 +40,7 @@ class ScanView:
     reason: str
     peer: str
     recording: str | None
-    sha256: str | None
+    digest: str | None
     n_bytes: int
     n_acquisitions: int
     bytes_per_s: float

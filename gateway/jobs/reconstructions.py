@@ -32,7 +32,7 @@ class ClaimedJob:
     scan: RecordingId
     recording: str
     """Key of the recording in the spool."""
-    sha256: str
+    digest: str
     peer: str
     recipe_asked: str
     received_at: datetime
@@ -61,7 +61,7 @@ class JobQueue(WorkQueue[JobState]):
                 job=JobId(row.id),
                 scan=RecordingId(scan.id),
                 recording=scan.recording,
-                sha256=scan.sha256,
+                digest=scan.digest,
                 peer=scan.peer,
                 recipe_asked=row.recipe_asked,
                 received_at=scan.ended_at,

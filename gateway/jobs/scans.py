@@ -90,7 +90,7 @@ class ScanStore:
                     state=state,
                     reason=reason,
                     recording=key,
-                    sha256=seal.sha256,
+                    digest=seal.digest,
                     n_bytes=verdict.n_bytes,
                     n_acquisitions=verdict.n_acquisitions,
                     n_waveforms=verdict.n_waveforms,
@@ -179,6 +179,6 @@ def _same_bytes(connection: Connection, seal: Seal) -> RecordingId | None:
     """Find an earlier complete scan with the same bytes."""
     if seal.verdict.state is not ScanState.COMPLETE:
         return None
-    query = select(scans.c.id).where(scans.c.sha256 == seal.sha256, scans.c.state == ScanState.COMPLETE)
+    query = select(scans.c.id).where(scans.c.digest == seal.digest, scans.c.state == ScanState.COMPLETE)
     found = connection.execute(query.order_by(scans.c.started_at).limit(1)).scalar()
     return None if found is None else RecordingId(found)

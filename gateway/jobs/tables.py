@@ -76,7 +76,7 @@ scans = Table(
     Column("reason", Text, nullable=False, default=""),
     Column("peer", String(255), nullable=False),
     Column("recording", String(255)),
-    Column("sha256", String(64)),
+    Column("digest", String(80)),
     Column("n_bytes", BigInteger, nullable=False, default=0),
     Column("n_acquisitions", Integer, nullable=False, default=0),
     Column("n_waveforms", Integer, nullable=False, default=0),
@@ -87,7 +87,7 @@ scans = Table(
     Column("started_at", Utc, nullable=False),
     Column("ended_at", Utc),
     Column("deleted_at", Utc),
-    Index(None, "sha256"),
+    Index(None, "digest"),
     Index(None, "started_at"),
     Index(None, "state", "id"),
 )

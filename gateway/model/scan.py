@@ -41,6 +41,6 @@ class Seal:
     peer: str
     started_at: datetime
     ended_at: datetime
-    sha256: str
-    """Of the recording, every byte."""
+    digest: str
+    """Of the recording, every byte, with its algorithm: ``blake3:`` and 64 hexadecimal digits."""
     verdict: Verdict

@@ -16,14 +16,13 @@ from typing import Self
 from gateway.model.errors import StorageFault
 from gateway.model.ids import RecordingId
 from gateway.model.scan import Seal
-from gateway.spool.behind import Digest, Syncs
+from gateway.spool.digest import Digest
 from gateway.spool.seal import write_seal
+from gateway.spool.syncs import Syncs
 
 PART_SUFFIX = ".mrd.part"
 SUFFIX = ".mrd"
 SEAL_SUFFIX = ".seal.json"
-EARLY_BYTES = 1 << 20
-"""So much is worth a sync beside the last of the hash."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,20 +91,9 @@ class RecordingWriter:
     def _sync_is_due(self) -> bool:
         return self._monotonic() - self._synced_at >= self._policy.every_s
 
-    def sha256(self) -> str:
-        """Hash everything that was written, while the disk takes the last of it.
-
-        Raises
-        ------
-        StorageFault
-            The recording cannot be acknowledged any more.
-        """
-        try:
-            if self._unsynced >= EARLY_BYTES:
-                self._syncs.begin()
-        except OSError as error:
-            raise StorageFault(f"recording {self.recording} cannot be synced: {error.strerror}") from error
-        return self._digest.hexdigest()
+    def digest(self) -> str:
+        """Say the digest of everything that was written."""
+        return str(self._digest)
 
     def seal(self, seal: Seal) -> Path:
         """Make the recording durable under its final name and return that name.
@@ -133,7 +121,6 @@ class RecordingWriter:
     def abandon(self) -> None:
         """Close the file and leave it as it is."""
         if self._file >= 0:
-            self._digest.stop()
             self._syncs.stop()
             os.close(self._file)
             self._file = -1

@@ -11,6 +11,7 @@ from pathlib import Path
 from gateway.model.errors import UnreadableFile
 from gateway.model.ids import RecordingId
 from gateway.model.scan import ScanState, Seal, Verdict
+from gateway.spool.digest import SHA256
 
 
 def write_seal(path: Path, seal: Seal) -> None:
@@ -41,7 +42,7 @@ def read_seal(path: Path) -> Seal:
             peer=fields["peer"],
             started_at=datetime.fromisoformat(fields["started_at"]),
             ended_at=datetime.fromisoformat(fields["ended_at"]),
-            sha256=fields["sha256"],
+            digest=fields.get("digest") or f"{SHA256}:{fields['sha256']}",
             verdict=Verdict(**{**verdict, "state": ScanState(verdict["state"])}),
         )
     except OSError as error:

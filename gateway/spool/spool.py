@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import threading
 import time
 from collections import deque
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from gateway.model.errors import DamagedFile, GatewayError
 from gateway.model.ids import RecordingId
+from gateway.spool.digest import is_of
 from gateway.spool.recording import PART_SUFFIX, SEAL_SUFFIX, SUFFIX, RecordingWriter, SyncPolicy
 from gateway.spool.room import Room
 
@@ -62,8 +62,8 @@ class Spool:
         """Name a recording as the database does: its path below the spool."""
         return path.relative_to(self.folder).as_posix()
 
-    def open(self, key: str, *, sha256: str | None = None) -> Path:
-        """Find a sealed recording, and where its hash is given, read it to see that the disk returns what was written.
+    def open(self, key: str, *, digest: str | None = None) -> Path:
+        """Find a sealed recording; where its digest is given, read it to see that the disk returns what was written.
 
         Raises
         ------
@@ -73,10 +73,8 @@ class Spool:
         path = self.folder / key
         if path.is_symlink() or not path.is_file():
             raise DamagedFile(f"recording {key} is missing or not a regular file")
-        if sha256 is not None:
-            with path.open("rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
-                    raise DamagedFile(f"recording {key} is not what was written: its hash differs")
+        if digest is not None and not is_of(digest, path):
+            raise DamagedFile(f"recording {key} is not what was written: its digest differs")
         return path
 
     def delete(self, key: str) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from blake3 import blake3
 from sqlalchemy import Engine, text
 
 from gateway.jobs.database import reading
@@ -37,7 +37,7 @@ def check(spool: Spool, engine: Engine, *, sent: Sequence[bytes], acknowledged: 
     for stream in acknowledged:
         scan = kept[stream]
         assert scan.state is ScanState.COMPLETE
-        assert scan.sha256 == hashlib.sha256(stream).hexdigest()
+        assert scan.digest == f"blake3:{blake3(stream).hexdigest()}"
         assert [job.state for job in jobs if job.scan.id == scan.id] == [JobState.QUEUED]
 
     assert all(any(stream.startswith(content) for stream in sent) for content in kept)
@@ -51,7 +51,7 @@ def check(spool: Spool, engine: Engine, *, sent: Sequence[bytes], acknowledged: 
     for name in names:
         assert name.endswith((SUFFIX, SEAL_SUFFIX)), name
     for path in spool.folder.glob(f"*/*{SUFFIX}"):
-        assert read_seal(seal_path(path)).sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert read_seal(seal_path(path)).digest == f"blake3:{blake3(path.read_bytes()).hexdigest()}"
 
 
 def footprint() -> tuple[int, int]:

@@ -135,7 +135,7 @@ def header() -> mrd.ScanHeader:
 def plan() -> SeriesPlan:
     """The plan of a conventional reconstruction."""
     return SeriesPlan(
-        recording_sha256="ab" * 32,
+        recording_digest="ab" * 32,
         rule="everything",
         recipe="fft",
         recipe_fingerprint="0123",

@@ -22,12 +22,12 @@ def patient(study_date: str | None = None, **fields: Any) -> Dataset:  # noqa: A
 
 
 def study(**fields: Any) -> Dataset:  # noqa: ANN401
-    put_study(ds := Dataset(), Study(**fields), recording_sha256=RECORDING)
+    put_study(ds := Dataset(), Study(**fields), recording_digest=RECORDING)
     return ds
 
 
 def series(header: ScanHeader, output_index: int = 0) -> Dataset:
-    put_series(ds := Dataset(), header, recording_sha256=RECORDING, output_index=output_index)
+    put_series(ds := Dataset(), header, recording_digest=RECORDING, output_index=output_index)
     return ds
 
 
@@ -67,7 +67,7 @@ def test_a_study_uid_that_is_none_is_derived_from_the_recording(given: str | Non
     derived = study(instance_uid=given).StudyInstanceUID
     assert derived.startswith("2.25.")
     assert derived == study().StudyInstanceUID
-    put_study(other := Dataset(), Study(), recording_sha256="cd" * 32)
+    put_study(other := Dataset(), Study(), recording_digest="cd" * 32)
     assert derived != other.StudyInstanceUID
 
 

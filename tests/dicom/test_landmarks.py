@@ -32,7 +32,7 @@ from tests.dicom.scans import ORIENTATIONS, Matrix
 
 N_SLICES, GAP_MM = 4, 7.5
 PLAN = SeriesPlan(
-    recording_sha256="ab" * 32,
+    recording_digest="ab" * 32,
     rule="all",
     recipe="fft",
     recipe_fingerprint="0",

@@ -62,7 +62,7 @@ def known(orthanc: Orthanc, tmp_path_factory: pytest.TempPathFactory) -> PacsSou
     twice = [replace(one, study=replace(one.study, accession_number="TWICE")) for one in twice]
     for number, header in enumerate([*headers, *twice]):
         folder = tmp_path_factory.mktemp("outbox")
-        plan = replace(scans.plan(), recording_sha256=f"{number:064x}")
+        plan = replace(scans.plan(), recording_digest=f"{number:064x}")
         series = write_series(build_series(scans.images(), header, plan), folder, lambda *_: None)
         files = [(instance, folder / instance.path) for instance in series.instances]
         store(files, pacs(orthanc.dicom_port, orthanc.ae_title), lambda *_: None)

@@ -175,7 +175,7 @@ def test_the_same_work_makes_the_same_bytes() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        {"recording_sha256": "cd" * 32},
+        {"recording_digest": "cd" * 32},
         {"rule": "other"},
         {"recipe": "sense"},
         {"recipe_fingerprint": "4567"},

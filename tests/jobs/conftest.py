@@ -87,7 +87,7 @@ def queries(engine: Engine) -> Queries:
     return Queries(engine)
 
 
-def seal(number: int, state: ScanState = ScanState.COMPLETE, sha256: str | None = None) -> Seal:
+def seal(number: int, state: ScanState = ScanState.COMPLETE, digest: str | None = None) -> Seal:
     """The seal of scan ``number``."""
     verdict = Verdict(state=state, reason="", recipe_asked="", n_bytes=5, n_acquisitions=3, n_waveforms=0)
     noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -96,7 +96,7 @@ def seal(number: int, state: ScanState = ScanState.COMPLETE, sha256: str | None 
         peer="192.0.2.1",
         started_at=noon,
         ended_at=noon,
-        sha256=sha256 or f"{number:064x}",
+        digest=digest or f"blake3:{number:064x}",
         verdict=verdict,
     )
 

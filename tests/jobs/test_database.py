@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, text
 
 from gateway.jobs.clock import utc_now
-from gateway.jobs.database import open_database, reading, upgrade, writing
+from gateway.jobs.database import _alembic, open_database, reading, upgrade, writing
 from gateway.jobs.lease import Terms
 from gateway.jobs.queries import Queries
 from gateway.jobs.reconstructions import JobQueue
@@ -31,6 +32,19 @@ def test_the_migrations_make_the_tables_that_the_code_uses(engine: Engine) -> No
 
 def test_upgrading_twice_changes_nothing(engine: Engine) -> None:
     assert upgrade(engine) == upgrade(engine)
+
+
+def test_digests_of_before_are_of_sha256_and_come_through_with_their_jobs(engine: Engine) -> None:
+    scans = ScanStore(engine, utc_now)
+    for number, digest in (1, f"sha256:{1:064x}"), (2, f"blake3:{2:064x}"):
+        scans.finish(seal(number, digest=digest), f"{number}")
+    with writing(engine) as connection:
+        config = _alembic(engine)
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0011")
+    upgrade(engine)
+    assert {scan.digest for scan in Queries(engine).scans()} == {f"sha256:{1:064x}", None}
+    assert len(Queries(engine).jobs()) == 2
 
 
 def test_a_database_of_a_newer_version_is_left_alone(engine: Engine) -> None:

@@ -35,14 +35,14 @@ def test_a_session_without_readouts_has_no_job(scans: ScanStore, queries: Querie
 
 def test_the_same_bytes_again_are_a_duplicate_without_a_job(scans: ScanStore, queries: Queries) -> None:
     scans.finish(seal(1), "a")
-    again = dataclasses.replace(seal(2), sha256=seal(1).sha256)
+    again = dataclasses.replace(seal(2), digest=seal(1).digest)
     assert scans.finish(again, "b") == (ScanState.DUPLICATE, seal(1).recording, None)
     assert len(queries.jobs()) == 1
 
 
 def test_the_same_bytes_of_an_incomplete_scan_are_no_duplicate(scans: ScanStore) -> None:
     scans.finish(seal(1, ScanState.INCOMPLETE), "a")
-    again = dataclasses.replace(seal(2), sha256=seal(1).sha256)
+    again = dataclasses.replace(seal(2), digest=seal(1).digest)
     assert scans.finish(again, "b")[0] is ScanState.COMPLETE
 
 

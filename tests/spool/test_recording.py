@@ -1,17 +1,17 @@
 from __future__ import annotations
 
-import hashlib
 import stat
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 
 from gateway.model.errors import DamagedFile, GatewayError, StorageFault, UnreadableFile
 from gateway.model.ids import RecordingId
 from gateway.model.scan import ScanState, Seal, Verdict
 from gateway.spool.recording import finish_recording
-from gateway.spool.seal import read_seal
+from gateway.spool.seal import read_seal, write_seal
 from gateway.spool.spool import Spool, recording_id, seal_path
 
 ID = RecordingId("0123456789abcdef0123456789abcdef")
@@ -20,11 +20,11 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CONTENT = bytes(range(256)) * 100
 
 
-def seal_of(sha256: str, recording: RecordingId = ID) -> Seal:
+def seal_of(digest: str, recording: RecordingId = ID) -> Seal:
     verdict = Verdict(
         state=ScanState.COMPLETE, reason="", recipe_asked="fft", n_bytes=25_600, n_acquisitions=3, n_waveforms=1
     )
-    return Seal(recording=recording, peer="192.0.2.1", started_at=NOON, ended_at=NOON, sha256=sha256, verdict=verdict)
+    return Seal(recording=recording, peer="192.0.2.1", started_at=NOON, ended_at=NOON, digest=digest, verdict=verdict)
 
 
 @pytest.fixture
@@ -36,17 +36,17 @@ def test_a_sealed_recording_is_the_stream_byte_for_byte(spool: Spool) -> None:
     with spool.create(ID, DAY) as writer:
         for piece in (CONTENT[:100], CONTENT[100:]):
             writer.write(memoryview(piece))
-        seal = seal_of(writer.sha256())
+        seal = seal_of(writer.digest())
         path = writer.seal(seal)
     assert spool.open(spool.key_of(path)).read_bytes() == CONTENT
-    assert seal.sha256 == hashlib.sha256(CONTENT).hexdigest()
+    assert seal.digest == f"blake3:{blake3(CONTENT).hexdigest()}"
     assert read_seal(seal_path(path)) == seal
     assert sorted(one.name for one in path.parent.iterdir()) == [f"{ID}.mrd", f"{ID}.seal.json"]
 
 
 def test_only_the_owner_may_read_what_is_written(spool: Spool) -> None:
     with spool.create(ID, DAY) as writer:
-        path = writer.seal(seal_of(writer.sha256()))
+        path = writer.seal(seal_of(writer.digest()))
     for file in (path, seal_path(path)):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
@@ -63,7 +63,7 @@ def test_what_is_not_sealed_has_no_final_name(spool: Spool) -> None:
 
 def test_a_death_between_seal_and_name_is_finished_at_the_next_start(spool: Spool) -> None:
     with spool.create(ID, DAY) as writer:
-        path = writer.seal(seal_of(writer.sha256()))
+        path = writer.seal(seal_of(writer.digest()))
     part = path.rename(path.with_name(f"{ID}.mrd.part"))
     assert list(spool.unfinished()) == [part]
     assert finish_recording(part, read_seal(seal_path(part))) == path
@@ -115,6 +115,12 @@ def test_a_damaged_seal_is_named(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(UnreadableFile, match="is not a seal"):
         read_seal(path)
+
+
+def test_a_seal_of_before_says_sha256(tmp_path: Path) -> None:
+    write_seal(path := tmp_path / "x.seal.json", seal_of("sha256:ab"))
+    path.write_text(path.read_text().replace('"digest": "sha256:ab"', '"sha256": "ab"'))
+    assert read_seal(path) == seal_of("sha256:ab")
 
 
 def test_a_spool_has_one_writer(spool: Spool) -> None:

@@ -40,7 +40,7 @@ def sealed(spool: Spool, number: int, n_bytes: int) -> None:
     """A recording of so many bytes."""
     with spool.create(RecordingId(f"{number:032x}"), date(2026, 3, 1)) as writer:
         writer.write(memoryview(bytes(n_bytes)))
-        writer.seal(seal_of(writer.sha256(), writer.recording))
+        writer.seal(seal_of(writer.digest(), writer.recording))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -70,7 +70,7 @@ class Scene:
             peer="10.0.7.3",
             started_at=self.clock(),
             ended_at=self.clock(),
-            sha256=recording * 2,
+            digest=f"blake3:{recording * 2}",
             verdict=Verdict(
                 state=state,
                 reason=reason,
@@ -104,7 +104,7 @@ class Scene:
         job = self.start(facts)
         self.jobs.note(job.lease, "reconstructed", f"{n_instances} images, magnitude")
         self.jobs.note(job.lease, "checked", "the images are finite and not empty")
-        self.jobs.succeed(job, [series(job.sha256, n_instances, description)], list(to))
+        self.jobs.succeed(job, [series(job.digest.partition(":")[2], n_instances, description)], list(to))
         return job
 
     def send(self, n_stored: int, *, failure: str = "", postponed: str = "") -> None:

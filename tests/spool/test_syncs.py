@@ -1,32 +1,18 @@
-"""What follows the writer must give what would have come without it, and hide no fault of the disk."""
+"""What follows the writer must hide no fault of the disk."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from datetime import date
 from pathlib import Path
-from random import Random
 
 import pytest
 
 from gateway.model.errors import StorageFault
 from gateway.model.ids import RecordingId
-from gateway.spool.behind import PIECES_BEHIND, SMALL_BYTES, Digest, Syncs
 from gateway.spool.recording import SyncPolicy
 from gateway.spool.spool import Spool
-
-
-def test_the_hash_is_that_of_the_pieces_in_their_order_however_they_are_cut_and_reused() -> None:
-    random = Random(3)  # noqa: S311 - lengths, not secrets
-    digest, whole, buffer = Digest(), hashlib.sha256(), bytearray(4 * SMALL_BYTES)
-    for _ in range(5 * PIECES_BEHIND):
-        n = random.choice([1, SMALL_BYTES - 1, SMALL_BYTES, 4 * SMALL_BYTES])
-        buffer[:n] = random.randbytes(n)  # the buffer of the piece before, as the listener's is
-        digest.take(memoryview(buffer)[:n])
-        whole.update(buffer[:n])
-    assert digest.hexdigest() == whole.hexdigest()
-    digest.stop()
+from gateway.spool.syncs import Syncs
 
 
 @pytest.mark.parametrize("moment", ["next", "wait"])
