@@ -13,7 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, T
 
 from gateway import __version__, app as roles, operations, show
 from gateway.cli_pacs import Accession, Day, PatientId, PatientName, pacs
-from gateway.cli_research import evaluate, models
+from gateway.cli_research import evaluate, models, train
 from gateway.cli_steering import audit, routes, tokens, users
 from gateway.inquiry import Wanted
 from gateway.model.errors import GatewayError, UnreadableFile, WrongCall
@@ -164,6 +164,7 @@ def reconstruct(
 
 
 app.command()(evaluate)
+app.command()(train)
 
 
 @app.command()

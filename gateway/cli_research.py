@@ -84,3 +84,19 @@ def evaluate(
     maskings = [Masking.parse(text) for text in mask]
     trials = list(compare(read_scans(scans), recipes, maskings, device=settings.workers.device, tell=err.print))
     out.print(f"report in {write_report(trials, folder)}", soft_wrap=True)
+
+
+def train(
+    plan: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to train, and on what.")],
+    folder: Annotated[Path, typer.Option("--out", help="Folder for the model, the log and the pictures.")],
+    config: Config = None,
+) -> None:
+    """Train a network, or go on where this folder's training was stopped; leaves a model's folder, for tests at first.
+
+    Copy that folder to the site's models to let recipes name it.
+    """
+    from gateway.settings import load_plan  # noqa: PLC0415 - commands load only what they use
+    from gateway.training.product import train as run  # noqa: PLC0415 - torch
+
+    model = run(load_plan(plan), folder, zoo_of(load_settings(config)), err.print)
+    out.print(f"model {model.card.label} in {model.path}", soft_wrap=True)

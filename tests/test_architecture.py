@@ -34,6 +34,7 @@ STUBS = [
         "offline",
         "pictures",
         "evaluation/metrics",
+        "training/fit",
         "adoption",
         "rehearsal",
         "doctor/machine",

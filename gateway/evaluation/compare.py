@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Self, TypeAlias
 
@@ -19,6 +18,7 @@ from gateway.model.header import ScanHeader
 from gateway.model.image import ImageKind
 from gateway.model.readout import Acquisition
 from gateway.model.recipes import FftRecipe, Recipe
+from gateway.model.training import Pattern
 from gateway.mrd.files import read_scan
 from gateway.mrd.header import parse_header
 from gateway.recon import masks
@@ -33,14 +33,6 @@ USUAL_CALIBRATION = 24
 
 SUFFIXES = (".h5", ".mrd")
 """Of files with scans."""
-
-
-class Pattern(StrEnum):
-    """How lines are left out."""
-
-    EQUISPACED = "equispaced"
-    RANDOM = "random"
-    VARIABLE = "variable-density"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,17 +9,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from gateway.model.match import Range
+from gateway.model.networks import Network
 from gateway.model.table import Table
 
 ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Version = Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+-]{0,31}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Width = Annotated[int, Field(ge=1, le=1024)]
-Depth = Annotated[int, Field(ge=1, le=6)]
 
 
 class Purpose(StrEnum):
@@ -39,38 +39,6 @@ class Sampling(StrEnum):
     """Every n-th line, and those around the centre."""
     IRREGULAR = "irregular"
     """At random, or of varying density."""
-
-
-class UnetNetwork(Table):
-    """Magnitude to magnitude, after a conventional reconstruction (fastMRI's baseline; arXiv:1811.08839)."""
-
-    method: Literal["unet"] = "unet"
-    """Which network it is."""
-    n_channels: Width = 32
-    """Channels of its first level; each level has twice as many."""
-    n_pools: Depth = 4
-    """Levels below the first."""
-
-
-class VarnetNetwork(Table):
-    """K-space to image, unrolled, with sensitivities of its own (E2E-VarNet; doi:10.1007/978-3-030-59713-9_7)."""
-
-    method: Literal["varnet"] = "varnet"
-    """Which network it is."""
-    n_cascades: Annotated[int, Field(ge=1, le=64)] = 12
-    """Steps that were unrolled."""
-    n_channels: Width = 18
-    """Channels of the first level of each step's U-Net."""
-    n_pools: Depth = 4
-    """Levels below the first."""
-    sens_channels: Width = 8
-    """The same of the network for the sensitivities."""
-    sens_pools: Depth = 4
-    """The same of the network for the sensitivities."""
-
-
-Network = Annotated[UnetNetwork | VarnetNetwork, Field(discriminator="method")]
-"""Every network with its sizes."""
 
 
 class MadeFor(Table):
@@ -131,7 +99,7 @@ class ModelCard(Table):
 
     name: ModelName
     """What recipes call it."""
-    version: Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+-]{0,31}$")]
+    version: Version
     """Another one for other weights."""
     purpose: Purpose
     """Whether its images may go to a radiologist."""

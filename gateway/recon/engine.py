@@ -121,18 +121,23 @@ def _reconstruct_space(
     device: torch.device,
     progress: Progress,
 ) -> Iterator[ImageSeries]:
-    """Whiten, bring to our sign, straighten and reconstruct one encoding space."""
-    header = space.header
-    white = whiten(space.acquisition, header, noise)  # before the sign: the noise was measured with the scanner's
-    readouts = in_our_convention(white.acquisition, header)
+    """Reconstruct one encoding space."""
     with torch.inference_mode():
-        straight = straighten(readouts, header)
-        scan = Scan(acquisition=straight.acquisition, header=straight.header, noise_power=white.noise_power)
+        scan, notes = prepared(space, noise)
         settled, why = _within_card(scan, recipe)
         method: Any = METHODS[type(settled)]
         made = method(scan, settled, device=device, progress=progress)
-    notes = (*straight.notes, *white.notes, *([space.note] if space.note else []))
+    notes = (*notes, *([space.note] if space.note else []))
     return (replace(series, encoding=space.number, notes=(*why, *series.notes, *notes)) for series in made)
+
+
+def prepared(space: ImagedSpace, noise: NoiseCovariance | None) -> tuple[Scan, tuple[str, ...]]:
+    """Whiten one encoding space, bring it to our sign and straighten it; and say what was done."""
+    header = space.header
+    white = whiten(space.acquisition, header, noise)  # before the sign: the noise was measured with the scanner's
+    straight = straighten(in_our_convention(white.acquisition, header), header)
+    scan = Scan(acquisition=straight.acquisition, header=straight.header, noise_power=white.noise_power)
+    return scan, (*straight.notes, *white.notes)
 
 
 def _within_card(scan: Scan, recipe: Recipe | ReadyModel) -> tuple[Recipe | ReadyModel, tuple[str, ...]]:

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gateway.evaluation.compare import Masking, Pattern, Scan, Trial, compare
+from gateway.evaluation.compare import Masking, Scan, Trial, compare
 from gateway.evaluation.report import sections, write_report
 from gateway.evaluation.retrospective import line_count, undersampled
 from gateway.model.errors import BadScan, WrongCall
 from gateway.model.readout import Flag
 from gateway.model.recipes import FftRecipe, GrappaRecipe, L1WaveletRecipe, Recipe
+from gateway.model.training import Pattern
 from gateway.recon import masks
 from gateway.recon.phantom import PhantomScan, head_phantom
 from tests.recon.scans import lines_of, slab

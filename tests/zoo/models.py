@@ -7,8 +7,9 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from gateway.model.card import MadeFor, ModelCard, Network, Purpose, TrainedOn, UnetNetwork
-from gateway.recon.networks.weights import build
+from gateway.model.card import MadeFor, ModelCard, Purpose, TrainedOn
+from gateway.model.networks import Network, UnetNetwork
+from gateway.recon.networks.architectures import build
 from gateway.zoo.folder import CARD, WEIGHTS, card_text, sha256_of
 
 ANY = MadeFor()

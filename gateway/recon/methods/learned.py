@@ -5,29 +5,35 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gateway.model.card import UnetNetwork, VarnetNetwork
 from gateway.model.image import ImageSeries
+from gateway.model.networks import UnetNetwork, VarnetNetwork
+from gateway.model.recipes import SenseRecipe
+from gateway.recon.cartesian_problem import to_target
+from gateway.recon.coil_maps import Seen, see
 from gateway.recon.coils import root_sum_of_squares
 from gateway.recon.fourier import fourier
 from gateway.recon.hybrid import to_matrix
 from gateway.recon.kspace import Progress
+from gateway.recon.networks.forward import cleaned
+from gateway.recon.networks.observed import in_own_units, observe
 from gateway.recon.networks.ready import ReadyModel
 from gateway.recon.networks.scope import calibration_lines
 from gateway.recon.networks.weights import load_network
-from gateway.recon.parallel import Group, series_of, understand
+from gateway.recon.parallel import Group, Undersampled, series_of, understand
 from gateway.recon.scan import Scan
 from gateway.recon.slice_by_slice import Method, slice_by_slice
 from gateway.recon.space import Target
 
-FARTHEST = 6.0
-"""Input of the U-Net is cut at so many standard deviations, as in its training."""
-
 Forward = Callable[[nn.Module, Group, Target], Tensor]
 """From frames to magnitudes of the matrix that is wanted. Shape `(frame z y x)`."""
+
+MAPS = SenseRecipe()
+"""How sensitivities are estimated for networks that have none of their own."""
 
 
 def reconstruct_learned(
@@ -45,8 +51,15 @@ def reconstruct_learned(
     progress(0.0, "sorting readouts into k-space")
     found = understand(scan, ready.recipe, regular=False)
     network = load_network(ready.card, ready.weights, device)
-    forward = FORWARD[type(ready.card.network)]
-    method = Method(learn=lambda _: None, unfold=lambda group, _: forward(network, group, found.target))
+    published = FORWARD.get(type(ready.card.network))
+    method: Method[Any]
+    if published:
+        method = Method(learn=lambda _: None, unfold=lambda group, _: published(network, group, found.target))
+    else:
+        method = Method(
+            learn=lambda group: see(group.block, group.filled.shape[1:], MAPS),
+            unfold=lambda group, seen: unrolled(network, group, seen, found),
+        )
     album = slice_by_slice(found, method, ready.recipe, device=device, progress=progress)
     how = f"Made by the network {ready.card.label} ({ready.card.network.method})."
     made = series_of(album, found, (how,))
@@ -55,12 +68,7 @@ def reconstruct_learned(
 
 def unet(network: nn.Module, group: Group, target: Target) -> Tensor:
     """Let a U-Net clean the root sum of squares of what was measured, slice by slice in its own unit."""
-    aliased = _magnitude(group.data, target)
-    deviation, mean = torch.std_mean(aliased, dim=(2, 3), keepdim=True)
-    tiny = torch.finfo(deviation.dtype).tiny
-    normal = ((aliased - mean) / deviation.clamp_min(tiny)).clamp(-FARTHEST, FARTHEST)
-    made: Tensor = network(normal) * deviation + mean
-    return made.clamp_min(0)
+    return cleaned(network, _magnitude(group.data, target)[:, 0])[:, None]
 
 
 def varnet(network: nn.Module, group: Group, target: Target) -> Tensor:
@@ -73,10 +81,17 @@ def varnet(network: nn.Module, group: Group, target: Target) -> Tensor:
     return _magnitude(hybrid.unsqueeze(2), target)
 
 
+def unrolled(network: nn.Module, group: Group, seen: Seen, scan: Undersampled) -> Tensor:
+    """Let a network that knows coils and k-space make the image. Complex. Shape `(frame z y x)`."""
+    observed, unit = in_own_units(observe(group, seen, scan.noise_power))
+    images = network(observed) * unit
+    return to_target(images[:, None, :, None], seen.maps, scan.target)
+
+
 def _magnitude(hybrid: Tensor, target: Target) -> Tensor:
     """Transform lines, and combine coils by the root of the sum of squares. From `(frame coil z y x)`."""
     return root_sum_of_squares(to_matrix(hybrid, target).unbind(dim=1))
 
 
 FORWARD: Mapping[type, Forward] = MappingProxyType({UnetNetwork: unet, VarnetNetwork: varnet})
-"""By the network of a card."""
+"""By the network of a card: those that take what fastMRI gave them; all others are `unrolled`."""

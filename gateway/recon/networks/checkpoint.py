@@ -18,8 +18,8 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor
 
-from gateway.model.card import Network, UnetNetwork, VarnetNetwork
 from gateway.model.errors import BadModel
+from gateway.model.networks import Network, UnetNetwork, VarnetNetwork
 from gateway.recon.networks.weights import LARGEST_BYTES, check_tensors
 
 TIMEOUT_S = 300

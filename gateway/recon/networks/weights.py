@@ -15,24 +15,14 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from gateway.model.card import ModelCard, Network, UnetNetwork, VarnetNetwork
+from gateway.model.card import ModelCard
 from gateway.model.errors import BadModel
-from gateway.recon.networks.unet import Unet
-from gateway.recon.networks.varnet import VarNet
+from gateway.model.networks import Network
+from gateway.recon.networks.architectures import build
 
 LARGEST_BYTES = 2 << 30
 WARM = 4
 """How many networks a worker keeps."""
-
-
-def build(network: Network) -> nn.Module:
-    """Make a network with weights that nobody trained."""
-    match network:
-        case UnetNetwork():
-            return Unet(1, 1, n_channels=network.n_channels, n_pools=network.n_pools)
-        case VarnetNetwork():
-            sizes = network.model_dump(exclude={"method"})
-            return VarNet(**sizes)
 
 
 def check_tensors(network: Network, tensors: Mapping[str, Tensor]) -> None:
@@ -75,8 +65,7 @@ def load_network(card: ModelCard, weights: Path, device: torch.device) -> nn.Mod
 def _warm(card: ModelCard, weights: Path, device: torch.device) -> nn.Module:
     tensors = _read(card, weights)
     check_tensors(card.network, tensors)
-    with torch.device("meta"):
-        network = build(card.network)
+    network = build(card.network)
     network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
     return network.requires_grad_(requires_grad=False).eval().to(device)
 

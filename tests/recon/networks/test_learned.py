@@ -10,10 +10,11 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from gateway.model.card import MadeFor, ModelCard, Network, Purpose, Sampling, UnetNetwork, VarnetNetwork
+from gateway.model.card import MadeFor, ModelCard, Purpose, Sampling
 from gateway.model.header import ScanHeader, Study
 from gateway.model.image import ImageSeries
 from gateway.model.match import Range
+from gateway.model.networks import Network, UnetNetwork, VarnetNetwork
 from gateway.model.readout import Acquisition, Readouts
 from gateway.model.recipes import FftRecipe, GrappaRecipe, LearnedRecipe
 from gateway.recon.engine import reconstruct

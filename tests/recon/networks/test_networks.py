@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from gateway.model.card import UnetNetwork, VarnetNetwork
+from gateway.model.networks import UnetNetwork, VarnetNetwork
+from gateway.recon.networks.architectures import build
 from gateway.recon.networks.unet import Unet
 from gateway.recon.networks.varnet import VarNet
-from gateway.recon.networks.weights import build
 from tests.recon.networks import reference
 
 SMALL = VarnetNetwork(n_cascades=2, n_channels=4, n_pools=2, sens_channels=3, sens_pools=2)

@@ -11,10 +11,12 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from gateway.model.card import ModelCard, VarnetNetwork
+from gateway.model.card import ModelCard
 from gateway.model.errors import BadModel
+from gateway.model.networks import VarnetNetwork
+from gateway.recon.networks.architectures import build
 from gateway.recon.networks.checkpoint import convert, import_checkpoint
-from gateway.recon.networks.weights import build, load_network
+from gateway.recon.networks.weights import load_network
 from gateway.zoo.folder import sha256_of
 from tests.zoo.models import SMALL_UNET, card, put_model
 

@@ -1,0 +1,136 @@
+"""Every network that a card may name, with its sizes; knows nothing of how it computes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from gateway.model.table import Table
+
+Width = Annotated[int, Field(ge=1, le=1024)]
+Depth = Annotated[int, Field(ge=1, le=6)]
+Repeats = Annotated[int, Field(ge=1, le=64)]
+Dilations = Annotated[tuple[Annotated[int, Field(ge=1, le=32)], ...], Field(min_length=1, max_length=32)]
+
+CALM = (1, 2, 4, 4, 2, 1)
+"""Dilations that let a small network see some 30 pixels around each."""
+
+
+class UnetNetwork(Table):
+    """Magnitude to magnitude, after a conventional reconstruction (fastMRI's baseline; arXiv:1811.08839)."""
+
+    method: Literal["unet"] = "unet"
+    """Which network it is."""
+    n_channels: Width = 32
+    """Channels of its first level; each level has twice as many."""
+    n_pools: Depth = 4
+    """Levels below the first."""
+
+
+class VarnetNetwork(Table):
+    """K-space to image, unrolled, with sensitivities of its own (E2E-VarNet; doi:10.1007/978-3-030-59713-9_7)."""
+
+    method: Literal["varnet"] = "varnet"
+    """Which network it is."""
+    n_cascades: Repeats = 12
+    """Steps that were unrolled."""
+    n_channels: Width = 18
+    """Channels of the first level of each step's U-Net."""
+    n_pools: Depth = 4
+    """Levels below the first."""
+    sens_channels: Width = 8
+    """The same of the network for the sensitivities."""
+    sens_pools: Depth = 4
+    """The same of the network for the sensitivities."""
+
+
+class Residual(Table):
+    """A network that says what to take off an image: convolutions of 3 x 3, dilated, each added to what went in."""
+
+    n_channels: Width = 48
+    """Channels of each layer."""
+    dilations: Dilations = CALM
+    """One for each layer."""
+
+
+class ModlNetwork(Residual):
+    """Image by conjugate gradients between calls of one network, unrolled (MoDL; doi:10.1109/TMI.2018.2865356)."""
+
+    method: Literal["modl"] = "modl"
+    """Which network it is."""
+    n_unrolls: Repeats = 5
+    """How often network and data take turns."""
+    cg_steps: Repeats = 10
+    """Conjugate gradients between two calls of the network."""
+
+
+class CascadeNetwork(Residual):
+    """Networks of their own weights, each followed by the data (D5C5; doi:10.1109/TMI.2017.2760978)."""
+
+    method: Literal["cascade"] = "cascade"
+    """Which network it is."""
+    n_cascades: Repeats = 5
+    """Networks, one after the other."""
+    consistency: Literal["hard", "soft"] = "soft"
+    """Whether a measured sample replaces what the network makes of it, or is weighed against it by its noise."""
+
+
+class VariationalNetwork(Table):
+    """Gradient steps with learned filters and their learned activations (doi:10.1002/mrm.26977)."""
+
+    method: Literal["vn"] = "vn"
+    """Which network it is."""
+    n_stages: Repeats = 10
+    """Gradient steps."""
+    n_filters: Width = 24
+    """Filters of each step."""
+    filter_size: Annotated[int, Field(ge=3, le=15)] = 7
+    """Pixels along each edge of a filter; odd."""
+    n_weights: Annotated[int, Field(ge=3, le=63)] = 31
+    """Gaussians that each activation is made of."""
+
+
+class DenoiserNetwork(Residual):
+    """Takes noise and what is left of folding off a conventional image (DnCNN; doi:10.1109/TIP.2017.2662206)."""
+
+    method: Literal["denoiser"] = "denoiser"
+    """Which network it is."""
+
+
+class PnpNetwork(Residual):
+    """A denoiser as the prior of an iterative reconstruction (plug and play; doi:10.1109/GlobalSIP.2013.6737048)."""
+
+    method: Literal["pnp"] = "pnp"
+    """Which network it is."""
+    splitting: Literal["admm", "fista"] = "admm"
+    """How denoiser and data take turns (FISTA: doi:10.1109/MSP.2019.2949470)."""
+    steps: Repeats = 12
+    """How often."""
+    strength: Annotated[float, Field(gt=0, le=1)] = 0.02
+    """Noise that the denoiser is told to take off, relative to the bright parts of the image."""
+    cg_steps: Repeats = 10
+    """Conjugate gradients of each step of ADMM."""
+
+
+class KikiNetwork(Residual):
+    """Networks in k-space and in the image by turns, with the data between (KIKI; doi:10.1002/mrm.27201)."""
+
+    method: Literal["kiki"] = "kiki"
+    """Which network it is."""
+    n_turns: Repeats = 2
+    """How often both take their turn."""
+
+
+Network = Annotated[
+    UnetNetwork
+    | VarnetNetwork
+    | ModlNetwork
+    | CascadeNetwork
+    | VariationalNetwork
+    | DenoiserNetwork
+    | PnpNetwork
+    | KikiNetwork,
+    Field(discriminator="method"),
+]
+"""Every network with its sizes."""

@@ -1,0 +1,71 @@
+"""A denoiser after a conventional method, and the same denoiser as the prior of an iterative one (plug and play).
+
+Zhang 2017, doi:10.1109/TIP.2017.2662206; Venkatakrishnan 2013, doi:10.1109/GlobalSIP.2013.6737048; Ahmad 2020,
+doi:10.1109/MSP.2019.2949470. The names of their weights are the same, so weights trained for one serve the other.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from gateway.model.networks import DenoiserNetwork, PnpNetwork
+from gateway.recon.networks.observed import Observed
+from gateway.recon.networks.residual import QUIETEST, ResidualNetwork, noise_channel, to_channels, to_complex
+from gateway.recon.networks.solving import nearest
+
+
+class Denoiser(nn.Module):
+    """Take off what does not belong to an image."""
+
+    def __init__(self, sizes: DenoiserNetwork | PnpNetwork) -> None:
+        super().__init__()
+        self.net = ResidualNetwork(sizes, n_in=3)
+
+    def forward(self, seen: Observed) -> Tensor:
+        """Clean the conventional image. Complex. Shape `(batch x y)`."""
+        return self.clean(seen.start, seen.noise)
+
+    def clean(self, image: Tensor, noise: Tensor) -> Tensor:
+        """Take noise of a standard deviation `(batch,)` off complex images `(batch x y)`."""
+        channels = torch.cat([to_channels(image), noise_channel(noise, image)], dim=1)
+        return to_complex(self.net(channels))
+
+
+class PlugAndPlay(Denoiser):
+    """Denoiser and data take turns until the steps are done."""
+
+    def __init__(self, sizes: PnpNetwork) -> None:
+        super().__init__(sizes)
+        self.sizes = sizes
+
+    def forward(self, seen: Observed) -> Tensor:
+        """Reconstruct. Complex. Shape `(batch x y)`."""
+        return self._admm(seen) if self.sizes.splitting == "admm" else self._fista(seen)
+
+    def _admm(self, seen: Observed) -> Tensor:
+        """Split the image into one that fits the data and one that the denoiser likes."""
+        strength = torch.full_like(seen.noise, self.sizes.strength)
+        weight = (seen.noise.clamp_min(QUIETEST) / strength).square()[:, None, None]
+        liked, image, owed = seen.start, seen.start, torch.zeros_like(seen.start)
+        for _ in range(self.sizes.steps):
+            image = nearest(seen, liked - owed, weight, self.sizes.cg_steps)
+            liked = self.clean(image + owed, strength)
+            owed = owed + image - liked
+        return image
+
+    def _fista(self, seen: Observed) -> Tensor:
+        """Descend along the data with momentum, and denoise after each step."""
+        strength = torch.full_like(seen.noise, self.sizes.strength)
+        encoding = seen.encoding
+        image = point = seen.start
+        momentum = 1.0
+        for _ in range(self.sizes.steps):
+            before = image
+            image = self.clean(point - encoding.adjoint(encoding.apply(point) - seen.data), strength)
+            following = (1 + math.sqrt(1 + 4 * momentum**2)) / 2
+            point = image + (momentum - 1) / following * (image - before)
+            momentum = following
+        return image

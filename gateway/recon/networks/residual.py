@@ -1,0 +1,57 @@
+"""A small residual network of dilated convolutions (Zhang 2017, doi:10.1109/TIP.2017.2662206): what others call.
+
+Complex images enter as real and imaginary part; it knows nothing of coils or k-space.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gateway.model.networks import Residual
+
+SLOPE = 0.1
+"""Of the leaky rectifier below zero."""
+
+
+class ResidualNetwork(nn.Module):
+    """Add a correction to the first two channels; nobody trained, it adds nothing."""
+
+    def __init__(self, sizes: Residual, *, n_in: int) -> None:
+        super().__init__()
+        widths = [n_in, *(sizes.n_channels for _ in sizes.dilations)]
+        self.layers = nn.ModuleList(
+            nn.Conv2d(before, after, 3, padding=step, dilation=step)
+            for before, after, step in zip(widths[:-1], widths[1:], sizes.dilations, strict=True)
+        )
+        self.out = nn.Conv2d(sizes.n_channels, 2, 3, padding=1)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, channels: Tensor) -> Tensor:
+        """Correct an image. From `(batch channel x y)` to `(batch 2 x y)`."""
+        hidden = functional.leaky_relu(self.layers[0](channels), SLOPE)
+        for layer in self.layers[1:]:
+            hidden = hidden + functional.leaky_relu(layer(hidden), SLOPE)
+        corrected: Tensor = channels[:, :2] + self.out(hidden)
+        return corrected
+
+
+def to_channels(image: Tensor) -> Tensor:
+    """Split complex images into real and imaginary part. From `(batch x y)` to `(batch 2 x y)`."""
+    return torch.view_as_real(image.resolve_conj()).movedim(-1, 1)
+
+
+def to_complex(channels: Tensor) -> Tensor:
+    """Join real and imaginary part. From `(batch 2 x y)` to `(batch x y)`."""
+    return torch.view_as_complex(channels.movedim(1, -1).contiguous())
+
+
+def noise_channel(noise: Tensor, like: Tensor) -> Tensor:
+    """Say how noisy an image is, in powers of ten. Noise is `(batch,)`; shape `(batch 1 x y)`."""
+    return (noise.clamp_min(QUIETEST).log10() / 2)[:, None, None, None].expand(-1, 1, *like.shape[-2:])
+
+
+QUIETEST = 1e-5
+"""Less noise than this share of the bright parts looks the same to a network."""

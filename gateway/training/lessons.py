@@ -1,0 +1,185 @@
+"""From a slice to what a network is shown and what it is held to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gateway.model.errors import BadScan
+from gateway.model.recipes import SenseRecipe
+from gateway.model.training import Masks, Paradigm, Pattern, Plan
+from gateway.recon import masks
+from gateway.recon.coil_maps import Seen, see
+from gateway.recon.fourier import inverse_fourier
+from gateway.recon.networks.observed import Observed, bright_part, in_own_units, in_units, joined, mean_phase, observe
+from gateway.recon.networks.scope import calibration_lines
+from gateway.recon.parallel import Group
+from gateway.training.procedural import Random
+from gateway.training.simulation import FullSlice
+
+MAPS = SenseRecipe()
+ALWAYS_SHOWN = 8
+"""Lines around the centre that self-supervision never holds back."""
+TO_JUDGE = 0.2
+"""Share of the measured lines by which zero-shot training is stopped."""
+EMPTY = 0.05
+"""Slabs of which the brightest is less than this share of the image hold nothing to learn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """Some slabs of one slice, in the units of the network.
+
+    Parameters
+    ----------
+    shown
+        What the network gets.
+    image
+        What it should make, where that is known. Complex. Shape `(batch x y)`.
+    samples
+        What coils measured. Shape `(batch coil x y)`.
+    counted
+        1 for the lines of ``samples`` that the network is held to. Shape `(batch y)`.
+    """
+
+    shown: Observed
+    image: Tensor | None
+    samples: Tensor
+    counted: Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Masked:
+    """A slice of which lines were left out, and what its calibration shows."""
+
+    full: FullSlice
+    filled: Tensor
+    counted: Tensor
+    seen: Seen
+
+
+def mask_of(chosen: Masks, n: int, random: Random) -> Tensor:
+    """Draw which lines are kept. Shape `(y,)`."""
+    pattern, n_calibration = random.choice(chosen.patterns), int(random.choice(chosen.n_calibration))
+    acceleration = int(random.choice(chosen.accelerations))
+    if pattern == Pattern.EQUISPACED:
+        offset = int(random.integers(acceleration))
+        lines = masks.equispaced(n, step=acceleration, n_calibration=n_calibration, offset=offset)
+    else:
+        draw = masks.random_lines if pattern == Pattern.RANDOM else masks.variable_density
+        reached = min(float(acceleration), n / (n_calibration + 1))
+        lines = draw(n, acceleration=reached, n_calibration=n_calibration, random=random)
+    return torch.from_numpy(lines)
+
+
+def masked(full: FullSlice, plan: Plan, random: Random, *, for_validation: bool = False) -> Masked:
+    """Leave lines out, and hold some back where the network is to teach itself.
+
+    Raises
+    ------
+    BadScan
+        The scan is not one of every line, though the network is to be held to the image.
+    """
+    filled = _kept(full, plan, random)
+    half = calibration_lines(filled.numpy()) // 2
+    if not half:
+        raise BadScan("the line at the centre of k-space is missing")
+    centre = len(filled) // 2
+    seen = see(full.data[:, None, centre - half : centre + half], (1, len(filled)), MAPS)
+    shown, counted = _parted(filled, plan, random, for_validation=for_validation)
+    return Masked(full=full, filled=shown, counted=counted, seen=seen)
+
+
+def _kept(full: FullSlice, plan: Plan, random: Random) -> Tensor:
+    """Draw the lines of a slice; those of the one scan of zero-shot training are always the same."""
+    if bool(full.filled.all()):
+        drawn = np.random.default_rng(plan.seed) if plan.paradigm is Paradigm.ZERO_SHOT else random
+        return mask_of(plan.masks, len(full.filled), drawn)
+    if plan.paradigm is Paradigm.SUPERVISED:
+        raise BadScan("lines are missing from a scan; supervised training needs every line, ssdu does not")
+    return full.filled
+
+
+def _parted(filled: Tensor, plan: Plan, random: Random, *, for_validation: bool) -> tuple[Tensor, Tensor]:
+    """Say which lines are shown, and which count; zero-shot training never sees those that judge it."""
+    if plan.paradigm is Paradigm.SUPERVISED:
+        return filled, torch.ones_like(filled)
+    if plan.paradigm is Paradigm.ZERO_SHOT:
+        open_lines, judge = _split(filled, TO_JUDGE, np.random.default_rng(plan.seed))
+        return (open_lines, judge) if for_validation else _split(open_lines, plan.fit.held_out, random)
+    return _split(filled, plan.fit.held_out, random)
+
+
+def _split(filled: Tensor, share: float, random: Random) -> tuple[Tensor, Tensor]:
+    """Part the measured lines into those that are shown and those that are held back."""
+    centre = len(filled) // 2
+    free = filled.clone()
+    free[centre - ALWAYS_SHOWN // 2 : centre + ALWAYS_SHOWN // 2] = False
+    lines = np.flatnonzero(free.numpy())
+    held = torch.zeros_like(filled)
+    held[random.choice(lines, size=max(1, round(share * len(lines))), replace=False)] = True
+    return filled & ~held, held
+
+
+def lesson(slice_: Masked, plan: Plan, random: Random) -> Lesson:
+    """Cut slabs out of a slice, as many as a step sees."""
+    starts = _slabs(slice_, plan, random)
+    parts = [_part(slice_, x) for x in starts]
+    images = [part.image for part in parts if part.image is not None]
+    return Lesson(
+        shown=joined([part.shown for part in parts]),
+        image=torch.cat(images) if plan.paradigm is Paradigm.SUPERVISED else None,
+        samples=torch.cat([part.samples for part in parts]),
+        counted=torch.cat([part.counted for part in parts]),
+    )
+
+
+def whole_lesson(slice_: Masked) -> tuple[Lesson, Tensor]:
+    """Show a whole slice, in the units that it would have in use; gives also the root sum of squares of every line."""
+    part = _cut(slice_, slice(None))
+    shown, unit = in_own_units(part.shown)
+    return _in_units(part, shown, unit), _sum_of_squares(slice_.full.clean) / unit[0, 0, 0].abs()
+
+
+def _slabs(slice_: Masked, plan: Plan, random: Random) -> list[slice]:
+    n_x = slice_.full.data.shape[-1]
+    width = min(plan.fit.slab or n_x, n_x)
+    profile = slice_.seen.prior[0, 0].amax(dim=0).sqrt()
+    good = np.flatnonzero([bool(profile[x : x + width].max() > EMPTY * profile.max()) for x in range(n_x - width + 1)])
+    return [slice(int(x), int(x) + width) for x in random.choice(good, plan.fit.slabs)]
+
+
+def _part(slice_: Masked, x: slice) -> Lesson:
+    """Cut one slab, in units of the brightness of the whole slice."""
+    part = _cut(slice_, x)
+    bright = bright_part(slice_.seen.prior[:1, 0].sqrt())
+    unit = (bright * mean_phase(part.shown.start))[:, None, None]
+    return _in_units(part, in_units(part.shown, unit), unit)
+
+
+def _in_units(part: Lesson, shown: Observed, unit: Tensor) -> Lesson:
+    image = None if part.image is None else part.image / unit
+    return replace(part, shown=shown, image=image, samples=part.samples / unit[:, None])
+
+
+def _cut(slice_: Masked, x: slice) -> Lesson:
+    full, filled = slice_.full, slice_.filled
+    data = full.data[None, :, None, :, x]
+    seen = Seen(maps=slice_.seen.maps[..., x], prior=slice_.seen.prior[..., x])
+    group = Group(data=data, filled=filled[None, None], spread=data.new_empty(0).real, block=data[0])
+    shown = observe(group, seen, full.noise_power)
+    coils = inverse_fourier(full.clean[..., x], (-2,))
+    return Lesson(
+        shown=shown,
+        image=(seen.maps[0, :, 0].conj() * coils).sum(dim=0).transpose(-2, -1)[None],
+        samples=data[:, :, 0].transpose(-2, -1),
+        counted=slice_.counted[None].to(shown.filled.dtype),
+    )
+
+
+def _sum_of_squares(clean: Tensor) -> Tensor:
+    """From `(coil y x)` to `(1 x y)`."""
+    return torch.linalg.vector_norm(inverse_fourier(clean, (-2,)), dim=0).transpose(-2, -1)[None]

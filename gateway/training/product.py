@@ -1,0 +1,88 @@
+"""What training leaves for the gateway: a model's folder, whose card says what it learned from, and what flatters."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import safetensors.torch
+from torch import Tensor
+
+from gateway.model.card import ModelCard, Purpose, TrainedOn
+from gateway.model.errors import StorageFault
+from gateway.model.training import Plan
+from gateway.recon.networks.weights import load_network
+from gateway.training.fit import Outcome, fit
+from gateway.training.sources import CPU
+from gateway.zoo.folder import CARD, WEIGHTS, ModelFolder, card_text, read_folder, sha256_of
+from gateway.zoo.zoo import Zoo
+
+CAVEAT = (
+    "K-space was computed from images: coils, phase and noise are simulated, nothing drifts, moves or decays, and what "
+    "was reconstructed, filtered or compressed before is taken for the truth. Figures on such data flatter "
+    "(doi:10.1073/pnas.2117203119); only measured raw data tell."
+)
+
+
+def train(plan: Plan, folder: Path, zoo: Zoo, tell: Callable[[str], None]) -> ModelFolder:
+    """Train, or go on, and write the model that the best weights are; the run's own files lie beside it.
+
+    Raises
+    ------
+    BadModel
+        The model to begin with is not good, or of another network.
+    WrongCall, UnreadableFile, BadScan
+        As for `fit`.
+    """
+    first = None if plan.start is None else _weights(zoo.checked(plan.start))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageFault(f"{folder} cannot be made: {error.strerror}") from error
+    outcome = fit(plan, folder, first, tell)
+    return _written(plan, outcome, folder)
+
+
+def _weights(model: ModelFolder) -> Mapping[str, Tensor]:
+    return load_network(model.card, model.weights, CPU).state_dict()
+
+
+def _written(plan: Plan, outcome: Outcome, folder: Path) -> ModelFolder:
+    """Write the folder of the model; it appears whole, in the place of an earlier one."""
+    place = folder / plan.name
+    try:
+        with tempfile.TemporaryDirectory(prefix=".", dir=folder) as made:
+            part = Path(made) / plan.name
+            part.mkdir()
+            safetensors.torch.save_file(
+                {name: one.contiguous() for name, one in outcome.weights.items()}, part / WEIGHTS
+            )
+            card = card_of(plan, outcome, sha256_of(part / WEIGHTS))
+            (part / CARD).write_text(card_text(card), encoding="utf-8")
+            if place.exists():
+                shutil.rmtree(place)
+            part.rename(place)
+    except OSError as error:
+        raise StorageFault(f"{place} cannot be written: {error.strerror}") from error
+    return read_folder(place)
+
+
+def card_of(plan: Plan, outcome: Outcome, sha256: str) -> ModelCard:
+    """Write what is known: for training and tests, until somebody has measured it."""
+    begun = "" if plan.start is None else f", begun with {plan.start}"
+    return ModelCard(
+        name=plan.name,
+        version=plan.version,
+        purpose=Purpose.TESTS,
+        licence=plan.licence,
+        weights_sha256=sha256,
+        network=plan.network,
+        made_for=plan.made_for,
+        trained_on=TrainedOn(
+            data=f"{'; '.join(map(str, plan.data))}: {plan.paradigm}, {outcome.step} steps, seed {plan.seed}{begun}",
+            synthetic=plan.synthetic,
+            caveat=CAVEAT if plan.synthetic else "",
+        ),
+    )

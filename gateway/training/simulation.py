@@ -1,0 +1,88 @@
+"""What loops around an object would measure of an image: phase, sensitivities, k-space and noise.
+
+K-space is that of a grid twice as fine, cut to the matrix, so that pixels are not points: the inverse crime is not
+committed, but nothing here drifts, moves or relaxes as in a scanner.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gateway.recon.fourier import fourier, inverse_fourier, resize
+from gateway.training.procedural import Random, smooth_field
+
+FINER = 2
+PLANE = (-2, -1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FullSlice:
+    """One slice as it lies in hybrid space, readouts transformed.
+
+    Parameters
+    ----------
+    data
+        Complex. Shape `(coil y x)`.
+    clean
+        The same without noise where that is known, else the same.
+    filled
+        Which lines were measured; all of them of a full slice. Shape `(y,)`.
+    noise_power
+        Variance of the noise of a complex sample.
+    """
+
+    data: Tensor
+    clean: Tensor
+    filled: Tensor
+    noise_power: float
+
+
+def with_phase(image: np.typing.NDArray[np.float32], random: Random) -> Tensor:
+    """Give a magnitude a phase that varies slowly. Complex. Shape `(y x)`."""
+    phase = random.uniform(0, 1.5) * smooth_field(*image.shape, random, order=1) + random.uniform(-math.pi, math.pi)
+    return torch.from_numpy((image * np.exp(1j * phase)).astype(np.complex64))
+
+
+def loops(n_coils: int, n_y: int, n_x: int, random: Random) -> Tensor:
+    """Place coils around the image, each weaker the farther away. Complex. Shape `(coil y x)`."""
+    y = torch.linspace(-0.5, 0.5, n_y)[:, None]
+    x = torch.linspace(-0.5, 0.5, n_x)[None]
+    away, width = random.uniform(0.5, 0.75), random.uniform(0.2, 0.5)
+    angles = 2 * math.pi * (np.arange(n_coils) + random.random()) / n_coils + random.normal(0, 0.15, n_coils)
+    return torch.stack([_loop(y, x, float(angle), (away, width), random) for angle in angles])
+
+
+def _loop(y: Tensor, x: Tensor, angle: float, place: tuple[float, float], random: Random) -> Tensor:
+    away, width = place
+    dy, dx = torch.broadcast_tensors(y - away * math.sin(angle), x - away * math.cos(angle))
+    size = random.uniform(0.7, 1.3) / (1 + (dx.square() + dy.square()) / width**2) ** 1.5
+    return torch.polar(size, torch.atan2(-dy, -dx) + float(random.normal(0, 2)))
+
+
+def measured(image: Tensor, n_coils: int, noise: float, random: Random) -> FullSlice:
+    """Measure a fine complex image with coils and noise.
+
+    Parameters
+    ----------
+    image
+        Of a grid twice as fine as the matrix. Shape `(2y 2x)`.
+    noise
+        Standard deviation of a sample, relative to the brightest pixel.
+    """
+    n_y, n_x = (n // FINER for n in image.shape)
+    kspace = fourier(loops(n_coils, *image.shape, random) * image, PLANE)
+    kspace = resize(resize(kspace, -2, n_y), -1, n_x)
+    brightest = torch.linalg.vector_norm(inverse_fourier(kspace, PLANE), dim=0).max()
+    clean = inverse_fourier(kspace / brightest.clamp_min(torch.finfo(torch.float32).tiny), (-1,))
+    drawn = random.standard_normal((n_coils, n_y, n_x, 2), np.float32) / math.sqrt(2)
+    return FullSlice(
+        data=clean + noise * torch.view_as_complex(torch.from_numpy(drawn)),
+        clean=clean,
+        filled=torch.ones(n_y, dtype=torch.bool),
+        noise_power=noise**2,
+    )

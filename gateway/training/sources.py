@@ -1,0 +1,186 @@
+"""Where slices come from: a formula, measured scans, fastMRI's files, finished images; one draw gives one slice."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from gateway.model.errors import BadScan, UnreadableFile, WrongCall
+from gateway.model.recipes import SenseRecipe
+from gateway.model.training import Data, FastMriData, ImageData, ProceduralData, ScanData
+from gateway.mrd.files import read_scan
+from gateway.mrd.header import parse_header
+from gateway.recon.engine import prepared
+from gateway.recon.fourier import inverse_fourier, resize
+from gateway.recon.noise import estimate_noise
+from gateway.recon.parallel import Undersampled, group_of, understand
+from gateway.recon.spaces import imaged_spaces
+from gateway.training.procedural import Random, head
+from gateway.training.simulation import FINER, FullSlice, measured, with_phase
+
+Draw = Callable[[Random], FullSlice]
+KEPT_SCANS = 16
+CPU = torch.device("cpu")
+
+
+def source_of(data: Data) -> Draw:
+    """Open a source; what is wrong with its files is said now.
+
+    Raises
+    ------
+    WrongCall
+        A folder has no such files.
+    UnreadableFile
+        A file is not what the configuration says.
+    BadScan
+        A scan is not Cartesian, or not of slices.
+    """
+    opened: Draw = SOURCES[type(data)](data)
+    return opened
+
+
+def _procedural(data: ProceduralData) -> Draw:
+    def draw(random: Random) -> FullSlice:
+        n_y, n_x = (FINER * int(n) for n in random.choice(data.matrix, 2))
+        image = with_phase(head(n_y, n_x, random), random)
+        return measured(image, int(random.choice(data.n_coils)), _noise(data, random), random)
+
+    return draw
+
+
+def _noise(data: ProceduralData | ImageData, random: Random) -> float:
+    return float(math.exp(random.uniform(math.log(data.quietest), math.log(data.noisiest))))
+
+
+def _scans(data: ScanData) -> Draw:
+    files = files_of(data.paths, (".h5", ".mrd"))
+    slices = [(file, number) for file in files for number in range(_understood(file).sorter.lines.n_frames)]
+
+    def draw(random: Random) -> FullSlice:
+        file, number = slices[int(random.integers(len(slices)))]
+        scan = _understood(file)
+        group = group_of(scan, [number], CPU, noise=False)
+        samples = group.data[0, :, 0] * group.filled[0, 0][:, None]
+        return FullSlice(data=samples, clean=samples, filled=group.filled[0, 0], noise_power=scan.noise_power)
+
+    return draw
+
+
+@lru_cache(maxsize=KEPT_SCANS)
+def _understood(file: Path) -> Undersampled:
+    session = read_scan(file)
+    if not session.header_xml:
+        raise UnreadableFile(file, "holds no header")
+    space = imaged_spaces(session.acquisition, parse_header(session.header_xml))[0]
+    with torch.inference_mode():
+        scan, _ = prepared(space, None)
+        found = understand(scan, SenseRecipe(), regular=False)
+    if found.sorter.lines.partitions.n > 1:
+        raise BadScan(f"{file.name}: partitions were encoded; networks learn from slices")
+    return found
+
+
+def _fastmri(data: FastMriData) -> Draw:
+    files = files_of(data.paths, (".h5",))
+    slices = [(file, number) for file in files for number in range(_fastmri_slices(file))]
+
+    def draw(random: Random) -> FullSlice:
+        file, number = slices[int(random.integers(len(slices)))]
+        with h5py.File(file) as opened:
+            kspace = np.asarray(opened["kspace"][number], np.complex64)
+            mask = np.asarray(opened["mask"], bool) if "mask" in opened else np.ones(kspace.shape[-1], np.bool_)
+            shown = opened["reconstruction_rss"].shape[-2] if "reconstruction_rss" in opened else kspace.shape[-2]
+        return _fastmri_slice(kspace, mask, shown)
+
+    return draw
+
+
+def _fastmri_slices(file: Path) -> int:
+    """Count the slices of a file.
+
+    Raises
+    ------
+    UnreadableFile
+        It is not in the layout of fastMRI.
+    """
+    try:
+        with h5py.File(file) as opened:
+            kspace = opened.get("kspace")
+            if not isinstance(kspace, h5py.Dataset) or kspace.ndim not in (3, 4) or kspace.dtype.kind != "c":
+                raise UnreadableFile(file, "has no complex kspace of slice, coil, readout, line")
+            return int(kspace.shape[0])
+    except OSError as error:
+        raise UnreadableFile(file, "is not HDF5") from error
+
+
+def _fastmri_slice(kspace: npt.NDArray[np.complex64], mask: npt.NDArray[np.bool_], n_shown: int) -> FullSlice:
+    """Bring `(coil readout line)` to our order, readouts transformed and their oversampling cut."""
+    coils = kspace if kspace.ndim == 3 else kspace[None]  # noqa: PLR2004 - single-coil files have no coil axis
+    lines = torch.from_numpy(np.ascontiguousarray(coils.transpose(0, 2, 1)))
+    there = torch.from_numpy(mask) & (lines != 0).any(dim=2).any(dim=0)
+    noise = estimate_noise(lines[:, there][:, [0, 1, -2, -1]]) ** 2
+    samples = resize(inverse_fourier(lines, (-1,)), -1, n_shown)
+    return FullSlice(data=samples, clean=samples, filled=there, noise_power=noise)
+
+
+def _images(data: ImageData) -> Draw:
+    stacks = [_stack(file, magnitude=data.magnitude) for file in files_of(data.paths, (".npy",))]
+
+    def draw(random: Random) -> FullSlice:
+        stack = stacks[int(random.integers(len(stacks)))]
+        image = stack[int(random.integers(len(stack)))]
+        n_y, n_x = (FINER * (n // FINER) for n in image.shape)
+        image = image[:n_y, :n_x]
+        fine = torch.from_numpy(image) if np.iscomplexobj(image) else with_phase(image, random)
+        return measured(fine, int(random.choice(data.n_coils)), _noise(data, random), random)
+
+    return draw
+
+
+def _stack(file: Path, *, magnitude: bool) -> npt.NDArray[Any]:
+    try:
+        stack = np.load(file, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise UnreadableFile(file, "is no NumPy file of numbers") from error
+    if stack.ndim not in (2, 3) or stack.dtype.kind not in "cfiu" or not np.isfinite(stack).all():
+        raise UnreadableFile(file, "is no image (y x) and no stack (slice y x) of finite numbers")
+    if not np.iscomplexobj(stack) and not magnitude:
+        raise WrongCall(f"{file.name} has no phase: what is learned from magnitudes flatters; say magnitude = true")
+    stack = stack if stack.ndim == 3 else stack[None]  # noqa: PLR2004 - one image is a stack of one
+    return np.ascontiguousarray(stack, np.complex64 if np.iscomplexobj(stack) else np.float32)
+
+
+def files_of(paths: Sequence[Path], suffixes: tuple[str, ...]) -> list[Path]:
+    """List files, and the files of folders.
+
+    Raises
+    ------
+    WrongCall
+        Something is not there, or a folder has no such files.
+    """
+    return [file for path in paths for file in _below(path, suffixes)]
+
+
+def _below(path: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
+    if path.is_file():
+        yield path
+        return
+    found = sorted(file for file in path.glob("*") if file.suffix in suffixes)
+    if not found:
+        raise WrongCall(f"{path} has no files that end in {' or '.join(suffixes)}")
+    yield from found
+
+
+SOURCES: Mapping[type, Callable[[Any], Draw]] = MappingProxyType(
+    {ProceduralData: _procedural, ScanData: _scans, FastMriData: _fastmri, ImageData: _images}
+)
+"""By the table of the configuration."""
