@@ -11,7 +11,7 @@ import tomlkit
 import torch
 
 from gateway.dicom.learned import IMAGE_TYPE, SUFFIX
-from gateway.recon.networks.weights import build
+from gateway.recon.networks.architectures import build
 from tests.recon.undersampled import HEAD
 from tests.recordings import put_phantom
 from tests.running import configured, gateway, running

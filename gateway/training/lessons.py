@@ -182,4 +182,5 @@ def _cut(slice_: Masked, x: slice) -> Lesson:
 
 def _sum_of_squares(clean: Tensor) -> Tensor:
     """From `(coil y x)` to `(1 x y)`."""
-    return torch.linalg.vector_norm(inverse_fourier(clean, (-2,)), dim=0).transpose(-2, -1)[None]
+    image: Tensor = torch.linalg.vector_norm(inverse_fourier(clean, (-2,)), dim=0)
+    return image.transpose(-2, -1)[None]

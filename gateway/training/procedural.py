@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -98,7 +99,7 @@ def _leaves(image: Floats, outline: Outline, levels: npt.NDArray[np.float64], ra
 
 def _fold(image: Floats, outline: Outline, levels: npt.NDArray[np.float64], random: Random) -> None:
     """Wind a band of another brightness through the image, sometimes only near its rim."""
-    field = _band(*image.shape, random, waves=random.uniform(4, 25))
+    field = _band(image.shape[0], image.shape[1], random, waves=random.uniform(4, 25))
     share = _step(field * random.uniform(3, 20) + random.normal(0, 1))
     if random.random() < 0.6:  # noqa: PLR2004 - mostly
         rows = (np.arange(image.shape[0])[:, None] - outline.y) / outline.half_y
@@ -107,8 +108,8 @@ def _fold(image: Floats, outline: Outline, levels: npt.NDArray[np.float64], rand
     image += (share * (float(random.choice(levels)) - 0.7 * image)).astype(np.float32)
 
 
-def _step(values: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    return 1 / (1 + np.exp(-np.clip(values, -40, 40)))
+def _step(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return np.asarray(1 / (1 + np.exp(-np.clip(values, -40, 40))))
 
 
 def _band(n_y: int, n_x: int, random: Random, *, waves: float) -> Floats:

@@ -44,7 +44,9 @@ class FullSlice:
 
 def with_phase(image: np.typing.NDArray[np.float32], random: Random) -> Tensor:
     """Give a magnitude a phase that varies slowly. Complex. Shape `(y x)`."""
-    phase = random.uniform(0, 1.5) * smooth_field(*image.shape, random, order=1) + random.uniform(-math.pi, math.pi)
+    phase = random.uniform(0, 1.5) * smooth_field(image.shape[0], image.shape[1], random, order=1) + random.uniform(
+        -math.pi, math.pi
+    )
     return torch.from_numpy((image * np.exp(1j * phase)).astype(np.complex64))
 
 
@@ -59,7 +61,8 @@ def loops(n_coils: int, n_y: int, n_x: int, random: Random) -> Tensor:
 
 def _loop(y: Tensor, x: Tensor, angle: float, place: tuple[float, float], random: Random) -> Tensor:
     away, width = place
-    dy, dx = torch.broadcast_tensors(y - away * math.sin(angle), x - away * math.cos(angle))
+    dy = (y - away * math.sin(angle)).expand(-1, x.shape[1])
+    dx = (x - away * math.cos(angle)).expand(len(y), -1)
     size = random.uniform(0.7, 1.3) / (1 + (dx.square() + dy.square()) / width**2) ** 1.5
     return torch.polar(size, torch.atan2(-dy, -dx) + float(random.normal(0, 2)))
 
@@ -75,7 +78,7 @@ def measured(image: Tensor, n_coils: int, noise: float, random: Random) -> FullS
         Standard deviation of a sample, relative to the brightest pixel.
     """
     n_y, n_x = (n // FINER for n in image.shape)
-    kspace = fourier(loops(n_coils, *image.shape, random) * image, PLANE)
+    kspace = fourier(loops(n_coils, image.shape[0], image.shape[1], random) * image, PLANE)
     kspace = resize(resize(kspace, -2, n_y), -1, n_x)
     brightest = torch.linalg.vector_norm(inverse_fourier(kspace, PLANE), dim=0).max()
     clean = inverse_fourier(kspace / brightest.clamp_min(torch.finfo(torch.float32).tiny), (-1,))

@@ -103,7 +103,7 @@ def load(state: State, folder: Path, plan: str) -> bool:
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
-        with safe_open(path, framework="pt") as file:  # type: ignore[no-untyped-call] # has no types
+        with safe_open(path, framework="pt") as file:
             said = json.loads((file.metadata() or {})["state"])
             return said, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - is no mapping
     except (SafetensorError, OSError, KeyError, ValueError) as error:

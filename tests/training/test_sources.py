@@ -32,7 +32,7 @@ def _random(seed: int = 0) -> np.random.Generator:
 
 
 def _combined(slice_: FullSlice) -> np.ndarray:
-    return torch.linalg.vector_norm(inverse_fourier(slice_.data, (-2,)), dim=0).numpy()
+    return np.asarray(torch.linalg.vector_norm(inverse_fourier(slice_.data, (-2,)), dim=0))
 
 
 def test_a_drawn_head_is_finite_has_air_around_and_follows_from_its_seed() -> None:

@@ -26,8 +26,8 @@ class ResidualNetwork(nn.Module):
             for before, after, step in zip(widths[:-1], widths[1:], sizes.dilations, strict=True)
         )
         self.out = nn.Conv2d(sizes.n_channels, 2, 3, padding=1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        for weights in self.out.parameters():
+            nn.init.zeros_(weights)
 
     def forward(self, channels: Tensor) -> Tensor:
         """Correct an image. From `(batch channel x y)` to `(batch 2 x y)`."""

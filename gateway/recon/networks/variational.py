@@ -71,4 +71,5 @@ class Stage(nn.Module):
 def _normal(filters: Tensor) -> Tensor:
     """Give filters mean 0 and norm 1, as the paper constrains them."""
     centred = filters - filters.mean(dim=(2, 3), keepdim=True)
-    return centred / torch.linalg.vector_norm(centred, dim=(1, 2, 3), keepdim=True).clamp_min(1e-12)
+    size: Tensor = torch.linalg.vector_norm(centred, dim=(1, 2, 3), keepdim=True)
+    return centred / size.clamp_min(1e-12)
