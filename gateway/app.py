@@ -19,6 +19,7 @@ from gateway.answer import our_service
 from gateway.deliver import Deliverer
 from gateway.intake import Reception
 from gateway.jobs.arrivals import Arrivals
+from gateway.jobs.bell import ringing
 from gateway.jobs.clock import utc_now
 from gateway.jobs.deliveries import DeliveryQueue
 from gateway.jobs.joblog import JobLog
@@ -128,8 +129,9 @@ def run_worker(stations: Stations, stop: threading.Event, owner: str | None) -> 
     logger.info("worker ready")
     pace = replace(pace_of(stations.settings), attempt_s=stations.settings.workers.max_job_s)
     owner = owner or owner_name("worker")
-    with _seen(stations, owner, "worker", name_device(stations.settings.workers.device)):
-        work(stations.jobs, processor, owner=owner, stop=stop, pace=pace)
+    seen = _seen(stations, owner, "worker", name_device(stations.settings.workers.device))
+    with seen, ringing(stations.overview.last_event, stop, pace) as bell:
+        work(stations.jobs, processor, owner=owner, bell=bell, pace=pace)
 
 
 def run_deliverer(stations: Stations, stop: threading.Event, owner: str | None) -> None:
@@ -142,10 +144,11 @@ def run_deliverer(stations: Stations, stop: threading.Event, owner: str | None) 
     at_once = f"{DESTINATIONS_AT_ONCE} destinations at a time"
     with (
         _seen(stations, owner, "deliverer", at_once),
+        ringing(stations.overview.last_event, stop, pace) as bell,
         ThreadPoolExecutor(DESTINATIONS_AT_ONCE + 1, "deliver") as threads,
     ):
         running = [
-            threads.submit(work, stations.deliveries, deliverer, owner=owner, stop=stop, pace=pace)
+            threads.submit(work, stations.deliveries, deliverer, owner=owner, bell=bell, pace=pace)
             for _ in range(DESTINATIONS_AT_ONCE)
         ]
         running.append(threads.submit(_probe, stations, deliverer, stop))
@@ -207,11 +210,7 @@ def everything(config: Path | None, stop: threading.Event) -> Iterator[Stations]
         running.enter_context(listening(stations))
         if stations.settings.web.enabled:
             running.enter_context(showing(stations))
-        duties = {**duties_of(stations.jobs, stations.deliveries, stations.replies), **_housekeeping(stations)}
-        if (notifier := notifier_of(stations)) is not None:
-            duties["tell people what needs them"] = (TELL_EVERY_S, notifier.tell)
-        scheduler = start_schedule(duties)
-        running.callback(scheduler.shutdown)
+        running.enter_context(keeping(stations))
         worker = _child("work", config, stations, stations.jobs)
         worker = replace(worker, max_memory_bytes=stations.settings.workers.max_memory_bytes)
         deliverer = _child("deliver", config, stations, stations.deliveries)
@@ -221,6 +220,22 @@ def everything(config: Path | None, stop: threading.Event) -> Iterator[Stations]
             children.append(_child("dicom", config, stations, stations.deliveries))  # of which it claims none
         running.enter_context(supervise(children, stop))
         yield stations
+
+
+@contextmanager
+def keeping(stations: Stations) -> Iterator[None]:
+    """Do what has to be done again and again as long as the block lasts.
+
+    It goes with the listener: there is one for each spool, so that nothing is done, and nobody told, twice.
+    """
+    duties = {**duties_of(stations.jobs, stations.deliveries, stations.replies), **_housekeeping(stations)}
+    if (notifier := notifier_of(stations)) is not None:
+        duties["tell people what needs them"] = (TELL_EVERY_S, notifier.tell)
+    scheduler = start_schedule(duties)
+    try:
+        yield
+    finally:
+        scheduler.shutdown()
 
 
 def _housekeeping(stations: Stations) -> Mapping[str, tuple[float, Callable[[], object]]]:

@@ -21,6 +21,7 @@ from gateway.deliver import Deliverer
 from gateway.dicom.scp import LIMITS, StoreScp
 from gateway.dicom.series import build_series, write_series
 from gateway.dicom.service import Answer, Gate
+from gateway.jobs.bell import Bell, Pace
 from gateway.jobs.breaker import FAILURES_TO_OPEN
 from gateway.jobs.clock import Clock, utc_now
 from gateway.jobs.database import open_database, reading, upgrade
@@ -31,7 +32,7 @@ from gateway.jobs.reconstructions import JobQueue
 from gateway.jobs.retention import Retention
 from gateway.jobs.scans import ScanStore
 from gateway.jobs.tables import commitments
-from gateway.jobs.worker import Pace, work
+from gateway.jobs.worker import work
 from gateway.model.delivery import DeliveryState
 from gateway.model.destinations import Destination, FolderDestination, StowDestination
 from gateway.model.errors import PeerUnreachable, Unconfirmed
@@ -186,7 +187,7 @@ def test_a_refusal_is_an_answer(site: Site) -> None:
             stop.set()
             deliverer(claimed)  # type: ignore[arg-type]
 
-        work(site.deliveries, once, owner="d", stop=stop, pace=Pace(poll_s=0.01))
+        work(site.deliveries, once, owner="d", bell=Bell(stop, 0.01), pace=Pace())
     assert site.states() == {"a": DeliveryState.FAILED}
     assert site.deliveries.breaker.open() == frozenset()
 

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from gateway.jobs.bell import Bell, Pace
 from gateway.jobs.clock import utc_now
 from gateway.jobs.lease import Terms
 from gateway.jobs.noise import NoiseStore
 from gateway.jobs.queries import JobView
 from gateway.jobs.reconstructions import ClaimedJob, JobQueue
-from gateway.jobs.worker import Pace, work
+from gateway.jobs.worker import work
 from gateway.model.destinations import FolderDestination
 from gateway.model.job import JobState
 from gateway.model.recipes import FftRecipe
@@ -82,7 +83,7 @@ class Clinic(Site):
             worked.append(job)
             self.processor(job)
 
-        work(self.jobs, run, owner="w1", stop=stop, pace=Pace(poll_s=0.01))
+        work(self.jobs, run, owner="w1", bell=Bell(stop, 0.01), pace=Pace())
         return self.queries.job(worked[0].job)
 
     def story(self, job: JobView) -> dict[str, str]:

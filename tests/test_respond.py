@@ -18,7 +18,8 @@ from ismrmrd.meta import Meta
 from ismrmrd.serialization import ProtocolDeserializer
 
 from gateway.intake import Reception
-from gateway.jobs.worker import Pace, work
+from gateway.jobs.bell import Bell, Pace
+from gateway.jobs.worker import work
 from gateway.model.destinations import FolderDestination
 from gateway.model.job import JobState
 from gateway.model.recipes import FftRecipe
@@ -88,7 +89,9 @@ class Scene(Clinic):
         """A worker beside it."""
         stop = threading.Event()
         pace = Pace(poll_s=0.01)
-        thread = threading.Thread(target=lambda: work(self.jobs, self.processor, owner="w1", stop=stop, pace=pace))
+        thread = threading.Thread(
+            target=lambda: work(self.jobs, self.processor, owner="w1", bell=Bell(stop, 0.02), pace=pace)
+        )
         thread.start()
         try:
             yield

@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 from pynetdicom.events import Event
 
 from gateway.intake import Reception
+from gateway.jobs.bell import Bell, Pace
 from gateway.jobs.clock import Clock, utc_now
 from gateway.jobs.database import open_database, upgrade
 from gateway.jobs.lease import Terms
@@ -20,7 +21,7 @@ from gateway.jobs.noise import NoiseStore
 from gateway.jobs.queries import JobView, Queries
 from gateway.jobs.reconstructions import ClaimedJob, JobQueue
 from gateway.jobs.scans import ScanStore
-from gateway.jobs.worker import Pace, work
+from gateway.jobs.worker import work
 from gateway.model.destinations import FolderDestination
 from gateway.model.header import ScanHeader, Study, Subject
 from gateway.model.ids import JobId
@@ -177,7 +178,7 @@ class Ward:
             worked.append(job)
             self.processor(job)
 
-        work(self.jobs, run, owner="w1", stop=stop, pace=Pace(poll_s=0.01))
+        work(self.jobs, run, owner="w1", bell=Bell(stop, 0.01), pace=Pace())
         return self.queries.job(worked[0].job)
 
     def made(self, job: int) -> list[Dataset]:

@@ -13,10 +13,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, Row, Table, bindparam, func, select, text
 
 from gateway.jobs.clock import Clock
+from gateway.jobs.columns import Utc
 from gateway.jobs.database import reading
 from gateway.jobs.presence import Presence, Presences
 from gateway.jobs.queries import STUCK_DELIVERIES, STUCK_JOBS
-from gateway.jobs.tables import Utc, absences, deliveries, events, jobs, presences, scans
+from gateway.jobs.tables import absences, deliveries, events, jobs, presences, scans
 from gateway.model.delivery import DeliveryState
 from gateway.model.ids import JobId
 from gateway.model.job import JobState
@@ -25,6 +26,8 @@ from gateway.model.scan import ScanState
 COUNTED = 1_000
 """Counts stop here; a page says "1000 or more"."""
 HOURS = 24
+
+_LAST_EVENT = select(func.max(events.c.id))
 
 ON_THE_WAY = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.WAITING)
 ARRIVED = (DeliveryState.STORED, DeliveryState.COMMITTED)
@@ -91,10 +94,15 @@ class Overview:
         self._clock = clock
         self._presences = Presences(engine, clock)
 
+    def last_event(self) -> int:
+        """Say which event was the last: the cheapest sign that anything has happened."""
+        with reading(self._engine) as connection:
+            return int(connection.execute(_LAST_EVENT).scalar_one() or 0)
+
     def pulse(self) -> Pulse:
         """Feel whether anything has changed: a handful of rows, however much there is."""
         with reading(self._engine) as connection:
-            last = connection.execute(select(func.max(events.c.id))).scalar_one() or 0
+            last = connection.execute(_LAST_EVENT).scalar_one() or 0
             running = _in_state(connection, jobs, JobState.RUNNING, ("id", "progress", "doing"))
             arriving = _in_state(connection, scans, ScanState.RECEIVING, ("id", "n_bytes"))
             rows = [

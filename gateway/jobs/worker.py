@@ -11,9 +11,9 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from gateway.jobs.bell import Bell, Pace
 from gateway.jobs.joblog import at_job
 from gateway.jobs.lease import Lease
 from gateway.model.errors import GatewayError, LostLease, StorageFault
@@ -57,26 +57,16 @@ class Queue(Protocol[Work_co]):
         """Give up."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """How often an idle worker looks, and how often a busy one says that it lives."""
-
-    poll_s: float = 0.2
-    heartbeat_s: float = 20
-    trouble_s: float = 5
-    """Pause after the database did not answer."""
-    attempt_s: float = 0
-    """An attempt that takes longer ends its process, and no code that hangs can prevent it; 0 is never."""
-
-
 def owner_name(role: str) -> str:
     """Name a worker so that no other ever has the same name."""
     return f"{role}@{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
 
-def work(queue: Queue[Work], run: Callable[[Work], None], *, owner: str, stop: threading.Event, pace: Pace) -> None:
+def work(queue: Queue[Work], run: Callable[[Work], None], *, owner: str, bell: Bell, pace: Pace) -> None:
     """Work until stopped; the piece in hand is finished first."""
+    stop = bell.stop
     while not stop.is_set():
+        rung = bell.rung
         try:
             claimed = queue.claim(owner)
         except StorageFault as fault:
@@ -84,7 +74,7 @@ def work(queue: Queue[Work], run: Callable[[Work], None], *, owner: str, stop: t
             stop.wait(pace.trouble_s)
             continue
         if claimed is None:
-            stop.wait(pace.poll_s)
+            bell.wait(rung)
         else:
             _attempt(queue, run, claimed, pace)
 

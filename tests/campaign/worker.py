@@ -10,10 +10,11 @@ import sys
 import threading
 from pathlib import Path
 
+from gateway.jobs.bell import Bell, Pace
 from gateway.jobs.clock import utc_now
 from gateway.jobs.lease import Terms
 from gateway.jobs.reconstructions import ClaimedJob, JobQueue
-from gateway.jobs.worker import Pace, work
+from gateway.jobs.worker import work
 from gateway.model.errors import LostLease
 from gateway.model.series import Instance, Series
 from tests.campaign.site import database
@@ -50,7 +51,7 @@ def main() -> None:
         {"crash": crash, "hang": hang, "wait": wait}[kind](job)
 
     pace = Pace(poll_s=0.02, heartbeat_s=0.2, attempt_s=float(limit[0]) if limit else 0)
-    work(jobs, run, owner=owner, stop=stop, pace=pace)
+    work(jobs, run, owner=owner, bell=Bell(stop, 0.02), pace=pace)
 
 
 INSTANCE = Instance(sop_class_uid="1.2", sop_instance_uid="2.25.1", number=1, path="1.dcm", sha256="00", n_bytes=7)
