@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from gateway.api import people, steer, surroundings, work
+from gateway.api import candidates, images, people, steer, surroundings, work
 from gateway.api.body import Bodies
 from gateway.api.gate import Gate
 from gateway.api.problems import RESPONSES, Problem, tell_problems
@@ -22,7 +22,7 @@ may be several.
 """
 
 
-def create_api(control: Control, *, site: Site, pictures: work.Pictures, gate: Gate) -> FastAPI:
+def create_api(control: Control, *, site: Site, pictures: images.Pictures, gate: Gate) -> FastAPI:
     """Build the API."""
     api = FastAPI(
         title="MRI Reconstruction Gateway",
@@ -41,12 +41,15 @@ def create_api(control: Control, *, site: Site, pictures: work.Pictures, gate: G
     for router in (
         surroundings.status(control, site),
         work.scans(control),
-        work.jobs(control, pictures),
+        candidates.candidates(control),
+        images.images(control.queries, pictures),
+        work.jobs(control),
         work.deliveries(control),
         surroundings.destinations(control, site),
         steer.routes(control),
         steer.steer(control),
         people.users(control),
+        people.sessions(control),
         people.tokens(control),
         people.audit(control),
     ):

@@ -12,6 +12,7 @@ from gateway.api.words import Before, Change, Invite, Limit, Listed, NameInPath,
 from gateway.control import Control
 from gateway.jobs.audit import Sealed
 from gateway.jobs.people import Person
+from gateway.jobs.sessions import OpenInvitation, OpenSession
 from gateway.jobs.tokens import NewToken, Token
 from gateway.model.errors import AuditBroken
 from gateway.model.person import Role
@@ -55,6 +56,35 @@ def users(control: Control) -> APIRouter:
     def user_change(caller: MayManage, name: NameInPath, wanted: Change) -> list[Person]:
         people.change(name, who=caller.who, role=wanted.role, disabled=wanted.disabled)
         return [person for person in people.all() if person.name == name]
+
+    return router
+
+
+def sessions(control: Control) -> APIRouter:
+    """Serve where people are signed in, and the one-time links that nobody has used."""
+    router, kept = APIRouter(tags=["people"]), control.sessions
+
+    @router.get("/users/{name}/sessions", summary="List where somebody is signed in, newest first")
+    def sessions_list(_caller: MayManage, name: NameInPath) -> list[OpenSession]:
+        return kept.open().get(name, [])
+
+    @router.delete("/users/{name}/sessions", summary="End the sessions of somebody", status_code=HTTPStatus.NO_CONTENT)
+    def sessions_end(caller: MayManage, name: NameInPath) -> None:
+        kept.end(name, who=caller.who)
+
+    @router.delete("/users/{name}/lock", summary="Let somebody try passwords again", status_code=HTTPStatus.NO_CONTENT)
+    def lock_end(caller: MayManage, name: NameInPath) -> None:
+        kept.unlock(name, who=caller.who)
+
+    @router.get("/invitations", summary="List the one-time links that nobody has used yet")
+    def invitations_list(_caller: MayManage) -> list[OpenInvitation]:
+        return kept.invitations()
+
+    @router.delete(
+        "/invitations/{name}", summary="Withdraw the one-time link of somebody", status_code=HTTPStatus.NO_CONTENT
+    )
+    def invitation_withdraw(caller: MayManage, name: NameInPath) -> None:
+        kept.withdraw(name, who=caller.who)
 
     return router
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Annotated, Protocol
+from typing import Annotated
 
-from fastapi import APIRouter, Body, HTTPException, Query, Response
+from fastapi import APIRouter, Body, Query
 
 from gateway.api.gate import MayAct, MayLook
 from gateway.api.words import Again, Before, BeforeScan, Limit, Listed, Number, ScanId, Why, listed
@@ -16,9 +15,8 @@ from gateway.control import Control
 from gateway.jobs.joblog import LogLine
 from gateway.jobs.queries import EventView, JobView, ScanView
 from gateway.model.delivery import DeliveryState
-from gateway.model.ids import DeliveryId, JobId
+from gateway.model.ids import DeliveryId
 from gateway.model.job import JobState
-from gateway.model.picture import Sheet
 from gateway.model.work import DEEDS, WorkEvent
 from gateway.routing.choose import Verdict
 
@@ -34,16 +32,6 @@ class Deed(StrEnum):
     RELEASE = "release"
     CANCEL = "cancel"
     RESEND = "resend"
-
-
-class Pictures(Protocol):
-    """The images of a job."""
-
-    def sheets(self, job: JobId) -> Sequence[Sheet]:
-        """List the series that can be shown."""
-
-    def png(self, job: JobId, image: int) -> bytes | None:
-        """Draw an image, counted from 1; None where there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +97,7 @@ def scans(control: Control) -> APIRouter:
     return router
 
 
-def jobs(control: Control, pictures: Pictures) -> APIRouter:
+def jobs(control: Control) -> APIRouter:
     """Serve jobs."""
     router, queries = APIRouter(prefix="/jobs", tags=["jobs"]), control.queries
 
@@ -134,22 +122,6 @@ def jobs(control: Control, pictures: Pictures) -> APIRouter:
     @router.get("/{number}/log", summary="List what was logged while the job ran")
     def job_log(_caller: MayLook, number: Number) -> list[LogLine]:
         return queries.log(queries.job(number).id)
-
-    @router.get("/{number}/images", summary="List the series of a job that can be shown")
-    def job_images(_caller: MayLook, number: Number) -> list[Sheet]:
-        return list(pictures.sheets(queries.job(number).id))
-
-    @router.get(
-        "/{number}/images/{image}.png",
-        summary="Draw an image, counted from 1 over all series",
-        response_class=Response,
-        responses={200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}},
-    )
-    def job_image(_caller: MayLook, number: Number, image: Number) -> Response:
-        png = pictures.png(JobId(number), image)
-        if png is None:
-            raise HTTPException(HTTPStatus.NOT_FOUND)
-        return Response(png, media_type="image/png")
 
     @router.post("/{number}/{deed}", summary="Do to a job what a person may do")
     def job_act(caller: MayAct, number: Number, deed: Deed, why: MaybeWhy) -> JobView:

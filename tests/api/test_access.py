@@ -14,6 +14,7 @@ from gateway.api.gate import REFUSALS
 from gateway.model.person import RIGHTS, Right, Role
 from gateway.stations import Stations
 from tests.api.conftest import Call
+from tests.web.test_door import NEEDS
 
 VALUES = {"number": "999", "image": "1", "deed": "hold", "scan": "abcd", "name": "nobody"}
 
@@ -97,3 +98,55 @@ def test_a_token_gives_no_right_away_that_it_lacks(call: Call, stations: Station
     assert told == [("token manage@testclient", "token revoked"), ("token manage@testclient", "token made")]
     dump = "\n".join(stations.jobs.engine.raw_connection().driver_connection.iterdump())  # type: ignore[union-attr]
     assert secret not in dump
+
+
+PAGE_TO_API = {
+    ("GET", "/"): ("GET", "/status"),
+    ("GET", "/held"): ("GET", "/jobs"),
+    ("GET", "/jobs/{number}"): ("GET", "/jobs/{number}"),
+    ("GET", "/jobs/{number}/images"): ("GET", "/jobs/{number}/images"),
+    ("GET", "/jobs/{number}/images/{image}.png"): ("GET", "/jobs/{number}/images/{image}.png"),
+    ("GET", "/jobs/{number}/images/{image}.u16"): ("GET", "/jobs/{number}/images/{image}.u16"),
+    ("GET", "/jobs/{number}/candidates"): ("GET", "/jobs/{number}/candidates"),
+    ("POST", "/jobs/{number}/candidates"): ("POST", "/jobs/{number}/candidates"),
+    ("GET", "/jobs/{number}/explain"): ("GET", "/scans/{scan}/explanation"),
+    ("POST", "/jobs/{number}/resend"): ("POST", "/jobs/{number}/{deed}"),
+    ("POST", "/jobs/{number}/{deed}"): ("POST", "/jobs/{number}/{deed}"),
+    ("POST", "/scans/{scan}/replay"): ("POST", "/scans/{scan}/replay"),
+    ("POST", "/deliveries/{number}/{deed}"): ("POST", "/deliveries/{number}/{deed}"),
+    ("GET", "/routes"): ("GET", "/routes"),
+    ("GET", "/routes/versions/{number}"): ("GET", "/routes/difference"),
+    ("POST", "/routes/check"): ("POST", "/routes/check"),
+    ("POST", "/routes/apply"): ("POST", "/routes/versions"),
+    ("POST", "/routes/rollback/{number}"): ("POST", "/routes/rollback"),
+    ("GET", "/audit"): ("GET", "/audit"),
+    ("POST", "/audit/verify"): ("GET", "/audit/verification"),
+    ("GET", "/people"): ("GET", "/users"),
+    ("POST", "/people/invite"): ("POST", "/users"),
+    ("POST", "/people/withdraw"): ("DELETE", "/invitations/{name}"),
+    ("POST", "/people/role"): ("PATCH", "/users/{name}"),
+    ("POST", "/people/close"): ("PATCH", "/users/{name}"),
+    ("POST", "/people/open"): ("PATCH", "/users/{name}"),
+    ("POST", "/people/unlock"): ("DELETE", "/users/{name}/lock"),
+    ("POST", "/people/sign-out"): ("DELETE", "/users/{name}/sessions"),
+    ("GET", "/tokens"): ("GET", "/tokens"),
+    ("POST", "/tokens/create"): ("POST", "/tokens"),
+    ("POST", "/tokens/{number}/revoke"): ("DELETE", "/tokens/{number}"),
+}
+"""What the page can do, and where a program asks for the same."""
+
+FOR_EYES = {
+    ("GET", "/live"): "a program asks again",
+    ("GET", "/held/live"): "a program asks again",
+    ("GET", "/jobs/{number}/live"): "a program asks again",
+    ("GET", "/account"): "a token has no password and no sessions; /me says who it is",
+    ("POST", "/account/password"): "as above",
+    ("POST", "/account/sign-out-elsewhere"): "as above",
+}
+
+
+def test_everything_the_page_can_do_the_api_can_do(served: FastAPI) -> None:
+    assert {*PAGE_TO_API, *FOR_EYES} == set(NEEDS)
+    found = rules(served)
+    for page, (method, path) in PAGE_TO_API.items():
+        assert found[method, PATH + path] == {NEEDS[page].value}, page

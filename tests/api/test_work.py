@@ -12,14 +12,16 @@ from gateway.api.app import PATH
 from gateway.api.body import LONGEST_BODY
 from gateway.api.work import Deed
 from gateway.jobs.clock import utc_now
+from gateway.model.identity import Candidate, Identity
 from gateway.model.ids import RecordingId
-from gateway.model.person import Right
+from gateway.model.person import Right, Role
 from gateway.model.work import DEEDS
 from gateway.settings import DEFAULT_ROUTES
 from gateway.stations import Stations
 from tests.api.conftest import Call
 from tests.jobs.conftest import seal
 from tests.web.scene import Scene
+from tests.web.visits import account
 
 KNEES = DEFAULT_ROUTES.replace('name = "everything"', 'name = "knees"\nmatch = { protocol = "*knee*" }')
 
@@ -176,3 +178,46 @@ def test_hostile_bodies_are_refused_in_one_sentence(call: Call) -> None:
         assert answer.status_code in (400, 422), body[:20]
         assert answer.headers["content-type"] == "application/problem+json"
     assert visit.post(f"{PATH}/jobs/1/hold", json={"reason": "a\nb"}).status_code == 422
+
+
+def test_whose_scan_it_is_can_be_said_by_a_program(call: Call, stations: Stations, scene: Scene) -> None:
+    job = scene.start()
+    anna, hanna = (
+        Candidate(source="pacs", identity=Identity(patient_name=name, patient_id=name)) for name in ("ANNA", "HANNA")
+    )
+    stations.jobs.propose(job, [anna, hanna])
+    stations.jobs.hold(job.lease, "two may be meant")
+    visit, path = call(Right.ACT), f"{PATH}/jobs/{job.job}/candidates"
+    found = visit.get(path).json()
+    assert [(one["key"], one["identity"]["patient_name"]) for one in found] == [
+        (anna.key, "ANNA"),
+        (hanna.key, "HANNA"),
+    ]
+    assert call(Right.LOOK).get(path).status_code == 403
+    assert visit.post(path, json={"candidate": anna.key[:6]}).status_code == 422
+    assert visit.post(path, json={"candidate": "0" * 12}).status_code == 422
+    chosen = visit.post(path, json={"candidate": hanna.key, "reason": "the wristband"})
+    assert (chosen.status_code, chosen.json()["state"]) == (200, "QUEUED")
+    assert stations.jobs.chosen(job.scan) == hanna
+    deed = stations.audit.newest(1)[0].deed
+    assert (deed.who, deed.text) == ("token act@testclient", f"identity {hanna.key} of pacs: the wristband")
+    assert visit.post(path, json={"candidate": hanna.key}).status_code == 422
+
+
+def test_sessions_locks_and_links_are_ended_by_a_program(call: Call, stations: Stations) -> None:
+    account(stations.people, "anna", Role.VIEWER)
+    stations.people.sign_in("anna", lambda known: known is not None, origin="test")
+    visit = call(Right.MANAGE)
+    assert len(visit.get(f"{PATH}/users/anna/sessions").json()) == 1
+    assert visit.delete(f"{PATH}/users/anna/sessions").status_code == 204
+    assert visit.get(f"{PATH}/users/anna/sessions").json() == []
+    for _ in range(5):
+        stations.people.sign_in("anna", lambda _known: False, origin="test")
+    assert visit.get(f"{PATH}/users").json()[0]["locked_until"]
+    assert visit.delete(f"{PATH}/users/anna/lock").status_code == 204
+    assert visit.get(f"{PATH}/users").json()[0]["locked_until"] is None
+    stations.people.invite("berta", Role.VIEWER, who="test")
+    assert [one["name"] for one in visit.get(f"{PATH}/invitations").json()] == ["berta"]
+    assert visit.delete(f"{PATH}/invitations/berta").status_code == 204
+    assert visit.get(f"{PATH}/invitations").json() == []
+    assert visit.delete(f"{PATH}/users/nobody/sessions").status_code == 404
