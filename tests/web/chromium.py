@@ -64,10 +64,12 @@ def serving(app: FastAPI) -> Iterator[str]:
 
 @contextmanager
 def visiting(
-    browser: Browser, url: str, *, name: str = "", scheme: Scheme = "light", width: int = 1280
+    browser: Browser, url: str, *, name: str = "", scheme: Scheme = "light", width: int = 1280, touch: bool = False
 ) -> Iterator[Page]:
     """Open a page of one's own, signed in where a name is given; whatever the browser complains about is a failure."""
-    context = browser.new_context(base_url=url, color_scheme=scheme, viewport={"width": width, "height": 900})
+    context = browser.new_context(
+        base_url=url, color_scheme=scheme, viewport={"width": width, "height": 900}, has_touch=touch
+    )
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     faults: list[str] = []

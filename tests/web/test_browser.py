@@ -181,6 +181,44 @@ def test_images_scroll_window_zoom_and_compare(browser: Browser, app: FastAPI, s
         expect(page.locator('[data-caption="a"]')).to_have_text("rings · 3 of 6")
 
 
+def test_two_fingers_zoom_or_go_through_images_and_one_windows(browser: Browser, app: FastAPI, scene: Scene) -> None:
+    job = scene.finish()
+    with serving(app) as url, visiting(browser, url, name="operator", width=400, touch=True) as page:
+        page.goto(f"/jobs/{job.job}")
+        caption = page.locator('[data-caption="a"]')
+        expect(caption).to_have_text("rings · 1 of 6")
+        panes = page.get_by_role("application", name="Image viewer")
+        panes.scroll_into_view_if_needed()
+        touch(page, [[(-40, 0), (40, 0)], [(-60, 0), (60, 0)], [(-80, 0), (80, 0)]])
+        assert page.evaluate("document.querySelector('[data-viewer]') !== null")
+        zoomed = pixels(page)
+        touch(page, [[(-40, 80), (40, 80)], [(-40, 50), (40, 50)], [(-40, 20), (40, 20)]])
+        expect(caption).to_have_text("rings · 3 of 6")
+        touch(page, [[(-40, 0), (40, 0)], [(-40, 30), (40, 30)]])
+        expect(caption).to_have_text("rings · 2 of 6")
+        expect(page.get_by_label("Window")).to_have_value("4000")
+        touch(page, [[(0, 0)], [(60, 0)]])
+        expect(page.get_by_label("Window")).not_to_have_value("4000")
+        page.get_by_role("button", name="Reset view").tap()
+        page.locator("#image-1").tap()
+        expect(caption).to_have_text("rings · 1 of 6")
+        assert pixels(page) != zoomed
+        shoot(page, "viewer-touch")
+
+
+def touch(page: Page, steps: list[list[tuple[float, float]]]) -> None:
+    """Put fingers on the middle of the first pane, move them, and lift them."""
+    box = page.locator('[data-canvas="a"]').bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    screen = page.context.new_cdp_session(page)
+    for number, fingers in enumerate(steps):
+        points = [{"x": x + right, "y": y + down, "id": finger} for finger, (right, down) in enumerate(fingers)]
+        kind = "touchMove" if number else "touchStart"
+        screen.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    screen.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
 @pytest.mark.parametrize("path", ["/", "/held", "/jobs/4"])
 def test_hostile_names_are_inert(browser: Browser, app: FastAPI, scene: Scene, path: str) -> None:
     for name in HOSTILE:

@@ -3,6 +3,8 @@ import { difference, draw, imageOf } from "/static/pixels.js";
 
 const AHEAD = 3;
 const FASTEST = 400; // window widths of a drag across the whole pane, in percent
+const DECIDES = 10; // pixels by which two fingers show what they are at: apart or together, or along
+const PER_IMAGE = 24; // pixels along for the next image
 let viewer = null;
 
 class Viewer {
@@ -33,7 +35,7 @@ class Viewer {
     this.panes.addEventListener("keydown", (event) => this.key(event));
     this.panes.addEventListener("pointerdown", (event) => this.press(event));
     this.panes.addEventListener("pointermove", (event) => this.drag(event));
-    for (const end of ["pointerup", "pointercancel"]) this.panes.addEventListener(end, (event) => this.fingers.delete(event.pointerId));
+    for (const end of ["pointerup", "pointercancel"]) this.panes.addEventListener(end, (event) => this.lift(event));
     new ResizeObserver(() => this.paint()).observe(this.panes);
   }
 
@@ -181,7 +183,13 @@ class Viewer {
     this.panes.focus({ preventScroll: true });
     this.panes.setPointerCapture(event.pointerId);
     this.fingers.set(event.pointerId, event);
+    if (this.fingers.size === 2) this.pair = { ...this.between(), deed: null };
     event.preventDefault();
+  }
+
+  lift(event) {
+    this.fingers.delete(event.pointerId);
+    this.resting = this.fingers.size > 0; // the finger that stays behind has not begun a drag
   }
 
   drag(event) {
@@ -189,18 +197,38 @@ class Viewer {
     if (!before) return;
     const side = this.root.querySelector('[data-canvas="a"]').clientWidth;
     const right = (event.clientX - before.clientX) / side, down = (event.clientY - before.clientY) / side;
-    if (this.fingers.size === 2) this.pinch(event, right / 2, down / 2);
+    this.fingers.set(event.pointerId, event);
+    if (this.fingers.size === 2) this.gesture(side);
+    else if (this.resting) return;
     else if (event.shiftKey || event.buttons === 4) this.move(right, down);
     else this.window(down, Math.exp((FASTEST / 100) * right));
-    this.fingers.set(event.pointerId, event);
   }
 
-  pinch(event, right, down) {
-    const [other] = [...this.fingers].filter(([id]) => id !== event.pointerId).map(([, one]) => one);
-    const before = this.fingers.get(event.pointerId);
-    const span = (one) => Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY);
-    this.view.zoom = Math.min(Math.max(this.view.zoom * (span(event) / Math.max(span(before), 1)), 0.5), 32);
-    this.move(right, down);
+  // Where two fingers are: the middle between them, and how far apart they are.
+  between() {
+    const [one, other] = [...this.fingers.values()];
+    return {
+      x: (one.clientX + other.clientX) / 2,
+      y: (one.clientY + other.clientY) / 2,
+      span: Math.max(Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY), 1),
+    };
+  }
+
+  // Two fingers that part or come together zoom, and take the image along; two that go along together turn pages.
+  gesture(side) {
+    const now = this.between(), then = this.pair;
+    const apart = Math.abs(now.span - then.span), along = Math.hypot(now.x - then.x, now.y - then.y);
+    if (!then.deed && Math.max(apart, along) < DECIDES) return;
+    const deed = then.deed || (apart > along ? "zoom" : "scroll");
+    if (deed === "zoom") {
+      this.view.zoom = Math.min(Math.max(this.view.zoom * (now.span / then.span), 0.5), 32);
+      this.move((now.x - then.x) / side, (now.y - then.y) / side);
+      this.pair = { ...now, deed };
+      return;
+    }
+    const images = Math.trunc((now.y - then.y) / PER_IMAGE);
+    this.scroll(-images);
+    this.pair = { ...then, y: then.y + images * PER_IMAGE, deed };
   }
 
   move(right, down) {
