@@ -80,25 +80,8 @@ class ScanStore:
             elif known.recording is not None:
                 return ScanState(known.state), None, None
             earlier = _same_bytes(connection, seal)
-            verdict = seal.verdict
-            state = ScanState.DUPLICATE if earlier else verdict.state
-            reason = f"same bytes as scan {earlier}" if earlier else verdict.reason
-            connection.execute(
-                update(scans)
-                .where(scans.c.id == seal.recording)
-                .values(
-                    state=state,
-                    reason=reason,
-                    recording=key,
-                    digest=seal.digest,
-                    n_bytes=verdict.n_bytes,
-                    n_acquisitions=verdict.n_acquisitions,
-                    n_waveforms=verdict.n_waveforms,
-                    recipe_asked=verdict.recipe_asked,
-                    duplicate_of=earlier,
-                    ended_at=seal.ended_at,
-                )
-            )
+            state, verdict = _put_seal(connection, seal, key, earlier), seal.verdict
+            reason = _reason(seal, earlier)
             counted = f"{verdict.n_bytes} bytes, {verdict.n_acquisitions} readouts"
             self._event(connection, seal.recording, state.value.lower(), f"{counted} {reason}".rstrip())
             count(connection, "scans", state, amount=verdict.n_bytes)
@@ -182,3 +165,27 @@ def _same_bytes(connection: Connection, seal: Seal) -> RecordingId | None:
     query = select(scans.c.id).where(scans.c.digest == seal.digest, scans.c.state == ScanState.COMPLETE)
     found = connection.execute(query.order_by(scans.c.started_at).limit(1)).scalar()
     return None if found is None else RecordingId(found)
+
+
+def _reason(seal: Seal, earlier: RecordingId | None) -> str:
+    return f"same bytes as scan {earlier}" if earlier else seal.verdict.reason
+
+
+def _put_seal(connection: Connection, seal: Seal, key: str, earlier: RecordingId | None) -> ScanState:
+    """Write what a recording turned out to be; return the state that the scan has by it."""
+    verdict = seal.verdict
+    state = ScanState.DUPLICATE if earlier else verdict.state
+    values = {
+        "state": state,
+        "reason": _reason(seal, earlier),
+        "recording": key,
+        "digest": seal.digest,
+        "n_bytes": verdict.n_bytes,
+        "n_acquisitions": verdict.n_acquisitions,
+        "n_waveforms": verdict.n_waveforms,
+        "recipe_asked": verdict.recipe_asked,
+        "duplicate_of": earlier,
+        "ended_at": seal.ended_at,
+    }
+    connection.execute(update(scans).where(scans.c.id == seal.recording).values(values))
+    return state

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+from contextlib import ExitStack
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate
@@ -68,12 +69,11 @@ class Mail:
         context = ssl.create_default_context(cafile=self.ca_file)
         if self.security == "tls":
             return smtplib.SMTP_SSL(self.host, self.port, timeout=self.timeout_s, context=context)
-        server = smtplib.SMTP(self.host, self.port, timeout=self.timeout_s)
-        try:
+        with ExitStack() as half_way:
+            server = smtplib.SMTP(self.host, self.port, timeout=self.timeout_s)
+            half_way.callback(server.close)
             server.starttls(context=context)
-        except BaseException:
-            server.close()
-            raise
+            half_way.pop_all()
         return server
 
     def _written(self, message: Message) -> EmailMessage:
