@@ -27,7 +27,7 @@ from gateway.model.destinations import PacsDestination
 from gateway.model.errors import GatewayError
 from gateway.model.route import Routes
 from gateway.settings import Settings, Web, load_routes, load_settings
-from gateway.stations import Stations, stations_of, zoo_of
+from gateway.stations import Stations, provider_of, stations_of, zoo_of
 from gateway.telling import mail_of
 
 ASK_S = 2.0
@@ -56,6 +56,7 @@ def examine(config: Path | None) -> Iterator[Finding]:
     yield from _destinations(settings, stations, now)
     yield from _models(settings)
     yield from _telling(settings, now)
+    yield from _provider(settings, now)
 
 
 def _there(folder: Path) -> Path:
@@ -176,3 +177,17 @@ def _telling(settings: Settings, now: datetime) -> Iterator[Finding]:
     if (mail := mail_of(settings)) is not None:
         remedy = "check [email]: host, security, user, password"
         yield attempt("email", mail.check, said="the server lets us in", remedy=remedy)
+
+
+def _provider(settings: Settings, now: datetime) -> Iterator[Finding]:
+    """Ask the identity provider for everything that signing in needs."""
+    if settings.oidc.ca_file is not None:
+        yield from certificates("oidc: ca_file", settings.oidc.ca_file, now=now)
+    what, remedy = "identity provider", "check [oidc]: issuer, exactly as the provider writes it, ca_file and proxy"
+    try:
+        provider = provider_of(settings)
+    except GatewayError as fault:
+        yield bad(what, str(fault), "install the extra, or take [oidc] out")
+        return
+    if provider is not None:
+        yield attempt(what, provider.check, said="answers, and shows its keys", remedy=remedy)

@@ -14,12 +14,14 @@ from gateway.jobs.queries import Queries
 from gateway.jobs.reconstructions import JobQueue
 from gateway.jobs.scans import ScanStore
 from gateway.jobs.sessions import Sessions
+from gateway.jobs.sign_on import SignOns
 from gateway.jobs.tokens import Tokens
 from gateway.model.delivery import DELIVERY_TRANSITIONS
 from gateway.model.destinations import DicomPeer, StowDestination
 from gateway.model.errors import NothingThere, Overtaken, RoutesFault, WrongCall
 from gateway.model.ids import DeliveryId, JobId
 from gateway.model.route import Routes
+from gateway.model.sign_on import Provider
 from gateway.model.work import WorkEvent
 from gateway.routing.advice import advice
 from gateway.routing.choose import Explanation, explain, named_recipe
@@ -59,6 +61,7 @@ class Control:
 
     people: People
     sessions: Sessions
+    sign_ons: SignOns
     tokens: Tokens
     scans: ScanStore
     jobs: JobQueue
@@ -66,6 +69,8 @@ class Control:
     queries: Queries
     steering: Steering
     audit: AuditTrail
+    provider: Provider | None = None
+    """Who vouches for people beside our own passwords."""
 
     @property
     def routes(self) -> Routes:

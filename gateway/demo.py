@@ -20,9 +20,8 @@ from gateway.mrd.header import write_header
 from gateway.mrd.stream import RecordedSession, write_session
 from gateway.operations import set_up_link
 from gateway.recon.phantom import head_phantom
-from gateway.serving import page_address
 from gateway.show import show_job
-from gateway.stations import Stations
+from gateway.stations import Stations, page_address
 
 AE_TITLE = "DEMOPACS"
 LOOPBACK = "127.0.0.1"

@@ -11,9 +11,8 @@ from gateway.jobs.database import open_database, upgrade
 from gateway.model.errors import WrongCall
 from gateway.model.person import Role
 from gateway.model.route import Routes
-from gateway.serving import page_address
 from gateway.settings import Settings, routes_source
-from gateway.stations import Stations
+from gateway.stations import Stations, page_address
 
 
 def person() -> str:

@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import uvicorn
 from fastapi import FastAPI
@@ -20,7 +21,7 @@ from gateway.model.errors import GatewayError, StorageFault
 from gateway.pictures import OutboxPictures
 from gateway.settings import Web
 from gateway.site import Disk, Site
-from gateway.stations import Stations
+from gateway.stations import Stations, page_address
 from gateway.web.app import LOOPBACK_NAMES, Manners, create_app
 
 PAGE_ENDS_S = 5
@@ -77,21 +78,18 @@ def _served(page: FastAPI, settings: Web) -> uvicorn.Config:
     return config
 
 
-def page_address(settings: Web) -> str:
-    """Say where the page is."""
-    return f"{'https' if settings.certificate_file else 'http'}://{settings.host}:{settings.port}/"
-
-
 def page_of(stations: Stations) -> FastAPI:
     """Put together what is served."""
     settings = stations.settings.web
     here_only = settings.loopback and not settings.allow_unauthenticated
     site = site_of(stations)
     pictures = OutboxPictures(queries=stations.queries, outbox=stations.settings.data.outbox_folder)
+    address = urlsplit(page_address(settings))
     manners = Manners(
-        host_names=LOOPBACK_NAMES if here_only else ("*",),
+        host_names=(*LOOPBACK_NAMES, address.hostname or "") if here_only else ("*",),
         strangers_look=settings.allow_unauthenticated,
-        secure=settings.certificate_file is not None or not settings.loopback,
+        secure=address.scheme == "https" or not settings.loopback,
+        address=page_address(settings) if settings.address else "",
     )
     page = create_app(stations.queries, site=site, pictures=pictures, control=stations.control, manners=manners)
     gate = page.state.gate = Gate(stations.tokens)

@@ -12,29 +12,35 @@ from gateway.dicom.service import Gate, ServiceLimits
 from gateway.dicom.tls import server_context
 from gateway.inquiry import Inquiry
 from gateway.jobs.audit import AuditTrail
+from gateway.jobs.bell import Pace
 from gateway.jobs.census import Census
 from gateway.jobs.clock import clock_of, utc_now
+from gateway.jobs.credentials import Terms as SessionTerms
 from gateway.jobs.database import open_database, upgrade
 from gateway.jobs.deliveries import DeliveryQueue
 from gateway.jobs.lease import Terms
 from gateway.jobs.notices import Notices
 from gateway.jobs.overview import Overview
-from gateway.jobs.people import People, Terms as SessionTerms
+from gateway.jobs.people import People
 from gateway.jobs.presence import Presences
 from gateway.jobs.queries import Queries
 from gateway.jobs.reconstructions import JobQueue
 from gateway.jobs.route_versions import RouteVersions
 from gateway.jobs.scans import ScanStore
 from gateway.jobs.sessions import Sessions
+from gateway.jobs.sign_on import SignOns
 from gateway.jobs.tokens import Tokens
-from gateway.jobs.worker import Pace
 from gateway.logs import configure_logs
 from gateway.model.callers import Caller, ServerTls
 from gateway.model.errors import GatewayError
+from gateway.model.person import Role
 from gateway.model.route import Routes
+from gateway.model.sign_on import Provider
 from gateway.mrd.framing import Limits
 from gateway.mrd.listener import SessionLimits
-from gateway.settings import Settings, load_routes, load_settings, routes_folder, routes_source
+from gateway.oidc.claims import Reading
+from gateway.oidc.fetch import Fetcher
+from gateway.settings import Settings, Web, load_routes, load_settings, routes_folder, routes_source
 from gateway.spool.recording import SyncPolicy
 from gateway.spool.replies import Replies
 from gateway.spool.room import Room
@@ -63,6 +69,8 @@ class Stations:
     people: People
     tokens: Tokens
     sessions: Sessions
+    sign_ons: SignOns
+    provider: Provider | None
 
     @property
     def inquiry(self) -> Inquiry:
@@ -75,6 +83,8 @@ class Stations:
         return Control(
             people=self.people,
             sessions=self.sessions,
+            sign_ons=self.sign_ons,
+            provider=self.provider,
             tokens=self.tokens,
             scans=self.scans,
             jobs=self.jobs,
@@ -144,6 +154,8 @@ def stations_of(settings: Settings, engine: Engine) -> Stations:
         people=People(engine, utc_now, SessionTerms()),
         tokens=Tokens(engine, utc_now),
         sessions=Sessions(engine, utc_now, SessionTerms()),
+        sign_ons=SignOns(engine, utc_now, SessionTerms()),
+        provider=provider_of(settings),
     )
 
 
@@ -159,6 +171,43 @@ def _steering(settings: Settings, engine: Engine) -> Steering:
         load_routes(settings)
     steering.routes(number)
     return steering
+
+
+def provider_of(settings: Settings) -> Provider | None:
+    """Open the identity provider that the settings name; nothing where they name none. It is not asked yet.
+
+    Raises
+    ------
+    GatewayError
+        What speaks to one is not installed.
+    """
+    oidc = settings.oidc
+    if oidc.issuer is None:
+        return None
+    try:
+        from gateway.oidc.provider import Client, OidcProvider  # noqa: PLC0415 - an extra
+    except ImportError as fault:
+        raise GatewayError("[oidc] needs an extra: pip install 'mri-gateway[oidc]'") from fault
+    client = Client(
+        issuer=oidc.issuer,
+        client_id=oidc.client_id,
+        client_secret=oidc.client_secret.get_secret_value(),
+        redirect_uri=f"{page_address(settings.web)}sign-in/provider/back",
+        scopes=oidc.scopes,
+        label=oidc.label,
+    )
+    roles = {role: frozenset(getattr(oidc.roles, role)) for role in Role}
+    reading = Reading(
+        name=oidc.name_claim, groups=oidc.groups_claim, roles={one: got for one, got in roles.items() if got}
+    )
+    return OidcProvider(client, reading, Fetcher(ca_file=oidc.ca_file, proxy=oidc.proxy, timeout_s=oidc.timeout_s))
+
+
+def page_address(web: Web) -> str:
+    """Say where the page is, with a slash at the end."""
+    if web.address is not None:
+        return f"{web.address.rstrip('/')}/"
+    return f"{'https' if web.certificate_file else 'http'}://{web.host}:{web.port}/"
 
 
 def zoo_of(settings: Settings) -> Zoo:

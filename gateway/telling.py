@@ -8,9 +8,8 @@ from gateway.jobs.clock import utc_now
 from gateway.notifier import Channel, Notifier
 from gateway.notify.mail import Mail
 from gateway.notify.webhook import Webhook
-from gateway.serving import page_address
 from gateway.settings import Settings
-from gateway.stations import Stations
+from gateway.stations import Stations, page_address
 
 TELL_EVERY_S = 5.0
 

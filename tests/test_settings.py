@@ -17,7 +17,8 @@ from gateway.settings import PREFIX, Settings, load_routes, load_settings
 
 CONFIG = Path(__file__).parent.parent / "config"
 WITHOUT_DEFAULT = {
-    ("web", "certificate_file"),
+    *(("web", "certificate_file"), ("web", "address")),
+    *(("oidc", key) for key in ("issuer", "client_id", "client_secret", "ca_file", "proxy", "roles")),
     *(("database", "url"), ("routes", "file"), ("workers", "max_memory_bytes"), ("workers", "noise_folder")),
     *(
         ("recordings", "watch_folder"),
@@ -294,6 +295,7 @@ def test_certificates_of_our_dicom_port_lie_beside_the_file(file: Path) -> None:
     assert dicom.tls.ca_file == Path("/etc/ca.crt")
 
 
+PROVIDER = 'issuer = "https://login.example.org/realms/x"\nclient_id = "gateway"\n'
 HOOK = 'url = "https://chat.example.org/x"\nallowed_hosts = ["chat.example.org"]\nsecret = "0123456789abcdef"\n'
 
 
@@ -307,6 +309,12 @@ HOOK = 'url = "https://chat.example.org/x"\nallowed_hosts = ["chat.example.org"]
         ('[email]\nhost = "mail"', "to must name somebody"),
         ('[email]\nhost = "mail"\nto = ["a@b"]\nsecurity = "none"', "only where the server is on this machine"),
         ('[email]\nto = ["nobody"]', "email.to"),
+        (f"[oidc]\n{PROVIDER}".replace("https", "http"), "https, anywhere but on this machine"),
+        (f"[oidc]\n{PROVIDER}".replace("gateway", ""), "client_id must say"),
+        (f'[oidc]\n{PROVIDER}scopes = ["profile"]', "scopes must have"),
+        (f'[oidc]\n{PROVIDER}[oidc.roles]\nchief = ["a"]', "oidc.roles.chief"),
+        (f'[oidc]\n{PROVIDER}[web]\nhost = "0.0.0.0"', "web.address must say where browsers come back to"),
+        ('[web]\naddress = "mri.example"', "web.address"),
     ],
 )
 def test_nobody_is_told_by_a_way_that_is_not_safe(file: Path, said: str, fault: str) -> None:

@@ -15,9 +15,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, func, insert, select
 
+from gateway.jobs.account_tables import audit
 from gateway.jobs.clock import Clock
 from gateway.jobs.database import reading, writing
-from gateway.jobs.tables import audit
 from gateway.model.errors import AuditBroken
 
 GENESIS = "0" * 64

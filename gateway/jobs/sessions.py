@@ -5,20 +5,16 @@ Coming in and going out is `People`'s affair; this is what a person does about a
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, Row, delete, select, update
+from sqlalchemy import delete, select, update
 
-from gateway.jobs.audit import Deed, add_deed
-from gateway.jobs.clock import Clock
+from gateway.jobs.account_tables import invitations, people, sessions
+from gateway.jobs.credentials import Ledger, digest_of, end_sessions, person_named
 from gateway.jobs.database import reading, writing
-from gateway.jobs.people import Terms
-from gateway.jobs.tables import invitations, people, sessions
-from gateway.model.errors import WrongCall
 from gateway.model.person import Role
 
 
@@ -41,13 +37,8 @@ class OpenInvitation:
     expires_at: datetime
 
 
-class Sessions:
+class Sessions(Ledger):
     """What is open, and how it is closed."""
-
-    def __init__(self, engine: Engine, clock: Clock, terms: Terms) -> None:
-        self._engine = engine
-        self._clock = clock
-        self._terms = terms
 
     def now(self) -> datetime:
         """Say what time it is by the clock that locks and sessions go by."""
@@ -55,7 +46,7 @@ class Sessions:
 
     def open(self, secret: str = "") -> Mapping[str, list[OpenSession]]:
         """List open sessions by the names of their people, newest first; ``secret`` is of the one that asks."""
-        now, mine = self._clock(), _digest(secret)
+        now, mine = self._clock(), digest_of(secret)
         query = select(people.c.name, sessions.c.key, sessions.c.started_at, sessions.c.seen_at)
         query = query.join(people, people.c.id == sessions.c.person_id).where(
             sessions.c.seen_at > now - timedelta(seconds=self._terms.idle_s),
@@ -80,12 +71,12 @@ class Sessions:
 
         Raises
         ------
-        WrongCall
+        NothingThere
             There is nobody of this name.
         """
         with writing(self._engine) as connection:
-            person = _person(connection, name)
-            n = _end(connection, person.id, keep)
+            person = person_named(connection, name)
+            n = end_sessions(connection, person.id, keep)
             self._write_down(connection, who, "sessions ended", f"{name}: {n}")
         return n
 
@@ -94,11 +85,11 @@ class Sessions:
 
         Raises
         ------
-        WrongCall
+        NothingThere
             There is nobody of this name.
         """
         with writing(self._engine) as connection:
-            person = _person(connection, name)
+            person = person_named(connection, name)
             free = update(people).where(people.c.id == person.id).values(failures=0, locked_until=None)
             connection.execute(free)
             self._write_down(connection, who, "person unlocked", name)
@@ -118,39 +109,18 @@ class Sessions:
         """
         now = self._clock()
         with reading(self._engine) as connection:
-            person = _person(connection, name)
+            person = person_named(connection, name)
         free = person.locked_until is None or person.locked_until <= now
         good = fits(person.password_hash if free else None)
         with writing(self._engine) as connection:
             if good:
                 values: dict[str, object] = {"password_hash": password_hash, "failures": 0, "locked_until": None}
-                _end(connection, person.id, keep)
+                end_sessions(connection, person.id, keep)
             elif free:
-                locked = person.failures + 1 >= self._terms.failures
-                until = now + timedelta(seconds=self._terms.lock_s) if locked else None
-                values = {"failures": 0 if locked else person.failures + 1, "locked_until": until}
+                values = self._terms.after_failure(person.failures + 1, now)
             else:
                 values = {}
             if values:
                 connection.execute(update(people).where(people.c.id == person.id).values(values))
             self._write_down(connection, who, "password changed" if good else "password change refused", name)
         return good
-
-    def _write_down(self, connection: Connection, who: str, what: str, text: str) -> None:
-        add_deed(connection, Deed(at=self._clock(), who=who, what=what, text=text))
-
-
-def _person(connection: Connection, name: str) -> Row[tuple[object, ...]]:
-    row = connection.execute(select(people).where(people.c.name == name)).one_or_none()
-    if row is None:
-        raise WrongCall(f"nobody is called {name!r}")
-    return row
-
-
-def _end(connection: Connection, person: int, keep: str) -> int:
-    others = delete(sessions).where(sessions.c.person_id == person, sessions.c.key != _digest(keep))
-    return connection.execute(others).rowcount
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()

@@ -2,54 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     Column,
-    DateTime,
-    Dialect,
     Float,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
-    TypeDecorator,
 )
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-class Utc(TypeDecorator[datetime]):
-    """A moment; aware and in UTC on our side of every database."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002, D102
-        return None if value is None else value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002, D102
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-Id = BigInteger().with_variant(Integer, "sqlite")
-"""SQLite numbers rows by itself only in a column whose type is exactly INTEGER."""
+from gateway.jobs.columns import Id, Utc, metadata
 
 
 def _lease_columns() -> list[Column[object]]:
@@ -215,50 +183,6 @@ route_versions = Table(
     Column("toml", Text, nullable=False),
 )
 
-audit = Table(
-    "audit",
-    metadata,
-    Column("number", Id, primary_key=True, autoincrement=False),
-    Column("at", Utc, nullable=False),
-    Column("who", String(255), nullable=False),
-    Column("what", String(64), nullable=False),
-    Column("text", Text, nullable=False),
-    Column("digest", String(64), nullable=False),
-)
-
-people = Table(
-    "people",
-    metadata,
-    Column("id", Id, primary_key=True),
-    Column("name", String(64), nullable=False),
-    Column("role", String(16), nullable=False),
-    Column("password_hash", String(255), nullable=False),
-    Column("disabled", Boolean, nullable=False, default=False),
-    Column("failures", Integer, nullable=False, default=0),
-    Column("locked_until", Utc),
-    Column("created_at", Utc, nullable=False),
-    Index(None, "name", unique=True),
-)
-
-sessions = Table(
-    "sessions",
-    metadata,
-    Column("key", String(64), primary_key=True),
-    Column("person_id", Id, ForeignKey("people.id"), nullable=False),
-    Column("csrf", String(64), nullable=False),
-    Column("started_at", Utc, nullable=False),
-    Column("seen_at", Utc, nullable=False),
-)
-
-invitations = Table(
-    "invitations",
-    metadata,
-    Column("key", String(64), primary_key=True),
-    Column("name", String(64), nullable=False),
-    Column("role", String(16), nullable=False),
-    Column("expires_at", Utc, nullable=False),
-)
-
 tallies = Table(
     "tallies",
     metadata,
@@ -299,21 +223,6 @@ channels = Table(
     Column("run_at", Utc, nullable=False),
     Column("reason", Text, nullable=False),
     Column("sent_at", Utc),
-)
-
-tokens = Table(
-    "tokens",
-    metadata,
-    Column("id", Id, primary_key=True),
-    Column("name", String(64), nullable=False),
-    Column("key", String(64), nullable=False),
-    Column("rights", JSON, nullable=False),
-    Column("made_by", String(255), nullable=False),
-    Column("created_at", Utc, nullable=False),
-    Column("expires_at", Utc),
-    Column("revoked_at", Utc),
-    Column("used_at", Utc),
-    Index(None, "key", unique=True),
 )
 
 events = Table(

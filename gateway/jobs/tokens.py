@@ -14,10 +14,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, Row, insert, select, update
 
+from gateway.jobs.account_tables import tokens
 from gateway.jobs.audit import Deed, add_deed
 from gateway.jobs.clock import Clock
 from gateway.jobs.database import reading, writing
-from gateway.jobs.tables import tokens
 from gateway.model.errors import NothingThere, Overtaken, WrongCall
 from gateway.model.person import Right
 

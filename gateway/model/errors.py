@@ -23,6 +23,7 @@
     │   ├── PeerRefused         it answered, and the answer is no
     │   └── Unconfirmed         it says it has an instance already, and does not show it: hold for a person
     ├── DamagedFile           a file in the outbox is not what was written: hold for a person
+    ├── NotVouched            an identity provider vouches for nobody who may come in
     ├── NotTold               a webhook or a mail server did not take a message (transient)
     ├── StorageFault          disk or database failed us (transient)
     ├── AuditBroken           the audit trail is not what was written
@@ -172,6 +173,10 @@ class DamagedFile(GatewayError):
     """A file in the outbox is missing, or not what was written."""
 
     held = True
+
+
+class NotVouched(GatewayError):
+    """An identity provider does not answer, or vouches for nobody who may come in."""
 
 
 class NotTold(GatewayError):

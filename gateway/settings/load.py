@@ -28,6 +28,7 @@ from gateway.settings.sections import (
     Web,
     Workers,
 )
+from gateway.settings.signing_in import Oidc
 from gateway.settings.telling import Email, Webhook
 
 PREFIX = "GATEWAY__"
@@ -48,6 +49,7 @@ class Settings(BaseSettings):
     workers: Workers = Workers()
     queue: Queue = Queue()
     web: Web = Web()
+    oidc: Oidc = Oidc()
     dicom: Dicom = Dicom()
     models: Models = Models()
     routes: RoutesFile = RoutesFile()
@@ -73,6 +75,12 @@ class Settings(BaseSettings):
         for (one, number), (other, same) in combinations(ports.items(), 2):
             if number == same:
                 raise ValueError(f"{one} and {other} must differ")
+        return self
+
+    @model_validator(mode="after")
+    def _browsers_come_back(self) -> Self:
+        if self.oidc.issuer is not None and self.web.address is None and not self.web.loopback:
+            raise ValueError("web.address must say where browsers come back to from the identity provider")
         return self
 
     @classmethod
@@ -158,6 +166,6 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
     resolved = {"data": data, "recordings": recordings, "routes": routes, "workers": workers, "web": web}
     told = {
         name: section.model_copy(update={"ca_file": folder / section.ca_file.expanduser() if section.ca_file else None})
-        for name, section in (("webhook", settings.webhook), ("email", settings.email))
+        for name, section in (("webhook", settings.webhook), ("email", settings.email), ("oidc", settings.oidc))
     }
     return settings.model_copy(update={**told, **resolved, "dicom": dicom, "models": zoo})

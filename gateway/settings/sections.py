@@ -158,7 +158,7 @@ class Queue(Section):
     heartbeat_s: Seconds = 20
     """How often a worker says that it lives."""
     poll_s: Seconds = 0.2
-    """How often an idle worker looks for work."""
+    """How often an idle worker looks whether anything has happened; every tenth time it looks for work in any case."""
     grace_s: Seconds = 30
     """When the gateway stops, work in hand may take so long to end; what is left begins anew at the next start."""
     max_crashes: Count = 3
@@ -190,6 +190,8 @@ class Web(Section):
     """Port to listen on."""
     certificate_file: Path | None = None
     """TLS certificate and key in one file (PEM). Without it a proxy must speak TLS, anywhere but on this machine."""
+    address: Annotated[str, Field(pattern=r"^https?://[^/?#@\s]+/?$")] | None = None
+    """What people type to come here, where that is not host and port: https://mri-gateway.hospital.example."""
     allow_unauthenticated: bool = False
     """Show patients' scans to everybody who can reach the page. Whoever does something has to sign in all the same."""
 

@@ -39,7 +39,7 @@ class Webhook(Section):
         url = urlsplit(self.url)
         if url.hostname not in self.allowed_hosts:
             raise ValueError(f"allowed_hosts must name {url.hostname!r}, the host of url")
-        if url.scheme == "http" and not _is_here(url.hostname or ""):
+        if url.scheme == "http" and not is_here(url.hostname or ""):
             raise ValueError("url must begin with https, anywhere but on this machine")
         if self.secret is None or len(self.secret.get_secret_value()) < SHORTEST_SECRET:
             raise ValueError(f"secret must have {SHORTEST_SECRET} characters or more")
@@ -76,12 +76,12 @@ class Email(Section):
             return self
         if not self.to:
             raise ValueError("to must name somebody")
-        if self.security == "none" and not _is_here(self.host):
+        if self.security == "none" and not is_here(self.host):
             raise ValueError('security may be "none" only where the server is on this machine')
         return self
 
 
-def _is_here(host: str) -> bool:
+def is_here(host: str) -> bool:
     """Whether a host is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback

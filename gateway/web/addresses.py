@@ -11,3 +11,6 @@ Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 Version = Annotated[int, Path(ge=0, le=2**31 - 1)]
 """Number of a version of the routes; 0 is before anything was applied."""
+
+ScanId = Annotated[str, Path(pattern="^[0-9a-f]{4,32}$")]
+"""The id of a scan, or the beginning of it."""

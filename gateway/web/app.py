@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path as Folder
@@ -21,13 +21,14 @@ from gateway.model.errors import AuditBroken, GatewayError, IllegalTransition, S
 from gateway.site import Site
 from gateway.web.addresses import Number
 from gateway.web.deeds import deeds
-from gateway.web.door import SAFE, Door, ForeignForm, MayAudit, NotAllowed, NotSignedIn, TooMuch, Visitor
+from gateway.web.door import SAFE, Door, ForeignForm, MayAudit, NotAllowed, NotSignedIn, NotWritten, TooMuch, Visitor
 from gateway.web.entrance import entrance, setting_up
 from gateway.web.live import Live, TooManyWatchers
 from gateway.web.pages import Pages
-from gateway.web.people import Register, account, managing
+from gateway.web.people import Register, account, changing, managing
 from gateway.web.pictures import Pictures, images
 from gateway.web.security import PROTECTION, Protection
+from gateway.web.sign_on import SideDoor, side_door
 from gateway.web.steer import reading, writing
 from gateway.web.tokens import programs
 from gateway.web.whose import whose
@@ -52,6 +53,8 @@ class Manners:
     """Whether people may look who have not signed in."""
     secure: bool = False
     """Whether browsers come by TLS only."""
+    address: str = ""
+    """What people type to come here, with a slash at the end, where the settings say it."""
 
 
 def create_app(
@@ -77,10 +80,9 @@ def create_app(
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(manners.host_names), www_redirect=False)
     app.add_middleware(Protection)
+    pages = Pages(signs_in=control is not None, provider=control.provider.label if control and control.provider else "")
     people = control.people if control else None
-    pages = Pages(signs_in=people is not None)
     door = app.state.door = Door(people=people, strangers_look=manners.strangers_look, secure=manners.secure)
-    app.include_router(health(queries, site))
     live = app.state.live = Live(site.overview.pulse) if site else None
     desk = Desk(
         queries=queries,
@@ -91,24 +93,32 @@ def create_app(
         door=door,
         recipes=lambda: control.routes.recipes if control else (),
     )
-    app.include_router(work(desk))
-    if pictures is not None:
-        app.include_router(images(pictures))
-    if control is not None:
-        app.include_router(entrance(control.people, door, pages))
-        app.include_router(setting_up(control.people, door, pages))
-        app.include_router(whose(control, pages))
-        app.include_router(deeds(control))
-        app.include_router(reading(control.steering, queries, pages))
-        app.include_router(writing(control, pages))
-        app.include_router(trail(control, pages))
-        register = Register(people=control.people, sessions=control.sessions, pages=pages)
-        app.include_router(managing(register))
-        app.include_router(programs(control.tokens, pages))
-        app.include_router(account(register, door))
+    shown = [health(queries, site), work(desk), *([images(pictures)] if pictures else [])]
+    for router in [*shown, *(steered(control, door, pages, address=manners.address) if control else ())]:
+        app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     tell_faults(app, pages)
     return app
+
+
+def steered(control: Control, door: Door, pages: Pages, *, address: str) -> Iterator[APIRouter]:
+    """List what there is only where people have accounts."""
+    yield entrance(control.people, door, pages)
+    yield setting_up(control.people, door, pages)
+    if control.provider is not None:
+        yield side_door(
+            SideDoor(provider=control.provider, sign_ons=control.sign_ons, audit=control.audit, door=door, pages=pages)
+        )
+    yield whose(control, pages)
+    yield deeds(control)
+    yield reading(control.steering, control.queries, pages)
+    yield writing(control, pages)
+    yield trail(control, pages)
+    register = Register(people=control.people, sessions=control.sessions, pages=pages, address=address)
+    yield managing(register)
+    yield changing(register)
+    yield programs(control.tokens, pages)
+    yield account(register, door)
 
 
 def health(queries: Queries, site: Site | None) -> APIRouter:
@@ -199,6 +209,7 @@ REFUSALS: Mapping[type[GatewayError], tuple[HTTPStatus, str]] = MappingProxyType
         NotAllowed: (HTTPStatus.FORBIDDEN, "Your role does not allow this."),
         ForeignForm: (HTTPStatus.FORBIDDEN, "This form does not belong to your session; load the page again."),
         TooMuch: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "This is more than any form of the page holds."),
+        NotWritten: (HTTPStatus.UNPROCESSABLE_ENTITY, "The form holds control characters, which nobody can read."),
         TooManyWatchers: (HTTPStatus.SERVICE_UNAVAILABLE, "Too many pages are open; close some."),
         StorageFault: (
             HTTPStatus.SERVICE_UNAVAILABLE,

@@ -13,7 +13,7 @@ from gateway.model.delivery import DELIVERY_TRANSITIONS, DeliveryState
 from gateway.model.errors import WrongCall
 from gateway.model.job import JOB_TRANSITIONS, JobState
 from gateway.model.work import DEEDS, WorkEvent
-from gateway.web.addresses import Number
+from gateway.web.addresses import Number, ScanId
 from gateway.web.door import Filled, MayAct
 
 LONGEST_REASON = 500
@@ -49,7 +49,7 @@ def deeds(control: Control) -> APIRouter:
         return _back(form)
 
     @router.post("/scans/{scan}/replay")
-    def replay(scan: str, visitor: MayAct, form: Filled) -> RedirectResponse:
+    def replay(scan: ScanId, visitor: MayAct, form: Filled) -> RedirectResponse:
         return _to_job(control.replay(scan, recipe=form.get("recipe", ""), who=visitor.who))
 
     return router

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 
 from gateway.jobs.people import People
 from gateway.model.errors import GatewayError
 from gateway.model.person import RIGHTS, Right
 
-COOKIE, SECURE_COOKIE = "gateway-session", "__Host-gateway-session"
+SESSION, ERRAND = "gateway-session", "gateway-errand"
+ON_TLS = "__Host-"
+"""So begins the name of a cookie that a browser takes from this host alone, and by TLS only."""
 
 REFRESH = "x-refresh"
 """Header by which a page says that it refreshes itself, and that nobody has pressed anything."""
@@ -26,6 +29,9 @@ LONGEST_FORM = 256 * 1024
 """Bytes of a form; routes of a thousand rules fit."""
 
 MOST_FIELDS = 32
+
+UNWRITTEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+"""Control characters, but for those that end a line or a cell."""
 
 SAFE = frozenset({"GET", "HEAD"})
 
@@ -44,6 +50,10 @@ class ForeignForm(GatewayError):
 
 class TooMuch(GatewayError):
     """The form is larger than any of ours."""
+
+
+class NotWritten(GatewayError):
+    """The form holds characters that nobody writes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +84,8 @@ async def read_form(request: Request) -> Form:
     ------
     TooMuch
         It is larger than any of ours.
+    NotWritten
+        It holds control characters: no keyboard writes them, no list can show them, and not every database takes them.
     """
     body = b""
     async for chunk in request.stream():
@@ -81,9 +93,12 @@ async def read_form(request: Request) -> Form:
         if len(body) > LONGEST_FORM:
             raise TooMuch("the form is too large")
     try:
-        return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MOST_FIELDS))
+        form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MOST_FIELDS))
     except ValueError as error:
         raise TooMuch("the form has too many fields") from error
+    if any(UNWRITTEN.search(text) for text in form.values()):
+        raise NotWritten("the form holds control characters")
+    return form
 
 
 Filled = Annotated[Form, Depends(read_form)]
@@ -103,7 +118,16 @@ class Door:
     @property
     def cookie(self) -> str:
         """Name of the cookie that holds a session."""
-        return SECURE_COOKIE if self.secure else COOKIE
+        return ON_TLS + SESSION if self.secure else SESSION
+
+    @property
+    def errand_cookie(self) -> str:
+        """Name of the cookie that a browser takes along to an identity provider and back."""
+        return ON_TLS + ERRAND if self.secure else ERRAND
+
+    def let_in(self, answer: Response, secret: str) -> None:
+        """Hand a session over."""
+        answer.set_cookie(self.cookie, secret, path="/", secure=self.secure, httponly=True, samesite="strict")
 
     def visitor(self, request: Request) -> Visitor:
         """Find out who asks.

@@ -9,11 +9,12 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from gateway.jobs.people import Invitation, People
 from gateway.model.errors import WrongCall
+from gateway.model.sign_on import LONGEST_NAME
 from gateway.web.door import Door, Filled, NotSignedIn, origin_of, refuse_foreign
 from gateway.web.pages import Pages
 from gateway.web.passwords import LONGEST, faults_of_password, hash_password, password_fits
 
-LONGEST_NAME = 64
+REFUSED = "Name and password do not fit, or the account is closed or locked for some minutes."
 
 
 def entrance(people: People, door: Door, pages: Pages) -> APIRouter:
@@ -21,8 +22,8 @@ def entrance(people: People, door: Door, pages: Pages) -> APIRouter:
     router = APIRouter()
 
     @router.get("/sign-in")
-    def sign_in_page() -> HTMLResponse:
-        return pages.show("sign_in.html", name="", refused=False, empty=not people.any())
+    def sign_in_page(left: bool = False) -> HTMLResponse:  # noqa: FBT001, FBT002 - of the address
+        return pages.show("sign_in.html", left=left, empty=not people.any())
 
     @router.post("/sign-in")
     def sign_in(request: Request, form: Filled) -> Response:
@@ -30,9 +31,8 @@ def entrance(people: People, door: Door, pages: Pages) -> APIRouter:
         name, password = form.get("name", "")[:LONGEST_NAME], form.get("password", "")[:LONGEST]
         secret = people.sign_in(name, lambda known: password_fits(password, known), origin=origin_of(request))
         if secret is None:
-            return pages.show(
-                "sign_in.html", status=HTTPStatus.UNAUTHORIZED, name=name, refused=True, empty=not people.any()
-            )
+            status = HTTPStatus.UNAUTHORIZED
+            return pages.show("sign_in.html", status=status, typed=name, fault=REFUSED, empty=not people.any())
         return _come_in(door, secret)
 
     @router.post("/sign-out")
@@ -43,7 +43,7 @@ def entrance(people: People, door: Door, pages: Pages) -> APIRouter:
         except NotSignedIn:
             return _to("/sign-in")
         people.sign_out(request.cookies.get(door.cookie, ""), who=visitor.who)
-        answer = _to("/sign-in")
+        answer = _to("/sign-in?left=1")
         answer.delete_cookie(door.cookie, secure=door.secure, httponly=True, samesite="strict")
         return answer
 
@@ -96,5 +96,5 @@ def _to(path: str) -> RedirectResponse:
 
 def _come_in(door: Door, secret: str) -> RedirectResponse:
     answer = _to("/")
-    answer.set_cookie(door.cookie, secret, path="/", secure=door.secure, httponly=True, samesite="strict")
+    door.let_in(answer, secret)
     return answer

@@ -72,7 +72,7 @@ UNITS = ("B", "kB", "MB", "GB", "TB")
 class Pages:
     """The templates, escaped by default; a name that is missing is a fault and not an empty place."""
 
-    def __init__(self, *, signs_in: bool) -> None:
+    def __init__(self, *, signs_in: bool, provider: str = "") -> None:
         self._templates = Environment(
             loader=PackageLoader("gateway.web"),
             autoescape=True,
@@ -81,6 +81,7 @@ class Pages:
             lstrip_blocks=True,
         )
         self._templates.globals.update(version=__version__, tones=TONES, zone=zone, signs_in=signs_in, menu=MENU)
+        self._templates.globals.update(provider=provider)
         self._templates.globals.update(deeds_for_job=deeds_for_job, deeds_for_delivery=deeds_for_delivery)
         self._templates.filters.update(
             words=words, local=local, size=size, lasting=lasting, percent=percent, plain=plain, lines=lines

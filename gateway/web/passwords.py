@@ -33,9 +33,9 @@ def hash_password(password: str) -> str:
 
 
 def password_fits(password: str, password_hash: str | None) -> bool:
-    """Compare a password with a hash; without one it takes as long, and does not fit."""
+    """Compare a password with a hash; without one (None, or empty) it takes as long, and does not fit."""
     try:
         _HASHER.verify(password_hash or _NOBODYS, password)
     except (VerificationError, InvalidHashError):
         return False
-    return password_hash is not None
+    return bool(password_hash)

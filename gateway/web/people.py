@@ -14,8 +14,8 @@ from gateway.jobs.people import People
 from gateway.jobs.sessions import Sessions
 from gateway.model.errors import WrongCall
 from gateway.model.person import RIGHTS, Role
+from gateway.model.sign_on import LONGEST_NAME
 from gateway.web.door import Door, Filled, Form, MayLook, MayManage, NotSignedIn, Visitor
-from gateway.web.entrance import LONGEST_NAME
 from gateway.web.pages import Pages
 from gateway.web.passwords import LONGEST, faults_of_password, hash_password, password_fits
 
@@ -37,6 +37,8 @@ class Register:
     people: People
     sessions: Sessions
     pages: Pages
+    address: str
+    """What people type to come here, with a slash at the end; empty is what their browser says."""
 
     def show(
         self, visitor: Visitor, *, fault: str = "", link: str = "", invited: str = "", status: int = HTTPStatus.OK
@@ -68,7 +70,6 @@ class Register:
 def managing(register: Register) -> APIRouter:
     """Serve the page on which people are managed."""
     router = APIRouter(prefix="/people")
-    people, sessions = register.people, register.sessions
 
     @router.get("")
     def everybody(visitor: MayManage) -> HTMLResponse:
@@ -80,12 +81,20 @@ def managing(register: Register) -> APIRouter:
         if not name or len(name) > LONGEST_NAME or not name.isprintable():
             fault = f"A name has 1 to {LONGEST_NAME} printable characters."
             return register.show(visitor, fault=fault, status=HTTPStatus.UNPROCESSABLE_ENTITY)
-        secret = people.invite(name, _role(form), who=visitor.who)
-        return register.show(visitor, link=f"{request.base_url}set-up/{secret}", invited=name)
+        secret = register.people.invite(name, _role(form), who=visitor.who)
+        return register.show(visitor, link=f"{register.address or request.base_url}set-up/{secret}", invited=name)
 
     @router.post("/withdraw")
     def withdraw(visitor: MayManage, form: Filled) -> Response:
-        return register.answer(visitor, lambda: sessions.withdraw(_name(form), who=visitor.who))
+        return register.answer(visitor, lambda: register.sessions.withdraw(_name(form), who=visitor.who))
+
+    return router
+
+
+def changing(register: Register) -> APIRouter:
+    """Serve what becomes of an account that is there."""
+    router = APIRouter(prefix="/people")
+    people, sessions = register.people, register.sessions
 
     @router.post("/role")
     def change_role(visitor: MayManage, form: Filled) -> Response:
@@ -119,6 +128,7 @@ def account(register: Register, door: Door) -> APIRouter:
         rights = sorted(visitor.rights)
         role = next((role for role, these in RIGHTS.items() if these == visitor.rights), None)
         values = {"sessions": mine, "rights": rights, "role": role, "told": told, "roles": ROLE_WORDS}
+        values["elsewhere"] = register.people.elsewhere(visitor.name)
         return register.pages.show("account.html", status=status, visitor=visitor, faults=faults, **values)
 
     @router.get("")

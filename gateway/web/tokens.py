@@ -10,9 +10,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from gateway.jobs.tokens import Tokens
 from gateway.model.errors import WrongCall
 from gateway.model.person import Right
+from gateway.model.sign_on import LONGEST_NAME
 from gateway.web.addresses import Number
 from gateway.web.door import Filled, Form, MayManage, Visitor
-from gateway.web.entrance import LONGEST_NAME
 from gateway.web.pages import Pages
 
 DAYS = (1, 30, 90, 365)

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Delete, Engine, Update, delete, insert, update
 
+from gateway.jobs.account_tables import audit
 from gateway.jobs.audit import GENESIS, AuditTrail, Deed, digest_of
 from gateway.jobs.database import writing
 from gateway.jobs.reconstructions import JobQueue
-from gateway.jobs.tables import audit
 from gateway.model.errors import AuditBroken
 from gateway.model.work import WorkEvent
 from tests.jobs.conftest import TurnedClock

@@ -12,12 +12,12 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, text
 
 from gateway.jobs.clock import utc_now
+from gateway.jobs.columns import metadata
 from gateway.jobs.database import _alembic, open_database, reading, upgrade, writing
 from gateway.jobs.lease import Terms
 from gateway.jobs.queries import Queries
 from gateway.jobs.reconstructions import JobQueue
 from gateway.jobs.scans import ScanStore
-from gateway.jobs.tables import metadata
 from gateway.model.errors import GatewayError, StorageFault, WrongCall
 from gateway.model.job import JobState
 from tests.campaign.test_worker import wait_until

@@ -15,9 +15,11 @@ from PIL import Image
 
 from gateway.control import Control
 from gateway.jobs.audit import AuditTrail
-from gateway.jobs.people import People, Terms
+from gateway.jobs.credentials import Terms
+from gateway.jobs.people import People
 from gateway.jobs.route_versions import RouteVersions
 from gateway.jobs.sessions import Sessions
+from gateway.jobs.sign_on import SignOns
 from gateway.jobs.tokens import Tokens
 from gateway.model.ids import JobId
 from gateway.model.picture import Grey, Sheet
@@ -63,6 +65,7 @@ def control(scene: Scene, tmp_path: Path) -> Control:
         tokens=Tokens(scene.engine, scene.clock),
         scans=scene.scans,
         sessions=Sessions(scene.engine, scene.clock, Terms()),
+        sign_ons=SignOns(scene.engine, scene.clock, Terms()),
         jobs=scene.jobs,
         deliveries=scene.deliveries,
         queries=scene.queries,

@@ -287,3 +287,23 @@ def test_everything_that_people_do_is_on_the_trail(guarded: FastAPI, control: Co
         ("admin@testclient", "sign-in refused"),
     ]
     assert control.audit.verify()[0] == 5
+
+
+@pytest.mark.parametrize("code", ["%00", "%1b", "%7f", "%c2%9b"])
+def test_a_form_with_control_characters_is_refused_in_a_sentence(guarded: FastAPI, control: Control, code: str) -> None:
+    visit = signed_in(guarded, control.people, Role.ADMIN)
+    token = csrf(visit)
+    for method, path in NEEDS:
+        if method == "POST":
+            content = f"csrf={token}&name=a{code}b&reason=a{code}b&recipe=a{code}&text=a{code}&candidate={code}"
+            answer = visit.post(_address(path), content=content)
+            assert (answer.status_code, "control characters" in answer.text) == (422, True), path
+    assert visit.post("/sign-in", content=f"name=a{code}&password=x").status_code == 422
+    assert visit.post(f"/scans/{code}/replay", data={"csrf": token}).status_code == 404
+    assert visit.get(f"/set-up/{code}").status_code == 404
+
+
+def test_lines_and_cells_of_a_text_are_no_control_characters(guarded: FastAPI, control: Control) -> None:
+    visit = signed_in(guarded, control.people, Role.ADMIN)
+    text = "# a\tb\r\n\r\n# c\n"
+    assert visit.post("/routes/check", data={"csrf": csrf(visit), "text": text}).status_code == 200
