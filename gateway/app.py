@@ -124,6 +124,7 @@ def run_worker(stations: Stations, stop: threading.Event, owner: str | None) -> 
         noise_folder=stations.settings.workers.noise_folder,
         zoo=zoo_of(stations.settings),
         replies=stations.replies,
+        exhibits=stations.exhibits,
         device=stations.settings.workers.device,
     )
     logger.info("worker ready")

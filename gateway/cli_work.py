@@ -10,6 +10,7 @@ import typer
 from gateway import operations, show
 from gateway.cli_pacs import Accession, Day, PatientId, PatientName
 from gateway.inquiry import Wanted
+from gateway.model.gate import Decision
 from gateway.model.job import JobState
 from gateway.model.work import WorkEvent
 from gateway.options import Config, Json, Limit, out
@@ -40,12 +41,13 @@ def jobs_show(job: JobNumber, config: Config = None, as_json: Json = False) -> N
     queries = open_stations(config).queries
     found = queries.job(job)
     timeline = queries.timeline(found)
-    candidates = queries.candidates(found)
+    candidates, ruling = queries.candidates(found), queries.ruling(job)
     if as_json:
-        told = {"job": found, "timeline": timeline, "candidates": show.keyed(candidates)}
+        told = {"job": found, "timeline": timeline, "candidates": show.keyed(candidates), "ruling": ruling}
         print(show.as_json(told))  # noqa: T201
     else:
         show.show_job(out, found, timeline)
+        show.show_ruling(out, ruling)
         show.show_candidates(out, found, candidates)
 
 
@@ -59,6 +61,18 @@ def jobs_choose(
     """Say who the patient of a held job is, and let it run; it counts for later jobs of the scan, too."""
     one = open_stations(config).jobs.choose(job, candidate, who=operations.person(), reason=reason)
     out.print(f"job {job} is QUEUED as {one.key} of {show.clean(one.source)}")
+
+
+@jobs.command("review")
+def jobs_review(
+    job: JobNumber,
+    decision: Annotated[Decision, typer.Argument(help="Send them, send the conventional ones instead, or nothing.")],
+    reason: Annotated[str, typer.Option(help="Why; it goes to the audit trail.")],
+    config: Config = None,
+) -> None:
+    """Say what becomes of images that the quality gate has held."""
+    state = open_stations(config).jobs.review(job, decision, who=operations.person(), reason=reason)
+    out.print(f"job {job} is {state}")
 
 
 @jobs.command("candidates")

@@ -1,4 +1,4 @@
-"""Joiner 6: the images of a job, from the outbox to the page."""
+"""Joiner 6: the images of a job, from the outbox to the page; after them the pictures that the gate has made."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.dicom.picture import frames_in, grey_of, png_of
+from gateway.dicom.picture import drawn, frames_in, grey_of, png_of
 from gateway.jobs.queries import Queries
 from gateway.model.ids import JobId
 from gateway.model.picture import Grey, Sheet
+from gateway.spool.exhibits import Exhibits
+
+GATE = "Gate: "
+"""Begins the names of the pictures that the gate has made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +22,7 @@ class OutboxPictures:
 
     queries: Queries
     outbox: Path
+    exhibits: Exhibits
 
     def sheets(self, job: JobId) -> list[Sheet]:
         """List the series of a job that can be shown."""
@@ -26,17 +31,32 @@ class OutboxPictures:
             if images:
                 found.append(Sheet(description=description, first=first, count=len(images)))
             first += len(images)
+        for shelf in self.exhibits.shelves(job):
+            found.append(Sheet(description=f"{GATE}{shelf.title}", first=first, count=shelf.count))
+            first += shelf.count
         return found
 
     def png(self, job: JobId, image: int) -> bytes | None:
         """Draw an image, counted from 1 over all series; None where there is none."""
         found = self._find(job, image)
-        return png_of(*found) if found else None
+        if found:
+            return png_of(*found)
+        exhibit = self._exhibit(job, image)
+        return drawn(exhibit) if exhibit else None
 
     def grey(self, job: JobId, image: int) -> Grey | None:
         """Read an image, counted from 1 over all series; None where there is none."""
         found = self._find(job, image)
-        return grey_of(*found) if found else None
+        return grey_of(*found) if found else self._exhibit(job, image)
+
+    def _exhibit(self, job: JobId, image: int) -> Grey | None:
+        """Find a picture of the gate; they are counted after the images of all series."""
+        left = image - 1 - sum(len(images) for _, images in self._series(job))
+        for number, shelf in enumerate(self.exhibits.shelves(job)):
+            if 0 <= left < shelf.count:
+                return self.exhibits.grey(job, number, left)
+            left -= shelf.count
+        return None
 
     def _find(self, job: JobId, image: int) -> tuple[Path, int] | None:
         images = [one for _, series in self._series(job) for one in series]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.gate import Passage
 from gateway.identify import identify
 from gateway.jobs.noise import NoiseStore
 from gateway.jobs.reconstructions import ClaimedJob, JobQueue
@@ -24,6 +25,7 @@ from gateway.reconstruction import Teller, Work, make_series
 from gateway.routing.choose import Choice, choose
 from gateway.routing.facts import facts_of
 from gateway.site_noise import site_noise
+from gateway.spool.exhibits import Exhibits
 from gateway.spool.replies import Replies
 from gateway.spool.spool import Spool
 from gateway.zoo.zoo import Zoo
@@ -41,6 +43,7 @@ class Processor:
     noise: NoiseStore
     zoo: Zoo
     replies: Replies
+    exhibits: Exhibits
     device: str
     noise_folder: Path | None = None
     """Where the site keeps noise scans as files."""
@@ -68,11 +71,13 @@ class Processor:
             received_at=job.received_at,
             noise=self._noise_for(job, header),
             zoo=self.zoo,
+            decided=lambda subject: self.jobs.rulings.decided(job.job, subject),
         )
         tell = Teller(
             progress=lambda fraction, doing: self.jobs.progress(job.lease, fraction, doing),
             note=lambda what, text: self.jobs.note(job.lease, what, text),
             checked=lambda images: self._respond(job, work, images),
+            judged=lambda passage: self._keep_ruling(job, passage),
         )
         try:
             made = make_series(work, device=self.device, outbox=self.outbox / str(job.job), tell=tell)
@@ -87,6 +92,11 @@ class Processor:
         if work.choice.rule.respond == "images":
             self.replies.write(job.job, _reply_of(job, work, images))
             self.jobs.note(job.lease, "images kept", "for the sender of the scan")
+
+    def _keep_ruling(self, job: ClaimedJob, passage: Passage) -> None:
+        """Keep what the gate said, pictures before the row that tells of them, for pages and for whoever reviews."""
+        self.exhibits.write(job.job, passage.exhibits)
+        self.jobs.ruled(job.lease, passage.ruling)
 
     def _keep_noise(self, job: ClaimedJob, acquisition: Acquisition, header: ScanHeader) -> None:
         """Keep what a measurement of noise found; it makes no series, but serves the scans that name it."""

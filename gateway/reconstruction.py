@@ -11,7 +11,9 @@ from gateway.deidentify import Veil, veiled_header
 from gateway.dicom.identity import settled
 from gateway.dicom.plan import SeriesPlan
 from gateway.dicom.series import build_series, write_series
+from gateway.gate import Passage, Suspect, judge
 from gateway.model.form import Form
+from gateway.model.gate import Decision
 from gateway.model.header import ScanHeader
 from gateway.model.identity import Identity
 from gateway.model.image import ImageSeries
@@ -43,6 +45,8 @@ class Work:
     """Who it is of; None is what the header says."""
     noise: NoiseCovariance | None = None
     """An earlier measurement that the scan names."""
+    decided: Callable[[str], Decision | None] = lambda _subject: None
+    """Looks up what a person has said of these very images."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +59,8 @@ class Teller:
     """Gets what was done, and what came out of it."""
     checked: Callable[[Sequence[ImageSeries]], None] = lambda _images: None
     """Gets the images that may leave."""
+    judged: Callable[[Passage], None] = lambda _passage: None
+    """Gets what the gate says of images of a learned recipe, before anything leaves."""
 
 
 def ready(recipe: RouteRecipe, zoo: Zoo) -> Recipe | ReadyModel:
@@ -82,6 +88,10 @@ def make_series(work: Work, *, device: str, outbox: Path, tell: Teller) -> list[
     for output in outputs:
         check_images(output)
     tell.note("checked", "the images are finite and not empty")
+    passage = None
+    if isinstance(recipe, ReadyModel) and any(one.model is not None for one in outputs):
+        passage = _judged(work, recipe, outputs, device, tell)
+        outputs = passage.images
     tell.checked(outputs)
     if veil is not None:
         work = veiled(work, veil)
@@ -99,6 +109,7 @@ def make_series(work: Work, *, device: str, outbox: Path, tell: Teller) -> list[
             output_index=index,
             received_at=work.received_at.astimezone() if veil is None else work.received_at,
             model=output.model,
+            ruling=None if passage is None else passage.ruling,
             identity=work.identity,
             deidentified=None if veil is None else veil.project.options,
             mark_unknown_direction=work.choice.rule.unknown_direction == "mark",
@@ -109,6 +120,35 @@ def make_series(work: Work, *, device: str, outbox: Path, tell: Teller) -> list[
             made.append(replace(written.below(form.folder), destinations=destinations))
             tell.note("series written", f"{len(written.instances)} instances, {written.series_instance_uid}")
     return made
+
+
+def _judged(work: Work, recipe: ReadyModel, outputs: Sequence[ImageSeries], device: str, tell: Teller) -> Passage:
+    """Ask the gate, and tell what it says before anything leaves.
+
+    Raises
+    ------
+    ReviewWanted
+        A person has to look first.
+    """
+    tell.progress(1.0, "checking the images")
+    passage = judge(
+        Suspect(
+            acquisition=work.acquisition,
+            header=work.header,
+            ready=recipe,
+            made=outputs,
+            policy=work.choice.policy,
+            policy_name=work.choice.rule.policy,
+            work_digest=f"{work.digest} {work.choice.recipe_name} {work.choice.fingerprint}",
+            decided=work.decided,
+            noise=work.noise,
+            device=device,
+        )
+    )
+    tell.note("judged", passage.ruling.told)
+    tell.judged(passage)
+    passage.check()
+    return passage
 
 
 def veil_of(work: Work, project: Project) -> Veil:

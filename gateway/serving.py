@@ -83,7 +83,8 @@ def page_of(stations: Stations) -> FastAPI:
     settings = stations.settings.web
     here_only = settings.loopback and not settings.allow_unauthenticated
     site = site_of(stations)
-    pictures = OutboxPictures(queries=stations.queries, outbox=stations.settings.data.outbox_folder)
+    outbox = stations.settings.data.outbox_folder
+    pictures = OutboxPictures(queries=stations.queries, outbox=outbox, exhibits=stations.exhibits)
     address = urlsplit(page_address(settings))
     manners = Manners(
         host_names=(*LOOPBACK_NAMES, address.hostname or "") if here_only else ("*",),

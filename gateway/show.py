@@ -18,6 +18,7 @@ from gateway.jobs.audit import Sealed
 from gateway.jobs.people import Person
 from gateway.jobs.queries import EventView, JobView, ScanView
 from gateway.jobs.route_versions import RouteVersion
+from gateway.jobs.rulings import RulingView
 from gateway.jobs.tokens import Token
 from gateway.model.identity import Candidate, Identity
 from gateway.routing.choose import Explanation
@@ -113,6 +114,30 @@ def show_job(console: Console, job: JobView, events: Sequence[EventView]) -> Non
         counted = f"{one.n_stored} of {one.n_instances} instances"
         console.print(f"{clean(one.destination)}: {_state(one.state)}, {counted}, series {one.series_instance_uid}")
     show_timeline(console, events)
+
+
+def show_ruling(console: Console, view: RulingView | None) -> None:
+    """Tell what the quality gate said of a job's images, where it was asked."""
+    if view is None:
+        return
+    styles = {"pass": "green", "fail": "red"}
+    table = _table("check", "grade", "value", "warn above", "fail above", "cost", "")
+    for one in view.ruling.assessments:
+        style = styles.get(one.grade, "yellow")
+        number = "" if one.value is None else f"{one.value:.3g}"
+        limits = f"{one.warn_above:g}", f"{one.fail_above:g}"
+        table.add_row(
+            one.check, f"[{style}]{one.grade}[/{style}]", number, *limits, f"{one.seconds:.2f} s", clean(one.note)
+        )
+    console.print(table)
+    by = (
+        f", {view.ruling.decision} by {clean(view.decided_by or '')}: {clean(view.reason)}"
+        if view.ruling.decision
+        else ""
+    )
+    console.print(f"{view.ruling.action} by policy {clean(view.ruling.policy)!r}{by}", soft_wrap=True)
+    if view.open:
+        console.print("gateway jobs review JOB accept|replace|reject --reason WHY says what becomes of them")
 
 
 def keyed(candidates: Sequence[Candidate]) -> list[dict[str, object]]:

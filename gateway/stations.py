@@ -41,6 +41,7 @@ from gateway.mrd.listener import SessionLimits
 from gateway.oidc.claims import Reading
 from gateway.oidc.fetch import Fetcher
 from gateway.settings import Settings, Web, load_routes, load_settings, routes_folder, routes_source
+from gateway.spool.exhibits import Exhibits
 from gateway.spool.recording import SyncPolicy
 from gateway.spool.replies import Replies
 from gateway.spool.room import Room
@@ -57,6 +58,7 @@ class Stations:
     steering: Steering
     spool: Spool
     replies: Replies
+    exhibits: Exhibits
     scans: ScanStore
     jobs: JobQueue
     deliveries: DeliveryQueue
@@ -142,6 +144,7 @@ def stations_of(settings: Settings, engine: Engine) -> Stations:
         steering=steering,
         spool=Spool(settings.data.spool_folder, policy, room),
         replies=Replies(settings.data.replies_folder),
+        exhibits=Exhibits(settings.data.exhibits_folder),
         scans=ScanStore(engine, clock),
         jobs=JobQueue(engine, clock, terms),
         deliveries=DeliveryQueue(engine, clock, terms),

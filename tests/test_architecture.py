@@ -54,6 +54,7 @@ STUBS = [
         "deidentify",
         "export",
         "reconstruction",
+        "gate",
         "site_noise",
         "deliver",
         "steering",

@@ -11,6 +11,7 @@ import tomlkit
 import torch
 
 from gateway.dicom.learned import IMAGE_TYPE, SUFFIX
+from gateway.dicom.ruling import CREATOR, GROUP
 from gateway.recon.networks.architectures import build
 from tests.recon.undersampled import HEAD
 from tests.recordings import put_phantom
@@ -29,7 +30,18 @@ def config(tmp_path: Path) -> Path:
     return config
 
 
+def put_policy(config: Path, **policy: object) -> None:
+    """Say what is done with images that fail."""
+    routes = tomlkit.parse((config.parent / "routes.toml").read_text()).unwrap()
+    routes["policies"] = {"default": policy}
+    (config.parent / "routes.toml").write_text(tomlkit.dumps(routes))
+
+
+WARN_ALWAYS = {name: {"fail": "warn"} for name in ("consistency", "lines", "agreement", "orientation", "ghosting")}
+
+
 def test_a_learned_series_arrives_with_its_marks(config: Path, tmp_path: Path) -> None:
+    put_policy(config, **WARN_ALWAYS)
     scan = put_phantom(tmp_path / "head.mrd", HEAD)
     with running(config) as site:
         assert site.send(scan).returncode == 0
@@ -37,6 +49,8 @@ def test_a_learned_series_arrives_with_its_marks(config: Path, tmp_path: Path) -
     assert story["job"]["state"] == "DONE", story
     (file,) = (config.parent / "series").rglob("*.dcm")
     instance = pydicom.dcmread(file)
+    assert instance.ImageComments.startswith("QUALITY GATE: "), "a network that nobody trained"
+    assert instance.private_block(GROUP, CREATOR)[0x01].value == "warn"
     assert instance.SeriesDescription.endswith(SUFFIX)
     assert instance.ImageType[-1] == IMAGE_TYPE
     assert "small 1.0" in instance.ImageComments

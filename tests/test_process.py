@@ -26,6 +26,7 @@ from gateway.model.work import WorkEvent
 from gateway.mrd.client import send_session
 from gateway.mrd.files import stream_of
 from gateway.process import Processor
+from gateway.spool.exhibits import Exhibits
 from gateway.spool.replies import Replies
 from gateway.zoo.zoo import Zoo
 from tests.test_intake import HOST, Site
@@ -57,6 +58,7 @@ class Clinic(Site):
             noise=NoiseStore(engine, utc_now, lifetime_s=DAY_S),
             zoo=Zoo((folder / "models",)),
             replies=Replies(folder / "replies"),
+            exhibits=Exhibits(folder / "exhibits"),
             device="cpu",
         )
 

@@ -26,6 +26,7 @@ from gateway.model.destinations import FolderDestination
 from gateway.model.header import ScanHeader, Study, Subject
 from gateway.model.ids import JobId
 from gateway.model.projects import Project
+from gateway.model.readout import Acquisition
 from gateway.model.recipes import FftRecipe
 from gateway.model.route import Routes, Rule
 from gateway.model.scan import ScanState, Verdict
@@ -35,6 +36,7 @@ from gateway.mrd.header import write_header
 from gateway.mrd.stream import RecordedSession, write_session
 from gateway.process import Processor
 from gateway.recon.phantom import PhantomScan, head_phantom
+from gateway.spool.exhibits import Exhibits
 from gateway.spool.replies import Replies
 from gateway.spool.spool import Spool
 from gateway.zoo.zoo import Zoo
@@ -150,18 +152,19 @@ class Ward:
             noise=NoiseStore(self.engine, self.clock, lifetime_s=60),
             zoo=Zoo((self.folder / "models",)),
             replies=Replies(self.folder / "replies"),
+            exhibits=Exhibits(self.folder / "exhibits"),
             device="cpu",
         )
 
-    def scan(self, header: ScanHeader) -> JobId:
+    def scan(self, header: ScanHeader, acquisition: Acquisition = ACQUISITION) -> JobId:
         """Receive a scan; its job."""
-        session = RecordedSession(header_xml=write_header(header), recipe_asked="", acquisition=ACQUISITION)
+        session = RecordedSession(header_xml=write_header(header), recipe_asked="", acquisition=acquisition)
         reception = Reception(
             spool=self.spool, scans=self.scans, clock=self.clock, peer="192.0.2.1", started_at=self.clock()
         )
         content = b"".join(write_session(session))
         reception.write(memoryview(content))
-        n = sum(len(run) for run in ACQUISITION)
+        n = sum(len(run) for run in acquisition)
         verdict = Verdict(
             state=ScanState.COMPLETE, reason="", recipe_asked="", n_bytes=len(content), n_acquisitions=n, n_waveforms=0
         )

@@ -43,6 +43,7 @@ def create_api(control: Control, *, site: Site, pictures: images.Pictures, gate:
         work.scans(control),
         candidates.candidates(control),
         images.images(control.queries, pictures),
+        work.reviews(control),
         work.jobs(control),
         work.deliveries(control),
         surroundings.destinations(control, site),

@@ -7,6 +7,7 @@ from typing import Annotated, Generic, TypeVar
 from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.model.gate import Decision
 from gateway.model.person import Right, Role
 
 Item = TypeVar("Item")
@@ -53,6 +54,15 @@ class Why(Body):
 
     reason: Line = ""
     """It is kept in the timeline and on the audit trail."""
+
+
+class Review(Body):
+    """What a person says of images that the quality gate has held."""
+
+    decision: Decision
+    """Send them with their warning, send the conventional ones instead, or send nothing."""
+    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=PLAIN)]
+    """It is kept on the audit trail."""
 
 
 class Again(Body):

@@ -10,10 +10,11 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query
 
 from gateway.api.gate import MayAct, MayLook
-from gateway.api.words import Again, Before, BeforeScan, Limit, Listed, Number, ScanId, Why, listed
+from gateway.api.words import Again, Before, BeforeScan, Limit, Listed, Number, Review, ScanId, Why, listed
 from gateway.control import Control
 from gateway.jobs.joblog import LogLine
 from gateway.jobs.queries import EventView, JobView, ScanView
+from gateway.jobs.rulings import RulingView
 from gateway.model.delivery import DeliveryState
 from gateway.model.ids import DeliveryId
 from gateway.model.job import JobState
@@ -130,6 +131,22 @@ def jobs(control: Control) -> APIRouter:
             control.resend(number, who=caller.who, reason=why.reason)
         else:
             control.jobs.act(number, event, who=caller.who, reason=why.reason)
+        return queries.job(number)
+
+    return router
+
+
+def reviews(control: Control) -> APIRouter:
+    """Serve what the quality gate says, and what people decide about it."""
+    router, queries = APIRouter(prefix="/jobs", tags=["jobs"]), control.queries
+
+    @router.get("/{number}/ruling", summary="Show what the quality gate said of a job's images")
+    def job_ruling(_caller: MayLook, number: Number) -> RulingView | None:
+        return queries.ruling(queries.job(number).id)
+
+    @router.post("/{number}/review", summary="Say what becomes of images that the quality gate has held")
+    def job_review(caller: MayAct, number: Number, review: Review) -> JobView:
+        control.jobs.review(number, review.decision, who=caller.who, reason=review.reason)
         return queries.job(number)
 
     return router

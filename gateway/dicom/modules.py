@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
-from gateway.dicom import attributes, learned, values
+from gateway.dicom import attributes, learned, ruling, values
 from gateway.dicom.identity import put_identity, settled
 from gateway.dicom.kinds import KINDS, KindRow, Unit
 from gateway.dicom.layout import PlacedImage
@@ -68,9 +68,11 @@ def series_attributes(draft: Draft) -> Dataset:
 
 
 def finish(ds: Dataset, plan: SeriesPlan) -> None:
-    """Mark what a network made, and declare the character set, when all text is there."""
+    """Mark what a network made and what the gate said of it, and declare the character set, when all text is there."""
     if plan.model is not None:
         learned.mark(ds, plan.model)
+    if plan.ruling is not None:
+        ruling.put_ruling(ds, plan.ruling)
     attributes.put_character_set(ds)
 
 

@@ -44,8 +44,12 @@ def grey_of(path: Path, frame: int = 0) -> Grey:
 
 
 def png_of(path: Path, frame: int = 0) -> bytes:
-    """Draw one image as PNG: 8-bit grey, linear VOI function (PS3.3 C.11.2.1.2.1), pixels made square."""
-    grey = grey_of(path, frame)
+    """Draw one image of a file as PNG."""
+    return drawn(grey_of(path, frame))
+
+
+def drawn(grey: Grey) -> bytes:
+    """Draw an image as PNG: 8-bit grey, linear VOI function (PS3.3 C.11.2.1.2.1), pixels made square."""
     values = np.frombuffer(grey.pixels, "<i2" if grey.signed else "<u2").reshape(grey.rows, grey.columns)
     shown = ((values - (grey.center - 0.5)) / max(grey.width - 1, 1) + 0.5).clip(0, 1) * 255
     image = Image.fromarray(shown.round().astype(np.uint8))

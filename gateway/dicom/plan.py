@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.model.form import ObjectFormat
+from gateway.model.gate import Ruling
 from gateway.model.identity import Identity
 from gateway.model.ids import derive_uid
 from gateway.model.image import Frame
@@ -31,6 +32,8 @@ class SeriesPlan:
         Which of the recipe's series this is, from 0.
     model
         The network that took part, or None for a conventional reconstruction.
+    ruling
+        What the gate has said of a learned reconstruction; another one that is told makes another series.
     identity
         Whose scan it is, or None for what the header says; another one makes another series.
     mark_unknown_direction
@@ -49,6 +52,7 @@ class SeriesPlan:
     received_at: datetime
     output_index: int = 0
     model: LearnedModel | None = None
+    ruling: Ruling | None = None
     identity: Identity | None = None
     mark_unknown_direction: bool = False
     deidentified: tuple[Option, ...] | None = None
@@ -71,4 +75,5 @@ class SeriesPlan:
         work = (self.recording_digest, self.rule, self.recipe, self.recipe_fingerprint, self.output_index)
         weights = (self.model.weights_sha256,) if self.model else ()
         whose = (self.identity.digest,) if self.identity else ()
-        return (*work, *weights, *whose, *(() if self.format is ObjectFormat.CLASSIC else (self.format,)))
+        told = (self.ruling.action, self.ruling.warning) if self.ruling and self.ruling.warning else ()
+        return (*work, *weights, *whose, *told, *(() if self.format is ObjectFormat.CLASSIC else (self.format,)))

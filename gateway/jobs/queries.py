@@ -13,6 +13,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Engine, Row, Select, a
 from gateway.jobs.candidates import candidates_of
 from gateway.jobs.database import reading
 from gateway.jobs.joblog import LogLine, log_of
+from gateway.jobs.rulings import Rulings, RulingView
 from gateway.jobs.tables import deliveries, delivery_items, events, instances, jobs, scans, series
 from gateway.model.delivery import DeliveryState
 from gateway.model.errors import NothingThere
@@ -243,6 +244,10 @@ class Queries:
         with reading(self._engine) as connection:
             rows = connection.execute(query).all()
         return [EventView(at=row.at, who=row.who, what=row.what, text=row.text) for row in rows]
+
+    def ruling(self, job: int) -> RulingView | None:
+        """Look up what the gate said last of a job's images; None where it was not asked."""
+        return Rulings(self._engine).of(job)
 
     def candidates(self, job: JobView) -> list[Candidate]:
         """List who a job's scan may be of, as long as a person has to choose. These are patients."""

@@ -13,8 +13,11 @@ from gateway.jobs.clock import Clock
 from gateway.jobs.database import reading, writing
 from gateway.jobs.lease import Lease, Terms, write_fenced
 from gateway.jobs.queue import Will, WorkQueue
+from gateway.jobs.rulings import Rulings, Word, decide, put_ruling
 from gateway.jobs.tables import deliveries, instances, jobs, scans, series
 from gateway.model.delivery import DeliveryState
+from gateway.model.errors import ReasonMissing
+from gateway.model.gate import Decision, Ruling
 from gateway.model.identity import Candidate
 from gateway.model.ids import JobId, RecordingId, SeriesId
 from gateway.model.job import JOB_TRANSITIONS, JobState
@@ -42,11 +45,19 @@ class ClaimedJob:
     """Why the scan is not whole; empty where it is, and where a person has released it nevertheless."""
 
 
+REVIEWED = {
+    Decision.ACCEPT: "images accepted",
+    Decision.REPLACE: "images to be replaced by the conventional ones",
+    Decision.REJECT: "images rejected",
+}
+
+
 class JobQueue(WorkQueue[JobState]):
     """Reconstructions."""
 
     def __init__(self, engine: Engine, clock: Clock, terms: Terms) -> None:
         super().__init__(engine, clock, table=jobs, transitions=JOB_TRANSITIONS, terms=terms)
+        self.rulings = Rulings(engine)
 
     def claim(self, owner: str) -> ClaimedJob | None:
         """Claim the next job that is due."""
@@ -127,6 +138,30 @@ class JobQueue(WorkQueue[JobState]):
             text = f"identity {one.key} of {one.source}{f': {reason}' if reason else ''}"
             self._act(connection, job, Will(event=WorkEvent.RELEASE, who=who, reason=text))
             return one
+
+    def ruled(self, lease: Lease, ruling: Ruling) -> None:
+        """Keep what the gate says of the images, before they leave or are held."""
+        with writing(self.engine) as connection:
+            write_fenced(connection, jobs, lease, owner=lease.owner)
+            put_ruling(connection, JobId(lease.row), ruling, at=self.clock())
+
+    def review(self, job: int, decision: Decision, *, who: str, reason: str) -> JobState:
+        """Say what becomes of images that the gate has held; what is not rejected is made again, and then sent so.
+
+        Raises
+        ------
+        WrongCall
+            There is no such job, no reason is given, or nothing of it waits for a review.
+        IllegalTransition
+            The job is not held.
+        """
+        if not reason.strip():
+            raise ReasonMissing("a review needs a reason")
+        event = WorkEvent.CANCEL if decision is Decision.REJECT else WorkEvent.RELEASE
+        with writing(self.engine) as connection:
+            state = self._act(connection, job, Will(event=event, who=who, reason=f"{REVIEWED[decision]}: {reason}"))
+            decide(connection, job, Word(decision=decision, who=who, reason=reason), at=self.clock())
+            return state
 
     def offer(self, job: int, found: Sequence[Candidate], *, who: str) -> None:
         """Add candidates that a person has looked for."""

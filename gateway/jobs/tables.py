@@ -183,6 +183,23 @@ route_versions = Table(
     Column("toml", Text, nullable=False),
 )
 
+rulings = Table(
+    "rulings",
+    metadata,
+    Column("job_id", Id, ForeignKey("jobs.id"), primary_key=True, autoincrement=False),
+    Column("at", Utc, nullable=False),
+    Column("subject", String(64), nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("policy", String(255), nullable=False),
+    Column("because", JSON, nullable=False),
+    Column("assessments", JSON, nullable=False),
+    Column("open", Boolean, nullable=False),
+    Column("decision", String(16)),
+    Column("decided_by", String(255)),
+    Column("decided_at", Utc),
+    Column("reason", Text, nullable=False),
+)
+
 tallies = Table(
     "tallies",
     metadata,

@@ -75,6 +75,17 @@ class TrainedOn(Table):
     """What this means for measured scans. Computed k-space flatters: see doi:10.1073/pnas.2117203119."""
 
 
+class Saw(Table):
+    """Numbers of the scans that a model learned from, measured as the gate does; what is left out is not asked."""
+
+    snr: Range | None = None
+    """Median brightness of the patient over the noise of a pixel of a scan of every line."""
+    contrast: Range | None = None
+    """Standard deviation of the patient's brightness over its mean."""
+    filling: Range | None = None
+    """Part of the field of view that shows something."""
+
+
 class Measured(Table):
     """What a model reached, beside the best conventional recipe on the same scans."""
 
@@ -110,6 +121,9 @@ class ModelCard(Table):
     network: Network
     made_for: MadeFor
     trained_on: TrainedOn
+    saw: Saw = Saw()
+    uncertainty_factor: Annotated[float, Field(gt=0)] | None = None
+    """By which the gate's guess of the uncertainty is multiplied so that nine of ten pixels hold it; by calibration."""
     measured: tuple[Measured, ...] = ()
 
     @property

@@ -7,6 +7,7 @@
     │   ├── SettingsFault       gateway.toml or the environment says something impossible
     │   ├── RoutesFault         routes.toml says something impossible
     │   ├── NothingThere        nothing has this name or number
+    │   ├── ReasonMissing       a person has to say why
     │   ├── Overtaken           something else has happened meanwhile, and what was asked no longer fits
     │   └── UnreadableFile      the file given is not what it should be
     ├── BadStream             the bytes are not an MRD session
@@ -15,6 +16,7 @@
     │   └── IncompleteScan      lines are missing, or the scanner never said that it was done
     ├── BadModel              a learned model cannot be used: hold for a person
     ├── ImageRefused          the image failed its checks: hold for a person
+    │   └── ReviewWanted        the policy wants a person to look before it leaves
     ├── NoRoute               no rule and no recipe fit: hold for a person
     ├── IdentityOpen          nobody knows for certain whose scan it is: hold for a person
     │   └── SourceSilent        who should know does not answer (transient, and after a while for a person)
@@ -74,6 +76,10 @@ class NothingThere(WrongCall):
     """Nothing has this name or number."""
 
 
+class ReasonMissing(WrongCall):
+    """A person has to say why."""
+
+
 class Overtaken(WrongCall):
     """Something else has happened meanwhile, and what was asked no longer fits."""
 
@@ -121,6 +127,10 @@ class ImageRefused(GatewayError):
     """The image failed its checks."""
 
     held = True
+
+
+class ReviewWanted(ImageRefused):
+    """The policy wants a person to look at the image before it leaves."""
 
 
 class NoRoute(GatewayError):

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from gateway.model.destinations import Destination, PacsDestination
 from gateway.model.identity import HEADER
 from gateway.model.match import Match
+from gateway.model.policy import DEFAULT, Policy
 from gateway.model.projects import Project
 from gateway.model.recipes import RouteRecipe
 from gateway.model.sources import Asked, Source
@@ -45,6 +46,8 @@ class Rule(Table):
     """What the sender gets before CLOSE: the receipt, or the images too (message 1022) if they are made in time."""
     deidentify: str | None = None
     """Name of the project for which the patient is taken out of all that leaves."""
+    policy: str = DEFAULT
+    """Name of the policy for images of learned recipes that fail a check."""
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
     """Among series that wait for a destination, those with more are sent first."""
     series_description: str = "{protocol} {recipe}"
@@ -82,12 +85,18 @@ class Routes(Table):
     destinations: dict[str, Destination]
     sources: dict[str, Source] = Field(default_factory=dict)
     projects: dict[str, Project] = Field(default_factory=dict)
+    policies: dict[str, Policy] = Field(default_factory=dict)
     rules: tuple[Rule, ...] = Field(min_length=1)
 
     @property
     def asked(self) -> dict[str, Asked]:
         """Everybody who can be asked who a patient is."""
         return {n: one for n, one in self.destinations.items() if isinstance(one, PacsDestination)} | self.sources
+
+    @property
+    def known_policies(self) -> dict[str, Policy]:
+        """Every policy by its name, the default among them."""
+        return {DEFAULT: Policy()} | self.policies
 
     @field_validator("sources")
     @classmethod
@@ -119,6 +128,7 @@ class Routes(Table):
                 ("recipe", [rule.recipe], self.recipes),
                 ("destination", list(rule.destinations), self.destinations),
                 ("source", list(rule.sources), self.asked),
+                ("policy", [rule.policy], self.known_policies),
                 ("project", [rule.deidentify] if rule.deidentify is not None else [], self.projects),
             )
             for name in used

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -57,6 +57,24 @@ def solve_exactly(problem: Unfolding) -> Tensor:
     right = problem.right_side()[:, 0].permute(2, 0, 1).flatten(1).unsqueeze(-1)
     solved = [torch.cholesky_solve(right[at], factor) for at, factor in _factors(problem)]
     return _laid(torch.cat(solved), problem.prior.shape) * problem.prior.sqrt()
+
+
+def solve_several(problem: Unfolding, data: Tensor) -> Tensor:
+    """Solve for other data of the same lines, by one factorisation: what it makes of noise, for instance.
+
+    Parameters
+    ----------
+    data
+        As that of the problem. Shape `(data coil z y x)`.
+
+    Returns
+    -------
+        Shape `(data set z y x)`.
+    """
+    sides = torch.stack([replace(problem, data=one).right_side()[:, 0] for one in data])
+    right = sides.permute(3, 1, 2, 0).flatten(1, 2)
+    solved = torch.cat([torch.cholesky_solve(right[at], factor) for at, factor in _factors(problem)])
+    return torch.stack([_laid(one, problem.prior.shape) for one in solved.unbind(dim=-1)]) * problem.prior.sqrt()
 
 
 def deviation(problem: Unfolding, images: Tensor, noise_power: float) -> Tensor:

@@ -10,6 +10,7 @@ from gateway import __version__
 from gateway.model.destinations import Destination
 from gateway.model.errors import NoRoute, WrongCall
 from gateway.model.header import ScanHeader
+from gateway.model.policy import Policy
 from gateway.model.projects import Project
 from gateway.model.recipes import RouteRecipe
 from gateway.model.route import Routes, Rule
@@ -22,6 +23,8 @@ NO_WISH = frozenset({"", "default"})
 LONGEST_QUOTE = 64
 """Characters of a value from the wire that a sentence repeats."""
 
+
+AS_SHIPPED = Policy()
 
 LONGEST_STORY = 20
 """Rules that the story of a choice tells one by one; `explain` tells all of them."""
@@ -42,6 +45,8 @@ class Choice:
     """One sentence for each rule looked at, and one where the client's wish counted."""
     project: Project | None = None
     """For which the patient is taken out."""
+    policy: Policy = AS_SHIPPED
+    """What is done with images of a learned recipe that fail a check."""
 
     @property
     def fingerprint(self) -> str:
@@ -90,6 +95,7 @@ def choose(routes: Routes, facts: Facts) -> Choice:
         recipe=routes.recipes[recipe_name],
         destinations={name: routes.destinations[name] for name in rule.destinations},
         project=routes.projects[rule.deidentify] if rule.deidentify is not None else None,
+        policy=routes.known_policies[rule.policy],
         sources={name: routes.asked[name] for name in rule.sources},
         why=(*why, *reason),
     )

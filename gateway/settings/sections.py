@@ -48,6 +48,11 @@ class Data(Section):
         """Images that go back to the sender of a scan, until it has them."""
         return self.folder / "replies"
 
+    @property
+    def exhibits_folder(self) -> Path:
+        """Pictures for whoever reviews images of learned recipes."""
+        return self.folder / "exhibits"
+
 
 class Database(Section):
     """Where the state of every scan, job and delivery is kept."""

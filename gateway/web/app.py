@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from gateway.control import Control
 from gateway.jobs.queries import Queries
-from gateway.model.errors import AuditBroken, GatewayError, IllegalTransition, StorageFault, WrongCall
+from gateway.model.errors import AuditBroken, GatewayError, IllegalTransition, ReasonMissing, StorageFault, WrongCall
 from gateway.site import Site
 from gateway.web.addresses import Number
 from gateway.web.deeds import deeds
@@ -27,6 +27,7 @@ from gateway.web.live import Live, TooManyWatchers
 from gateway.web.pages import Pages
 from gateway.web.people import Register, account, changing, managing
 from gateway.web.pictures import Pictures, images
+from gateway.web.review import review
 from gateway.web.security import PROTECTION, Protection
 from gateway.web.sign_on import SideDoor, side_door
 from gateway.web.steer import reading, writing
@@ -110,6 +111,7 @@ def steered(control: Control, door: Door, pages: Pages, *, address: str) -> Iter
             SideDoor(provider=control.provider, sign_ons=control.sign_ons, audit=control.audit, door=door, pages=pages)
         )
     yield whose(control, pages)
+    yield review(control)
     yield deeds(control)
     yield reading(control.steering, control.queries, pages)
     yield writing(control, pages)
@@ -208,6 +210,7 @@ REFUSALS: Mapping[type[GatewayError], tuple[HTTPStatus, str]] = MappingProxyType
     {
         NotAllowed: (HTTPStatus.FORBIDDEN, "Your role does not allow this."),
         ForeignForm: (HTTPStatus.FORBIDDEN, "This form does not belong to your session; load the page again."),
+        ReasonMissing: (HTTPStatus.UNPROCESSABLE_ENTITY, "A review needs a reason: go back and say why."),
         TooMuch: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "This is more than any form of the page holds."),
         NotWritten: (HTTPStatus.UNPROCESSABLE_ENTITY, "The form holds control characters, which nobody can read."),
         TooManyWatchers: (HTTPStatus.SERVICE_UNAVAILABLE, "Too many pages are open; close some."),

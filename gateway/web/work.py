@@ -115,6 +115,7 @@ class Desk:
             "events": self.queries.timeline(job),
             "log": self.queries.log(number),
             "siblings": siblings,
+            "ruling": self.queries.ruling(number),
             "in_doubt": len(self.queries.candidates(job)),
             "newer": newer,
             "older": older,

@@ -14,6 +14,12 @@ class Viewer {
     this.panes = this.find("panes");
     this.pick = { a: root.querySelector('[data-pick="a"]'), b: root.querySelector('[data-pick="b"]') };
     this.tick = { difference: root.querySelector('[data-tick="difference"]'), invert: root.querySelector('[data-tick="invert"]') };
+    const maps = root.querySelector('[data-tick="maps"]');
+    if (maps) this.tick.maps = maps;
+    this.maps = [...root.querySelectorAll("[data-map]")].map((figure) => {
+      const [job, first, count] = figure.dataset.map.split(":").map(Number);
+      return { job, first, count, name: figure.dataset.name, figure, canvas: figure.querySelector("canvas"), caption: figure.querySelector("figcaption") };
+    });
     this.slide = root.querySelector('[data-slide="image"]');
     this.number = { center: root.querySelector('[data-number="center"]'), width: root.querySelector('[data-number="width"]') };
     this.view = { zoom: 1, x: 0, y: 0, shift: 0, stretch: 1 };
@@ -73,10 +79,15 @@ class Viewer {
   async show() {
     const mine = ++this.asked, index = Number(this.slide.value);
     const other = this.b ? Math.min(index, this.b.count) : 0;
+    const mapped = this.tick.maps?.checked ? this.maps : [];
+    for (const map of this.maps) map.figure.hidden = !mapped.includes(map);
     try {
-      const found = await Promise.all([imageOf(this.a, index), this.b ? imageOf(this.b, other) : null]);
+      const wanted = [imageOf(this.a, index), this.b ? imageOf(this.b, other) : null, ...mapped.map((map) => imageOf(map, Math.min(index, map.count)))];
+      const found = await Promise.all(wanted);
       if (mine !== this.asked) return;
       [this.imageA, this.imageB] = found;
+      for (const map of this.maps) map.image = found[2 + mapped.indexOf(map)];
+      for (const map of this.maps) if (!mapped.includes(map)) map.image = null;
     } catch (fault) {
       if (mine === this.asked) this.tell(`Image ${index} cannot be shown (${fault.message}).`);
       return;
@@ -116,6 +127,11 @@ class Viewer {
       put("b", this.imageB, this.windowOf(this.imageB));
       caption("b", `${this.b.name} · ${this.other} of ${this.b.count}`);
       label("b", `To compare with: image ${this.other} of ${this.b.count}`);
+    }
+    for (const map of this.maps) {
+      if (!map.image) continue;
+      draw(map.canvas, map.image, { ...view, ...this.windowOf(map.image) });
+      map.caption.textContent = `${map.name} · ${Math.min(this.index, map.count)} of ${map.count}`;
     }
     if (this.apart) {
       put("d", this.apart, { center: 0, width: mine.width });
@@ -171,6 +187,7 @@ class Viewer {
       w: () => this.window(0, 1.1), W: () => this.window(0, 1 / 1.1), l: () => this.window(-0.05, 1), L: () => this.window(0.05, 1),
       "+": () => this.zoom(1.25), "-": () => this.zoom(0.8), 0: () => this.reset(),
       i: () => { this.tick.invert.checked = !this.tick.invert.checked; this.paint(); },
+      m: () => { if (this.tick.maps) { this.tick.maps.checked = !this.tick.maps.checked; this.show(); } },
       d: () => { if (this.b) { this.tick.difference.checked = !this.tick.difference.checked; this.show(); } },
     };
     if (!deeds[event.key]) return;

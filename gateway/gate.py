@@ -1,0 +1,234 @@
+"""Joiner 7: images of a learned recipe are checked before they leave; policy or a person says what is sent."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+
+from gateway.model.card import ModelCard
+from gateway.model.errors import ReviewWanted
+from gateway.model.exhibit import Exhibit
+from gateway.model.gate import Action, Check, Decision, Measured, Ruling
+from gateway.model.header import ScanHeader
+from gateway.model.image import ImageKind, ImageSeries
+from gateway.model.noise import NoiseCovariance
+from gateway.model.policy import Policy
+from gateway.model.readout import Acquisition
+from gateway.quality.familiarity import familiarity
+from gateway.quality.geometry import ghosting, mirrored
+from gateway.quality.ruling import rule
+from gateway.quality.sanity import check_images
+from gateway.recon.checks.examine import ALL_BY_OPERATORS, Evidence
+from gateway.recon.checks.recording import evidence_of
+from gateway.recon.engine import reconstruct
+from gateway.recon.networks.ready import ReadyModel
+
+CHECKED = ImageKind.MAGNITUDE
+NO_FACTOR = 2.0
+"""Multiplies a guess of the uncertainty that nobody has calibrated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspect:
+    """Images of a learned recipe, with all that they are judged by.
+
+    Parameters
+    ----------
+    work_digest
+        Of the recording, the recipe and its parameters.
+    decided
+        Looks up what a person has said of a subject.
+    """
+
+    acquisition: Acquisition
+    header: ScanHeader
+    ready: ReadyModel
+    made: Sequence[ImageSeries]
+    policy: Policy
+    policy_name: str
+    work_digest: str
+    decided: Callable[[str], Decision | None]
+    noise: NoiseCovariance | None = None
+    device: str = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """What may leave, and why.
+
+    Parameters
+    ----------
+    images
+        What is sent; nothing where a person has to look first.
+    exhibits
+        Pictures for that person.
+    """
+
+    ruling: Ruling
+    images: tuple[ImageSeries, ...]
+    exhibits: tuple[Exhibit, ...]
+
+    def check(self) -> None:
+        """Stop images that wait for a person.
+
+        Raises
+        ------
+        ReviewWanted
+            The policy says so, and nobody has decided.
+        """
+        if self.ruling.action is Action.HOLD:
+            raise ReviewWanted(f"the images wait for a person: {' '.join(self.ruling.because)}")
+
+
+def judge(suspect: Suspect) -> Passage:
+    """Check images, and decide what becomes of them."""
+    images = next((one for one in suspect.made if one.kind is CHECKED), None)
+    evidence = _evidence(suspect, images)
+    subject = subject_of(suspect.work_digest, suspect.ready.card)
+    ruling = rule(
+        list(_measured(evidence, images, suspect.ready.card)),
+        suspect.policy,
+        suspect.policy_name,
+        subject=subject,
+        decision=suspect.decided(subject),
+    )
+    wants_conventional = ruling.action in (Action.COMPANION, Action.REPLACE, Action.HOLD)
+    conventional = _conventional(suspect, ruling) if wants_conventional else ()
+    sent = _sent(suspect, ruling, conventional, evidence)
+    return Passage(ruling=ruling, images=sent, exhibits=tuple(_exhibits(suspect, images, conventional, evidence)))
+
+
+def subject_of(work_digest: str, card: ModelCard) -> str:
+    """Name what is judged, so that a word about it holds for nothing else."""
+    return hashlib.sha256(f"{work_digest} {card.weights_sha256}".encode()).hexdigest()
+
+
+def _evidence(suspect: Suspect, images: ImageSeries | None) -> Evidence:
+    if images is None:
+        return Evidence(unchecked=dict.fromkeys(ALL_BY_OPERATORS, f"the recipe makes no {CHECKED}"))
+    return evidence_of(
+        suspect.acquisition,
+        suspect.header,
+        suspect.ready,
+        images,
+        device=suspect.device,
+        noise=suspect.noise,
+        reruns=suspect.policy.reruns,
+    )
+
+
+def _measured(evidence: Evidence, images: ImageSeries | None, card: ModelCard) -> Iterator[Measured]:
+    for check in ALL_BY_OPERATORS:
+        seconds = round(evidence.seconds.get(check, 0.0), 3)
+        if check in evidence.values:
+            factor = _factor(card) if check is Check.UNCERTAINTY else 1.0
+            note = f"worst in image {evidence.frames[check] + 1}"
+            yield Measured(check=check, value=factor * evidence.values[check], note=note, seconds=seconds)
+        else:
+            yield Measured(check=check, note=evidence.unchecked.get(check, "it was not made"), seconds=seconds)
+    numbers = asdict(evidence.statistics) if evidence.statistics else {}
+    yield familiarity(card.saw, numbers)
+    yield _of_images(Check.ORIENTATION, _mirrored(images, evidence))
+    yield _of_images(Check.GHOSTING, _ghosts(images))
+
+
+def _of_images(check: Check, values: Callable[[], list[float | None]]) -> Measured:
+    """Take the worst of all images."""
+    begun = time.perf_counter()
+    found = [(value, number) for number, value in enumerate(values(), 1) if value is not None]
+    seconds = round(time.perf_counter() - begun, 3)
+    if not found:
+        return Measured(check=check, note="the images show too little to say", seconds=seconds)
+    value, number = max(found)
+    return Measured(check=check, value=value, note=f"worst in image {number}", seconds=seconds)
+
+
+def _mirrored(images: ImageSeries | None, evidence: Evidence) -> Callable[[], list[float | None]]:
+    if images is None or evidence.reference is None:
+        return list
+    pairs = zip(images.pixels, evidence.reference, strict=True)
+    return lambda: [mirrored(image, conventional) for image, conventional in pairs]
+
+
+def _ghosts(images: ImageSeries | None) -> Callable[[], list[float | None]]:
+    return list if images is None else lambda: [ghosting(image) for image in images.pixels]
+
+
+def _factor(card: ModelCard) -> float:
+    return card.uncertainty_factor or NO_FACTOR
+
+
+def _conventional(suspect: Suspect, ruling: Ruling) -> tuple[ImageSeries, ...]:
+    """Make what the recipe falls back to, of the same kinds."""
+    recipe = suspect.ready.recipe
+    asked = recipe.fallback.model_copy(update={"output": recipe.output, "replicas": recipe.replicas})
+    made = reconstruct(
+        suspect.acquisition,
+        suspect.header,
+        asked,
+        device=suspect.device,
+        progress=lambda _fraction, _doing: None,
+        noise=suspect.noise,
+    )
+    for one in made:
+        check_images(one)
+    beside = f"network {suspect.ready.card.label}"
+    why = f"instead of {beside}: {' '.join(ruling.because)}" if ruling.action is Action.REPLACE else f"beside {beside}"
+    return tuple(replace(one, notes=(f"Conventional reconstruction {why}.", *one.notes)) for one in made)
+
+
+def _sent(
+    suspect: Suspect, ruling: Ruling, conventional: tuple[ImageSeries, ...], evidence: Evidence
+) -> tuple[ImageSeries, ...]:
+    """Choose what leaves; the learned images come first, so that their UIDs do not depend on what comes beside them."""
+    more = _uncertainty(suspect, evidence)
+    sent: Mapping[Action, tuple[ImageSeries, ...]] = {
+        Action.SEND: (*suspect.made, *more),
+        Action.WARN: (*suspect.made, *more),
+        Action.COMPANION: (*suspect.made, *conventional, *more),
+        Action.REPLACE: conventional,
+        Action.HOLD: (),
+    }
+    return sent[ruling.action]
+
+
+def _uncertainty(suspect: Suspect, evidence: Evidence) -> tuple[ImageSeries, ...]:
+    like = next((one for one in suspect.made if one.kind is CHECKED), None)
+    if like is None or not suspect.policy.uncertainty_series or Check.UNCERTAINTY not in evidence.maps:
+        return ()
+    factor = _factor(suspect.ready.card)
+    by = "calibrated: nine of ten pixels hold it" if suspect.ready.card.uncertainty_factor else "not calibrated"
+    note = f"How far the brightness may be from the truth, {by}."
+    pixels = evidence.maps[Check.UNCERTAINTY] * np.float32(factor)
+    return (replace(like, pixels=pixels, kind=ImageKind.UNCERTAINTY, notes=(note, *like.notes)),)
+
+
+TITLES: Mapping[Check, str] = {
+    Check.CONSISTENCY: "contradicts the data (standard deviations)",
+    Check.AGREEMENT: "differs from conventional (standard deviations)",
+    Check.UNCERTAINTY: "uncertainty",
+    Check.HELD_OUT: "not predicted (lines held out)",
+    Check.RESPONSE: "response to details put in",
+}
+"""What the pictures of checks are called."""
+
+
+def _exhibits(
+    suspect: Suspect, images: ImageSeries | None, conventional: Sequence[ImageSeries], evidence: Evidence
+) -> Iterator[Exhibit]:
+    """Make the pictures that a person looks at."""
+    if images is None:
+        return
+    aspect = images.spacing_mm.y / images.spacing_mm.x
+    yield Exhibit(title=f"learned: {suspect.ready.card.label}", pixels=images.pixels, aspect=aspect)
+    beside = next((one.pixels for one in conventional if one.kind is CHECKED), evidence.reference)
+    if beside is not None:
+        yield Exhibit(title="conventional", pixels=beside, aspect=aspect)
+    if evidence.reference is not None:
+        yield Exhibit(title="difference", pixels=images.pixels - evidence.reference, aspect=aspect)
+    for check, pixels in evidence.maps.items():
+        yield Exhibit(title=TITLES[check], pixels=pixels, aspect=aspect)

@@ -1,0 +1,24 @@
+"""A picture for whoever reviews images: a map or an image, for eyes and never for diagnosis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.model.image import Pixels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exhibit:
+    """Pictures that belong together.
+
+    Parameters
+    ----------
+    pixels
+        Real; signed where it has negative values. Shape `(frame y x)`.
+    aspect
+        Height of a pixel by its width.
+    """
+
+    title: str
+    pixels: Pixels
+    aspect: float

@@ -1,0 +1,76 @@
+"""What each check means, and from where on its value is doubtful or bad (found in docs/quality-gate.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from gateway.model.gate import Check
+from gateway.model.policy import Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meaning:
+    """A check in words, and its limits where a policy has none of its own."""
+
+    sentence: str
+    warning: str
+    """What the reader of the series is told where it fails."""
+    limits: Limits
+
+
+def _limits(warn_above: float, fail_above: float) -> Limits:
+    return Limits(warn_above=warn_above, fail_above=fail_above)
+
+
+MEANINGS: Mapping[Check, Meaning] = MappingProxyType(
+    {
+        Check.CONSISTENCY: Meaning(
+            sentence="By how many standard deviations of the noise the image contradicts the data where it does most.",
+            warning="The image contradicts the measured data in a place.",
+            limits=_limits(4.0, 6.0),
+        ),
+        Check.LINES: Meaning(
+            sentence="How much further than noise allows the worst line of k-space is from what the image says.",
+            warning="A line of k-space contradicts the image: motion, a spike or lost data.",
+            limits=_limits(1.4, 2.0),
+        ),
+        Check.HELD_OUT: Meaning(
+            sentence="How much further lines that the method did not get are from its prediction than is usual.",
+            warning="Data that were kept from the method are not what its image predicts.",
+            limits=_limits(1.3, 2.0),
+        ),
+        Check.AGREEMENT: Meaning(
+            sentence="By how many standard deviations of its noise the conventional image differs where it does most.",
+            warning="The image differs from the conventional one by more than noise.",
+            limits=_limits(5.0, 8.0),
+        ),
+        Check.RESPONSE: Meaning(
+            sentence="How wrongly details put into k-space come out, of five times the noise; 0 is right, 1 is lost.",
+            warning="Small details may be lost or invented.",
+            limits=_limits(0.35, 0.6),
+        ),
+        Check.UNCERTAINTY: Meaning(
+            sentence="Half of the patient is more uncertain than this part of its brightness.",
+            warning="Large parts of the image are uncertain.",
+            limits=_limits(0.25, 0.5),
+        ),
+        Check.RANGE: Meaning(
+            sentence="How far the scan's noise, contrast and size lie outside what the model saw; up to 1 is within.",
+            warning="The scan is not like those that the model learned from.",
+            limits=_limits(1.0, 1.5),
+        ),
+        Check.ORIENTATION: Meaning(
+            sentence="How much better the image fits the conventional one when it is mirrored; below 1 it does not.",
+            warning="The image may be mirrored or turned.",
+            limits=_limits(1.0, 1.02),
+        ),
+        Check.GHOSTING: Meaning(
+            sentence="How bright copies of the patient are in the air half a field of view away.",
+            warning="There are copies of the patient in the air.",
+            limits=_limits(0.05, 0.10),
+        ),
+    }
+)
+"""Every check."""

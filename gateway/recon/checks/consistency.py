@@ -1,0 +1,59 @@
+"""Data consistency: what the image would have given on the measured lines, against what was measured there.
+
+The residual is brought back to the image, where it shows the place, and is smoothed over the sizes of small
+structures; in units of the scan's own noise. What sensitivities cannot explain of any image is allowed for, as a part
+of the signal.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gateway.recon.checks.blobs import WIDTHS_PX, blob, smoothed
+from gateway.recon.checks.view import View
+
+MODEL_ERROR = 0.02
+"""Of the signal: how well sensitivities explain what coils measure, at their best."""
+MODEL_ERROR_OF_LINES = 0.10
+"""The same for the lines of k-space, where errors of all places meet."""
+
+
+def residual(view: View, image: Tensor) -> Tensor:
+    """Subtract what an image explains, at the brightness at which it explains most. Shape `(coil y x)`."""
+    seen = view.seen(image)
+    power = seen.abs().square().sum()
+    gain = (seen.conj() * view.data).sum() / power.clamp_min(torch.finfo(power.dtype).tiny)
+    return (view.data - gain * seen) * view.filled[:, None]
+
+
+def consistency_map(view: View, image: Tensor, left: Tensor) -> Tensor:
+    """Say how far the residual stands out of the noise at each place, at the size at which it does most.
+
+    Parameters
+    ----------
+    left
+        From `residual`.
+
+    Returns
+    -------
+        Standard deviations. Shape `(y x)`.
+    """
+    back, size = view.back(left), image.abs()
+    best = torch.zeros_like(size)
+    for width in WIDTHS_PX:
+        transfer = blob(size.shape, width, size.device)
+        lines = transfer.square() * view.filled[:, None]
+        power = view.noise_power * float(lines.mean()) / 2  # of the real part, and of the imaginary
+        share = float(lines.sum() / transfer.square().sum())
+        allowed = MODEL_ERROR * share * smoothed(size, transfer).clamp_min(0)
+        best = torch.maximum(best, smoothed(back, transfer).abs() / (power + allowed.square()).sqrt())
+    return best
+
+
+def line_misfit(view: View, image: Tensor, left: Tensor) -> Tensor:
+    """Say by how much the residual of each line is larger than noise and the allowed error. Shape `(y,)`."""
+    found = left.abs().square().mean(dim=(0, 2))
+    explained = view.seen(image).abs().square().mean(dim=(0, 2))
+    expected = view.noise_power + MODEL_ERROR_OF_LINES**2 * explained
+    return (found / expected).sqrt() * view.filled

@@ -1,0 +1,160 @@
+"""One frame as the checks see it: what was measured, how coils see it, and what a conventional method makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gateway.model.errors import BadScan
+from gateway.model.image import Pixels
+from gateway.model.recipes import SenseRecipe
+from gateway.recon.coil_maps import Seen, see
+from gateway.recon.fourier import fourier, inverse_fourier, resize
+from gateway.recon.parallel import Group, Undersampled, group_of
+from gateway.recon.replicas import white_noise
+from gateway.recon.sample_noise import readout_share
+from gateway.recon.sense import Unfolding, solve_several
+
+LINES = -2
+OBJECT_OVER_NOISE = 5.0
+"""Where the conventional image is brighter than so many deviations there is something."""
+OBJECT_SHARE = 0.05
+"""And brighter than so much of its brightest parts."""
+ROUNDING = 1e-6
+RECIPE = SenseRecipe()
+"""The conventional method that learned images are held against: linear, so that its noise can be measured."""
+REPLICAS = 4
+"""Of noise alone: with the pixels around each they tell the noise to one part in ten."""
+NEAR_PX = 7
+"""Pixels over which the noise is averaged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A frame on the lines that were encoded, in units in which the largest calibration sample is 1.
+
+    Parameters
+    ----------
+    data
+        Hybrid space, zero where nothing was measured. Shape `(coil y x)`.
+    filled
+        Which lines were measured. Shape `(y,)`.
+    maps
+        Sensitivities. Shape `(coil y x)`.
+    noise_power
+        Variance of the noise of a complex sample of hybrid space.
+    reference
+        The conventional image, complex. Shape `(y x)`.
+    deviation
+        Noise of its magnitude. Shape `(y x)`.
+    """
+
+    data: Tensor
+    filled: Tensor
+    maps: Tensor
+    noise_power: float
+    reference: Tensor
+    deviation: Tensor
+    scale: float
+
+    def seen(self, image: Tensor) -> Tensor:
+        """Say what would have been measured of an image `(y x)`: zero on the other lines. Shape `(coil y x)`."""
+        return fourier(self.maps * image, (LINES,)) * self.filled[:, None]
+
+    def back(self, samples: Tensor) -> Tensor:
+        """Bring samples `(coil y x)` to the image: the adjoint of `seen`. Shape `(y x)`."""
+        return (self.maps.conj() * inverse_fourier(samples * self.filled[:, None], (LINES,))).sum(dim=0)
+
+    @property
+    def there(self) -> Tensor:
+        """Say where there is something to see. Shape `(y x)`."""
+        size = self.reference.abs()
+        return (size > OBJECT_OVER_NOISE * self.deviation) & (size > OBJECT_SHARE * torch.quantile(size, 0.99))
+
+    def on_lines(self, pixels: Pixels, matrix_y: int, grid_y: int) -> Tensor:
+        """Bring a magnitude image of the matrix to the encoded lines, in the phase of the conventional image.
+
+        What lies outside the matrix is taken from the conventional image. Complex; shape `(y x)`.
+        """
+        around = _regridded(self.reference, grid_y)
+        inner = resize(around, LINES, matrix_y)
+        size = torch.from_numpy(np.ascontiguousarray(pixels, np.float32)).to(inner.device) / self.scale
+        whole = around.clone()
+        made = torch.polar(
+            resize(size, LINES, min(matrix_y, grid_y)), resize(inner, LINES, min(matrix_y, grid_y)).angle()
+        )
+        start = grid_y // 2 - made.shape[0] // 2
+        whole[start : start + made.shape[0]] = made
+        return _regridded(whole, len(self.filled))
+
+    def off_lines(self, values: Tensor, matrix_y: int, grid_y: int) -> Pixels:
+        """Bring a map of the encoded lines to the matrix. Shape `(y x)`."""
+        n_y, n_x = values.shape
+        if n_y != grid_y:
+            shape = (grid_y, n_x)
+            values = torch.nn.functional.interpolate(values[None, None], shape, mode="bilinear")[0, 0]
+        return np.asarray(resize(values, LINES, matrix_y).cpu().numpy(), np.float32)
+
+
+def _regridded(image: Tensor, n: int) -> Tensor:
+    """Change the number of pixels along lines, as zero-filling does, brightness as the engine scales it."""
+    if image.shape[LINES] == n:
+        return image
+    return inverse_fourier(resize(fourier(image, (LINES,)), LINES, n), (LINES,))
+
+
+def views(found: Undersampled, device: torch.device) -> Iterator[View]:
+    """Look at every frame of a scan of slices; sensitivities are estimated once for each slice.
+
+    Raises
+    ------
+    BadScan
+        Partitions were encoded.
+    """
+    if found.sorter.lines.partitions.n > 1:
+        raise BadScan("partitions were encoded, and the checks are for slices")
+    known: dict[int, Seen] = {}
+    random = torch.Generator(device=device).manual_seed(0)  # the same scan is judged alike twice
+    for number in range(found.sorter.lines.n_frames):
+        group = group_of(found, [number], device, noise=True)
+        at = found.slice_of(number)
+        if at not in known:
+            known[at] = see(group.block, group.filled.shape[1:], RECIPE)
+        yield _view(found, group, known[at], random)
+
+
+def _view(found: Undersampled, group: Group, seen: Seen, random: torch.Generator) -> View:
+    """Solve for the image, and for what it makes of noise alone, together: both go the same way."""
+    power = found.noise_power * readout_share(group.spread[0], found.target)
+    noise = white_noise(group.data.expand(REPLICAS, -1, -1, -1, -1), power, random) * group.filled[:, None, ..., None]
+    largest = float(seen.prior.max())
+    problem = Unfolding(
+        data=group.data[0],
+        filled=group.filled[0],
+        maps=seen.maps,
+        prior=seen.prior,
+        noise_power=max(found.noise_power, ROUNDING * largest),
+    )
+    solved = solve_several(problem, torch.cat([group.data, noise]))[:, 0, 0]
+    image, *replicas = solved
+    towards = torch.polar(torch.ones_like(image.real), -image.angle())
+    spread = torch.stack([(one * towards).real.square() for one in replicas]).mean(dim=0)
+    return View(
+        data=group.data[0, :, 0],
+        filled=group.filled[0, 0],
+        maps=seen.maps[0, :, 0],
+        noise_power=max(power, ROUNDING**2 * largest),
+        reference=image,
+        deviation=local_mean(spread).sqrt(),
+        scale=found.scale,
+    )
+
+
+def local_mean(values: Tensor) -> Tensor:
+    """Average over the neighbours, as noise changes slowly from place to place. Shape `(y x)`."""
+    around = torch.nn.functional.pad(values[None, None], [NEAR_PX // 2] * 4, mode="replicate")
+    return torch.nn.functional.avg_pool2d(around, NEAR_PX, stride=1)[0, 0]

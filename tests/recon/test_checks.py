@@ -1,0 +1,197 @@
+"""Each check passes what is right, and fails what was planted to fail it; the operators are what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from gateway.model.gate import Check, Grade, Measured
+from gateway.model.image import ImageSeries
+from gateway.model.readout import Readouts
+from gateway.model.recipes import L1WaveletRecipe
+from gateway.quality.ruling import assess
+from gateway.recon.checks.again import some_lines
+from gateway.recon.checks.blobs import WIDTHS_PX, blob, smoothed, standing_out
+from gateway.recon.checks.examine import Evidence
+from gateway.recon.checks.recording import evidence_of
+from gateway.recon.checks.view import RECIPE as REFERENCE, View, views
+from gateway.recon.engine import prepared
+from gateway.recon.parallel import understand
+from gateway.recon.spaces import imaged_spaces
+from tests.recon.undersampled import HEAD, Scan, run, undersampled, whole
+
+RECIPE = L1WaveletRecipe()
+NOISY = replace(HEAD, noise=0.02)
+"""The patient is some thirty times as bright as the noise."""
+Image = npt.NDArray[np.float32]
+
+
+@cache
+def scan() -> Scan:
+    return undersampled(3, scan=NOISY)
+
+
+@cache
+def image() -> ImageSeries:
+    return run(scan(), RECIPE)
+
+
+@cache
+def view() -> View:
+    (space,) = imaged_spaces(*scan())
+    with torch.inference_mode():
+        found = understand(prepared(space, None)[0], REFERENCE, regular=False)
+        (made,) = views(found, torch.device("cpu"))
+    return made
+
+
+def look(pixels: Image | None = None, *, at: Scan | None = None, reruns: str = "never") -> Evidence:
+    shown = image() if pixels is None else replace(image(), pixels=pixels[None].astype(np.float32))
+    return evidence_of(*(at or scan()), RECIPE, shown, device="cpu", reruns=reruns)
+
+
+def grade(evidence: Evidence, check: Check) -> Grade:
+    return assess(Measured(check=check, value=evidence.values.get(check))).grade
+
+
+@cache
+def clean() -> Evidence:
+    return look(reruns="always")
+
+
+def test_what_would_be_measured_and_what_it_is_brought_back_by_are_adjoint() -> None:
+    random = torch.Generator().manual_seed(1)
+    image_like = torch.randn(view().reference.shape, dtype=torch.complex64, generator=random)
+    data_like = torch.randn(view().data.shape, dtype=torch.complex64, generator=random)
+    with torch.inference_mode():
+        left = (view().seen(image_like).conj() * data_like).sum()
+        right = (image_like.conj() * view().back(data_like)).sum()
+    assert abs(complex(left - right)) < 1e-4 * abs(complex(left))
+
+
+def test_an_image_on_its_own_grid_comes_back_as_it_went() -> None:
+    pixels = image().pixels[0]
+    n = pixels.shape[0]
+    with torch.inference_mode():
+        there = view().on_lines(pixels, n, n)
+    np.testing.assert_allclose(there.abs().numpy() * view().scale, pixels, rtol=1e-4, atol=1e-5 * pixels.max())
+
+
+@pytest.mark.parametrize("width", WIDTHS_PX)
+def test_noise_alone_stands_out_by_no_more_than_noise_does(width: float) -> None:
+    noise = torch.randn(64, 64, generator=torch.Generator().manual_seed(2)) * 3
+    transfer = blob(noise.shape, width, noise.device)
+    expected = 3 * float(transfer.square().mean()) ** 0.5
+    assert float(smoothed(noise, transfer).std()) == pytest.approx(expected, rel=0.15)
+    level = standing_out(noise, torch.full_like(noise, 3.0), torch.zeros_like(noise))
+    assert 2 < float(level.max()) < 5.5
+
+
+def test_the_noise_of_the_conventional_image_is_that_of_images_of_other_noise() -> None:
+    images = []
+    for seed in range(8):
+        (space,) = imaged_spaces(*undersampled(3, scan=replace(NOISY, seed=100 + seed)))
+        with torch.inference_mode():
+            (one,) = views(understand(prepared(space, None)[0], REFERENCE, regular=False), torch.device("cpu"))
+        images.append(one.reference.abs().numpy() * one.scale)
+    there = view().there.numpy()
+    found = np.std(images, axis=0, ddof=1)[there].mean()
+    assert found == pytest.approx(float(view().deviation[view().there].mean()) * view().scale, rel=0.15)
+
+
+@pytest.mark.parametrize("check", [Check.CONSISTENCY, Check.LINES, Check.HELD_OUT, Check.AGREEMENT, Check.RESPONSE])
+def test_a_good_image_passes(check: Check) -> None:
+    assert grade(clean(), check) is Grade.PASS, clean().values
+
+
+def lesion(y: int, x: int, height: float) -> Image:
+    rows, columns = np.mgrid[: HEAD.matrix.y, : HEAD.matrix.x]
+    return np.asarray(height * np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / (2 * 1.7**2)), np.float32)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_what_was_invented_or_removed_contradicts_the_data_where_it_is(sign: int) -> None:
+    deviation = clean().deviation
+    assert deviation is not None
+    height = sign * 5 * float(deviation[0, 40, 52])
+    found = look(image().pixels[0] + lesion(40, 52, height))
+    assert grade(found, Check.CONSISTENCY) is not Grade.PASS, found.values
+    peak = np.unravel_index(found.maps[Check.CONSISTENCY][0].argmax(), (HEAD.matrix.y, HEAD.matrix.x))
+    assert np.abs(np.subtract(peak, (40, 52))).max() <= 3
+
+
+def test_an_image_that_was_smoothed_over_is_found() -> None:
+    kernel = np.array([0.25, 0.5, 0.25], np.float32)
+    soft = image().pixels[0]
+    for axis in (0, 1):
+        soft = np.apply_along_axis(lambda line: np.convolve(line, kernel, mode="same"), axis, soft)
+    assert grade(look(soft), Check.CONSISTENCY) is not Grade.PASS
+
+
+def changed(change: Callable[[npt.NDArray[np.complex64]], None]) -> Scan:
+    (readouts,), header = scan()
+    samples = readouts.samples.copy()
+    change(samples)
+    return (Readouts(readouts.heads, samples, readouts.trajectory),), header
+
+
+def test_a_spike_is_found_in_its_line() -> None:
+    def spike(samples: npt.NDArray[np.complex64]) -> None:
+        samples[4, :, 60] += np.abs(samples).max() * 0.5
+
+    broken = changed(spike)
+    made = run(broken, RECIPE)
+    found = evidence_of(*broken, RECIPE, made, device="cpu", reruns="never")
+    assert grade(found, Check.LINES) is Grade.FAIL, found.values
+
+
+def test_coils_that_change_places_are_found() -> None:
+    def swap(samples: npt.NDArray[np.complex64]) -> None:
+        outer = np.r_[: len(samples) // 4, 3 * len(samples) // 4 : len(samples)]
+        samples[outer] = np.roll(samples[outer], 1, axis=1)
+
+    broken = changed(swap)
+    found = evidence_of(*broken, RECIPE, run(broken, RECIPE), device="cpu", reruns="never")
+    assert Grade.FAIL in {grade(found, Check.LINES), grade(found, Check.CONSISTENCY)}, found.values
+
+
+def test_a_method_that_drops_details_does_not_respond_to_them() -> None:
+    strong = L1WaveletRecipe(noise_weight=10.0)
+    found = evidence_of(*scan(), strong, run(scan(), strong), device="cpu", reruns="always")
+    assert grade(found, Check.RESPONSE) is not Grade.PASS
+
+
+def test_the_truth_lies_within_the_uncertainty_as_often_as_it_says() -> None:
+    """Two of the guess, as without calibration, hold nine of ten pixels of the patient."""
+    truth, guess = whole(HEAD)[0], clean().maps[Check.UNCERTAINTY][0]
+    apart = np.abs(image().pixels[0] - truth)
+    there = truth > 0.1 * truth.max()
+    assert (apart <= 2 * guess)[there].mean() > 0.9
+
+
+def test_a_scan_that_the_checks_do_not_understand_says_why() -> None:
+    twice = replace(image(), pixels=np.repeat(image().pixels, 2, axis=0))
+    found = evidence_of(*scan(), RECIPE, twice, device="cpu")
+    assert found.unchecked[Check.CONSISTENCY] == "there is not one image for each frame of the scan"
+    assert not found.values
+
+
+def test_reruns_are_made_where_they_are_affordable() -> None:
+    assert "cost too much" in look(reruns="affordable").unchecked[Check.RESPONSE]
+    assert "wants none" in look(reruns="never").unchecked[Check.HELD_OUT]
+
+
+def test_lines_that_are_held_out_lie_beyond_the_calibration() -> None:
+    filled = np.zeros(96, np.bool_)
+    filled[::3] = True
+    filled[36:60] = True
+    drawn = some_lines(filled, np.random.default_rng(0), share=0.1)
+    assert (drawn <= filled).all()
+    assert not drawn[36:60].any()
+    assert drawn.sum() == 2

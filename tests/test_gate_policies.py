@@ -1,0 +1,164 @@
+"""What leaves, by policy and by person, as a scripted PACS gets it; and what is kept of why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.dicom.learned import IMAGE_TYPE, SUFFIX
+from gateway.dicom.ruling import CREATOR, GROUP
+from gateway.jobs.audit import AuditTrail
+from gateway.jobs.clock import utc_now
+from gateway.model.card import Purpose
+from gateway.model.errors import IllegalTransition, Overtaken, ReasonMissing
+from gateway.model.gate import Action, Check, Decision, Grade
+from gateway.model.job import JobState
+from gateway.model.policy import Answer, Policy
+from gateway.model.work import WorkEvent
+from tests.dicom.scripted import scripted_pacs
+from tests.studio import FOR_OTHERS, Archive, Studio
+
+
+def whatever(action: Action, **more: object) -> Policy:
+    """Make a policy that does the same whatever comes out."""
+    answer = Answer(warn=action, fail=Action.WARN if action is Action.SEND else action, unchecked=Action.WARN)
+    names = ("consistency", "lines", "agreement", "response", "uncertainty", "range", "orientation", "ghosting")
+    return Policy.model_validate({**dict.fromkeys(names, answer), "held-out": answer, **more})
+
+
+@pytest.fixture
+def archive() -> Archive:
+    return Archive()
+
+
+@pytest.fixture
+def studio(tmp_path: Path, archive: Archive) -> Iterator[Studio]:
+    with scripted_pacs(archive) as (port, _):
+        studio = Studio(tmp_path, port, Policy())
+        yield studio
+        studio.engine.dispose()
+
+
+def settle(studio: Studio) -> JobState:
+    """Work and deliver until nothing is due any more."""
+    job = studio.arrive() if not studio.queries.jobs() else studio.queries.jobs()[0].id
+    for _ in range(4):
+        studio.work_if_due()
+        studio.deliver_if_due()
+    return studio.queries.job(job).state
+
+
+def kinds(archive: Archive) -> list[str]:
+    """Say what each instance is: learned, conventional, uncertainty."""
+
+    def kind(image_type: list[str]) -> str:
+        return "uncertainty" if "UNCERTAINTY MAP" in image_type else "learned" if IMAGE_TYPE in image_type else "plain"
+
+    return sorted(kind(list(ds.ImageType)) for ds in archive.got)
+
+
+@pytest.mark.parametrize(
+    ("action", "sent"),
+    [
+        (Action.WARN, ["learned"]),
+        (Action.COMPANION, ["learned", "plain"]),
+        (Action.REPLACE, ["plain"]),
+        (Action.HOLD, []),
+    ],
+)
+def test_what_a_policy_says_is_what_arrives(studio: Studio, archive: Archive, action: Action, sent: list[str]) -> None:
+    studio.put_policy(whatever(action))
+    assert settle(studio) is (JobState.HELD if action is Action.HOLD else JobState.DONE)
+    assert kinds(archive) == sent
+    for ds in archive.got:
+        assert ds.ImageComments.startswith("QUALITY GATE: ")
+        block = ds.private_block(GROUP, CREATOR)
+        assert block[0x01].value == action.value
+        assert json.loads(block[0x04].value)["consistency"]["grade"] == "fail", "nobody has trained this network"
+
+
+def test_the_uncertainty_comes_as_a_series_of_its_own_where_it_is_asked_for(studio: Studio, archive: Archive) -> None:
+    studio.put_policy(whatever(Action.WARN, uncertainty_series=True))
+    settle(studio)
+    assert kinds(archive) == ["learned", "uncertainty"]
+    assert len({ds.SeriesInstanceUID for ds in archive.got}) == 2
+
+
+def test_the_ruling_is_on_the_job_with_its_numbers_and_pictures(studio: Studio) -> None:
+    settle(studio)
+    (job,) = studio.queries.jobs()
+    view = studio.queries.ruling(job.id)
+    assert view is not None
+    assert (view.open, view.ruling.action, view.ruling.worst) == (True, Action.HOLD, Grade.FAIL)
+    assert {each.check for each in view.ruling.assessments} == set(Check)
+    assert studio.story(job)["judged"].startswith("hold by policy 'default': consistency fail: ")
+    shelves = studio.processor.exhibits.shelves(job.id)
+    assert [one.title for one in shelves][:3] == ["learned: small 1.0", "conventional", "difference"]
+    grey = studio.processor.exhibits.grey(job.id, 0, 0)
+    assert grey is not None
+    assert (grey.rows, grey.columns, len(grey.pixels)) == (32, 32, 2 * 32 * 32)
+    assert studio.processor.exhibits.grey(job.id, 0, 1) is None
+
+
+@pytest.mark.parametrize(
+    ("decision", "sent", "state"),
+    [
+        (Decision.ACCEPT, ["learned"], JobState.DONE),
+        (Decision.REPLACE, ["plain"], JobState.DONE),
+        (Decision.REJECT, [], JobState.CANCELLED),
+    ],
+)
+def test_a_person_decides_about_what_is_held_and_it_is_audited(
+    studio: Studio, archive: Archive, decision: Decision, sent: list[str], state: JobState
+) -> None:
+    settle(studio)
+    (job,) = studio.queries.jobs()
+    studio.jobs.review(job.id, decision, who="anna", reason="looked at all of them")
+    assert settle(studio) is state
+    assert kinds(archive) == sent
+    for ds in archive.got:
+        assert ds.private_block(GROUP, CREATOR)[0x03].value == decision.value
+        assert "QUALITY GATE: " in ds.ImageComments
+    (line, *_) = AuditTrail(studio.engine, utc_now).newest(5)
+    assert line.deed.who == "anna"
+    assert line.deed.text.endswith(": looked at all of them")
+    with pytest.raises((Overtaken, IllegalTransition)):
+        studio.jobs.review(job.id, Decision.ACCEPT, who="anna", reason="once more")
+
+
+def test_to_release_a_held_job_is_no_review(studio: Studio, archive: Archive) -> None:
+    settle(studio)
+    (job,) = studio.queries.jobs()
+    studio.jobs.act(job.id, WorkEvent.RELEASE, who="anna", reason="in a hurry")
+    assert settle(studio) is JobState.HELD
+    assert archive.got == []
+
+
+def test_a_review_needs_a_reason(studio: Studio) -> None:
+    settle(studio)
+    (job,) = studio.queries.jobs()
+    with pytest.raises(ReasonMissing):
+        studio.jobs.review(job.id, Decision.ACCEPT, who="anna", reason="  ")
+
+
+def test_a_word_about_other_weights_does_not_count(studio: Studio, archive: Archive) -> None:
+    settle(studio)
+    (job,) = studio.queries.jobs()
+    studio.jobs.review(job.id, Decision.ACCEPT, who="anna", reason="fine")
+    studio.put_other_weights()
+    assert settle(studio) is JobState.HELD
+    assert archive.got == []
+
+
+@pytest.mark.parametrize("card", [{"made_for": FOR_OTHERS}, {"purpose": Purpose.TESTS}])
+def test_a_scan_outside_the_card_is_conventional_and_says_so(
+    studio: Studio, archive: Archive, card: dict[str, object]
+) -> None:
+    studio.put_card(**card)  # type: ignore[arg-type] # one of its keywords
+    assert settle(studio) is JobState.DONE
+    assert kinds(archive) == ["plain"]
+    assert "Network small 1.0 was not used: " in archive.got[0].ImageComments
+    assert not archive.got[0].SeriesDescription.endswith(SUFFIX)
