@@ -12,14 +12,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
+
+from benchmarks.bare_post import post
 from benchmarks.building import header_and_plan, volume
 from benchmarks.registry import Peers, benchmark
 from gateway.dicom.association import VERIFICATION
 from gateway.dicom.command import Field
+from gateway.dicom.dicomweb import look
 from gateway.dicom.series import build_series, write_series
 from gateway.dicom.service import DicomService, Gate, answer_echo
 from gateway.dicom.store import echo, store
-from gateway.dicom.stow import look, store_by_web
+from gateway.dicom.stow import store_by_web
 from gateway.model.destinations import PacsDestination, StowDestination
 from gateway.model.errors import PeerUnreachable
 from gateway.model.series import Instance
@@ -36,17 +40,38 @@ Files = list[tuple[Instance, Path]]
 
 @benchmark
 def orthanc() -> Iterator[Peers]:
-    """Send 200 instances to Orthanc, which keeps them: C-STORE over one and four associations, STOW-RS in batches."""
+    """Send 200 instances to Orthanc, which keeps them: C-STORE and STOW-RS, beside storescu and bare POSTs."""
     if not (ORTHANC.exists() and DICOM_WEB.exists() and STORESCU.exists()):
         return
     with _series() as (folder, files), _orthanc() as (dicom, web):
+        url = f"http://{LOOPBACK}:{web}/dicom-web"
         pacs = [str(STORESCU), "-aec", "ARCHIVE", "+sd", LOOPBACK, str(dicom), str(folder)]
-        yield {
+        sends: dict[str, Callable[[], object]] = {
             "gateway": lambda: _store(files, dicom, 1, "ARCHIVE"),
             "gateway, 4 associations": lambda: _store(files, dicom, 4, "ARCHIVE"),
-            "gateway, STOW-RS by 25": lambda: _stow(files, f"http://{LOOPBACK}:{web}/dicom-web", 25),
             "storescu": lambda: subprocess.run(pacs, check=True),  # noqa: S603 - our own
+            "gateway, STOW-RS by 25, 1": lambda: _stow(files, url, 25),
+            "gateway, STOW-RS by 25, 2": lambda: _stow(files, url, 25, 2),
+            "gateway, STOW-RS by 25, 4": lambda: _stow(files, url, 25, 4),
+            "bare POST by 25, 1": lambda: post(url, files, 25, 1),
+            "bare POST by 25, 2": lambda: post(url, files, 25, 2),
+            "bare POST by 25, 4": lambda: post(url, files, 25, 4),
         }
+        yield {name: _into_empty(web, send) for name, send in sends.items()}
+
+
+def _into_empty(web: int, send: Callable[[], object]) -> Callable[[], float]:
+    """Time a sending to an Orthanc that has nothing of it: to replace what is there is other work."""
+
+    def timed() -> float:
+        root = f"http://{LOOPBACK}:{web}"
+        for study in httpx.get(f"{root}/studies").json():
+            httpx.delete(f"{root}/studies/{study}").raise_for_status()
+        begin = time.perf_counter()
+        send()
+        return time.perf_counter() - begin
+
+    return timed
 
 
 @benchmark
@@ -68,6 +93,8 @@ def stow() -> Iterator[Peers]:
             "gateway, by 25": lambda: _stow(files, url, 25),
             "gateway, by 100": lambda: _stow(files, url, 100),
             "gateway, one by one": lambda: _stow(files, url, 1),
+            "gateway, by 25, 2 connections": lambda: _stow(files, url, 25, 2),
+            "bare POST by 25": lambda: post(url, files, 25, 1),
         }
 
 
@@ -107,7 +134,7 @@ def _process(module: str, *arguments: str) -> Iterator[int]:
 
 @contextmanager
 def _orthanc() -> Iterator[tuple[int, int]]:
-    """Run an Orthanc that overwrites what it has, so that every run does the whole work; yields its ports."""
+    """Run an Orthanc as it comes, with DICOMweb; yields its ports."""
     dicom, web = _free_ports()
     with tempfile.TemporaryDirectory() as folder:
         settings = {
@@ -117,7 +144,6 @@ def _orthanc() -> Iterator[tuple[int, int]]:
             "AuthenticationEnabled": False,
             "DicomAet": "ARCHIVE",
             "DicomPort": dicom,
-            "OverwriteInstances": True,
             "Plugins": [str(DICOM_WEB)],
         }
         file = Path(folder, "orthanc.json")
@@ -163,8 +189,8 @@ def _store(files: Files, port: int, n_associations: int, ae_title: str = "PACS")
     assert stored == [0] * len(files)  # noqa: S101 - else it is no comparison
 
 
-def _stow(files: Files, url: str, at_once: int) -> None:
+def _stow(files: Files, url: str, at_once: int, n_connections: int = 1) -> None:
     stored: list[int] = []
-    archive = StowDestination(url=url, plain=True, instances_per_request=at_once)
+    archive = StowDestination(url=url, plain=True, instances_per_request=at_once, max_connections=n_connections)
     store_by_web(files, archive, lambda _instance, status: stored.append(status))
     assert stored == [0] * len(files)  # noqa: S101 - else it is no comparison

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from gateway.confirm import Confirmer
+from gateway.dicom.dicomweb import look
 from gateway.dicom.folder import store_in_folder
 from gateway.dicom.store import echo, store
-from gateway.dicom.stow import look, store_by_web
+from gateway.dicom.stow import store_by_web
 from gateway.jobs.deliveries import ClaimedDelivery, DeliveryQueue
 from gateway.model.destinations import Destination, FolderDestination, PacsDestination, StowDestination
 from gateway.model.errors import GatewayError, NoRoute, PeerUnreachable

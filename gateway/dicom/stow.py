@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
-import socket
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
+from gateway.dicom.dicomweb import Request, WebConnection, connected, named, passes
 from gateway.dicom.outbox import read_checked
 from gateway.dicom.status import Outcome, meaning_of
 from gateway.dicom.store import OnStored
 from gateway.dicom.syntaxes import unpacked
-from gateway.dicom.tls import client_context
-from gateway.dicom.wire import SLOWEST_BYTES_PER_S
 from gateway.model.destinations import StowDestination
-from gateway.model.errors import PeerRefused, PeerUnreachable, SendError, SettingsFault
+from gateway.model.errors import PeerRefused, PeerUnreachable, SendError
 from gateway.model.series import Instance
 
-LARGEST_ANSWER_BYTES = 1 << 24
+logger = logging.getLogger(__name__)
 
 READABLE = frozenset({HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT})
 """Statuses whose body tells what became of each instance (PS3.18 10.5.3; Orthanc says 400 where some failed)."""
-
-TRY_LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
-"""Beside these, every 5xx."""
 
 SYNTAX_REFUSED = 0xC122
 """Failure reason of an instance whose transfer syntax the archive does not support (PS3.18 table I.2-2)."""
@@ -49,8 +44,17 @@ class Answer(NamedTuple):
     failed: dict[str, int]
 
 
+class _Busy(PeerUnreachable):
+    """The archive took nothing of a request, and may take it later."""
+
+
 def store_by_web(instances: Written, destination: StowDestination, on_stored: OnStored) -> None:
-    """Send instances, some in each request, and say of each at once that the archive has it.
+    """Send instances, some in each request, over as many connections as the destination allows.
+
+    Parameters
+    ----------
+    on_stored
+        Called with the instance and its status as soon as the archive has it; never by two threads at a time.
 
     Raises
     ------
@@ -61,30 +65,89 @@ def store_by_web(instances: Written, destination: StowDestination, on_stored: On
     DamagedFile
         A file is not what was written.
     """
-    step = destination.instances_per_request
-    for begin in range(0, len(instances), step):
-        _store_some(instances[begin : begin + step], destination, on_stored)
+    sending = _Sending(instances, destination, on_stored)
+    n_connections = min(destination.max_connections, sending.n_left)
+    with ThreadPoolExecutor(max(n_connections, 1), "stow") as connections:
+        for one in [connections.submit(sending.run) for _ in range(n_connections)]:
+            one.result()
+    sending.run()  # what was given back at the very end
 
 
-def _store_some(instances: Written, destination: StowDestination, on_stored: OnStored) -> None:
-    """Send one request; where it is too large, two of half the size; where the packing is not taken, without it."""
-    files = [read_checked(instance, path) for instance, path in instances]
-    answer = _post(destination, files)
-    if answer.http_status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE or SYNTAX_REFUSED in answer.failed.values():
-        answer = _post(destination, [unpacked(content) for content in files])
-    if answer.http_status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and len(instances) > 1:
-        half = len(instances) // 2
-        _store_some(instances[:half], destination, on_stored)
-        _store_some(instances[half:], destination, on_stored)
-        return
-    failures = []
-    for instance, _ in instances:
-        if instance.sop_instance_uid in answer.stored:
-            on_stored(instance, answer.stored[instance.sop_instance_uid])
-        else:
-            failures.append(_failure(answer, instance, destination))
-    if failures:
-        raise max(failures, key=lambda failure: isinstance(failure, PeerRefused))
+class _Sending:
+    """What the connections of one delivery share: the requests that are left, and who is told."""
+
+    def __init__(self, instances: Written, destination: StowDestination, on_stored: OnStored) -> None:
+        step = destination.instances_per_request
+        self._left = deque(instances[begin : begin + step] for begin in range(0, len(instances), step))
+        self._destination = destination
+        self._on_stored = on_stored
+        self._telling = threading.Lock()
+        self._n_at_work = 0
+        self._form: Callable[[bytes], bytes] = bytes
+        """Files as they lie in the outbox, until the archive has refused their packing."""
+
+    @property
+    def n_left(self) -> int:
+        """How many requests are left."""
+        return len(self._left)
+
+    def run(self) -> None:
+        """Send what is left, one request after the other; where one fails, all connections stop.
+
+        Where the archive has no time for this connection, the others go on without it.
+        """
+        self._change(1)
+        with connected(self._destination) as connection:
+            while (batch := self._next()) is not None:
+                try:
+                    self._store(batch, connection)
+                except BaseException as fault:
+                    if isinstance(fault, _Busy) and self._change(-1):
+                        logger.info("fewer connections than allowed", extra={"reason": str(fault)})
+                        self._left.appendleft(batch)
+                        return
+                    self._left.clear()
+                    raise
+        self._change(-1)
+
+    def _change(self, by: int) -> int:
+        """Count the connections that are at work."""
+        with self._telling:
+            self._n_at_work += by
+            return self._n_at_work
+
+    def _next(self) -> Written | None:
+        try:
+            return self._left.popleft()
+        except IndexError:
+            return None
+
+    def _store(self, instances: Written, connection: WebConnection) -> None:
+        """Send one request; too large, it becomes two of half the size; its packing refused, it goes without."""
+        files = [self._form(read_checked(instance, path)) for instance, path in instances]
+        answer = _post(connection, files)
+        if answer.http_status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE or SYNTAX_REFUSED in answer.failed.values():
+            self._form = unpacked
+            answer = _post(connection, [unpacked(content) for content in files])
+        if answer.http_status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and len(instances) > 1:
+            half = len(instances) // 2
+            self._left.extendleft((instances[half:], instances[:half]))
+            return
+        if passes(answer.http_status):
+            raise _Busy(f"{self._destination.url} answered {named(answer.http_status)}")
+        self._judge(instances, answer)
+
+    def _judge(self, instances: Written, answer: Answer) -> None:
+        """Tell what is stored, and raise where something is not."""
+        failures = []
+        for instance, _ in instances:
+            if instance.sop_instance_uid in answer.stored:
+                with self._telling:
+                    self._on_stored(instance, answer.stored[instance.sop_instance_uid])
+            else:
+                failures.append(_failure(answer, instance, self._destination))
+        if failures:
+            raise max(failures, key=lambda failure: isinstance(failure, PeerRefused))
 
 
 def _failure(answer: Answer, instance: Instance, destination: StowDestination) -> SendError:
@@ -97,77 +160,16 @@ def _failure(answer: Answer, instance: Instance, destination: StowDestination) -
         return kind(f"{destination.url} answered 0x{reason:04X} ({row.meaning}) to instance {uid}")
     if status < HTTPStatus.MULTIPLE_CHOICES:
         return PeerUnreachable(f"{destination.url} answered {status} and nothing about instance {uid}")
-    if status in TRY_LATER or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return PeerUnreachable(f"{destination.url} answered {_named(status)}")
-    return PeerRefused(f"{destination.url} answered {_named(status)}")
+    return PeerRefused(f"{destination.url} answered {named(status)}")
 
 
-def _named(status: int) -> str:
-    with suppress(ValueError):
-        return f"{status} ({HTTPStatus(status).phrase.lower()})"
-    return str(status)
-
-
-def _post(destination: StowDestination, files: Sequence[bytes]) -> Answer:
-    """Send one request and read its answer, within the timeout and the time that so many bytes may take."""
+def _post(connection: WebConnection, files: Sequence[bytes]) -> Answer:
+    """Send one request and read its answer."""
     boundary = secrets.token_hex(16)
+    kind = f'multipart/related; type="application/dicom"; boundary={boundary}'
     body = list(_parts(files, boundary))
-    n_bytes = sum(len(part) for part in body)
-    headers = {
-        "Content-Type": f'multipart/related; type="application/dicom"; boundary={boundary}',
-        "Content-Length": str(n_bytes),
-        "Accept": "application/dicom+json",
-        **_authorization(destination),
-    }
-    connection = _connection(destination)
-    try:
-        with _at_most(connection, destination.timeout_s + n_bytes / SLOWEST_BYTES_PER_S):
-            connection.request("POST", f"{urlsplit(destination.url).path.rstrip('/')}/studies", body, headers)
-            response = connection.getresponse()
-            return _read(response.status, response.read(LARGEST_ANSWER_BYTES))
-    except (OSError, HTTPException) as fault:
-        raise PeerUnreachable(f"{destination.url} does not answer: {str(fault) or type(fault).__name__}") from fault
-    finally:
-        connection.close()
-
-
-def look(destination: StowDestination) -> None:
-    """Ask whether anybody is there.
-
-    Raises
-    ------
-    PeerUnreachable
-        Nobody answers, or it is broken.
-    """
-    ask_archive(destination, "/studies?limit=1")
-
-
-def ask_archive(destination: StowDestination, path: str) -> tuple[int, Any]:
-    """Ask a question below the root of the service; yields the HTTP status, and the JSON of a 200.
-
-    Raises
-    ------
-    PeerUnreachable
-        Nobody answers, it is broken, or what it says cannot be read.
-    """
-    connection = _connection(destination)
-    try:
-        with _at_most(connection, destination.timeout_s):
-            whole = urlsplit(destination.url).path.rstrip("/") + path
-            headers = {"Accept": "application/dicom+json", **_authorization(destination)}
-            connection.request("GET", whole, headers=headers)
-            response = connection.getresponse()
-            body = response.read(LARGEST_ANSWER_BYTES)
-    except (OSError, HTTPException) as fault:
-        raise PeerUnreachable(f"{destination.url} does not answer: {str(fault) or type(fault).__name__}") from fault
-    finally:
-        connection.close()
-    if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR or response.status in TRY_LATER:
-        raise PeerUnreachable(f"{destination.url} answered {_named(response.status)}")
-    try:
-        return response.status, json.loads(body) if response.status == HTTPStatus.OK else None
-    except ValueError as fault:
-        raise PeerUnreachable(f"{destination.url} answers with what cannot be read") from fault
+    reply = connection.ask(Request(method="POST", path="/studies", headers={"Content-Type": kind}, body=body))
+    return _read(reply.status, reply.body)
 
 
 def _parts(files: Sequence[bytes], boundary: str) -> Iterator[bytes]:
@@ -176,40 +178,6 @@ def _parts(files: Sequence[bytes], boundary: str) -> Iterator[bytes]:
         yield content
         yield b"\r\n"
     yield f"--{boundary}--\r\n".encode()
-
-
-def _authorization(destination: StowDestination) -> dict[str, str]:
-    if destination.token_file is None:
-        return {}
-    try:
-        return {"Authorization": f"Bearer {destination.token_file.read_text('ascii').strip()}"}
-    except (OSError, UnicodeDecodeError) as fault:
-        raise SettingsFault("token_file", [f"{destination.token_file} cannot be used: {fault}"]) from fault
-
-
-def _connection(destination: StowDestination) -> HTTPConnection:
-    url = urlsplit(destination.url)
-    if url.scheme == "http":
-        return HTTPConnection(url.netloc, timeout=destination.timeout_s)
-    return HTTPSConnection(url.netloc, timeout=destination.timeout_s, context=client_context(destination.tls))
-
-
-@contextmanager
-def _at_most(connection: HTTPConnection, seconds: float) -> Iterator[None]:
-    """Hang up when the time is over, whatever the other one is doing: its timeout starts anew with every byte."""
-
-    def hang_up() -> None:
-        if connection.sock is not None:
-            with suppress(OSError):
-                socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)  # no TLS farewell: nobody listens
-
-    timer = threading.Timer(seconds, hang_up)
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()
 
 
 def _read(status: int, body: bytes) -> Answer:

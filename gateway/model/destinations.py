@@ -126,25 +126,17 @@ class PacsDestination(DicomPeer, Outlet):
     """How long the association stays open for the report; later ones come to our own port, the one in [dicom]."""
 
 
-class StowDestination(Outlet):
-    """An archive that takes a series by STOW-RS (DICOMweb)."""
+class WebPeer(Table):
+    """Somebody who speaks DICOMweb."""
 
-    kind: Literal["stow"] = "stow"
-    """Which kind of destination it is."""
     url: Annotated[str, Field(pattern=r"^https?://[^/?#@]+(/[^?#]*)?$")]
     """Root of its DICOMweb service, without ``/studies``: ``https://archive.example.org/dicom-web``."""
     token_file: Path | None = None
     """File with the bearer token that it wants to see; relative to the folder of this file."""
     timeout_s: Seconds = 30
     """How long it may take to answer a request."""
-    instances_per_request: Annotated[int, Field(ge=1, le=500)] = 25
-    """How many instances one request carries at most."""
-    commitment: Literal[Commitment.QUERY, Commitment.NONE] = Commitment.QUERY
-    """What has to happen before a series counts as kept: query looks by QIDO-RS, none believes the answers."""
-    commitment_timeout_s: Seconds = 3600
-    """How long the archive may take to show what it was sent; then it is sent again."""
     plain: bool = False
-    """Send everything in the clear, for an address that begins with http: on a network of your own only."""
+    """Say everything in the clear, for an address that begins with http: on a network of your own only."""
     tls: Tls = Tls()
     """Whom an address that begins with https has to be proven by."""
 
@@ -157,6 +149,21 @@ class StowDestination(Outlet):
         """Let relative paths start at a folder."""
         token = {"token_file": folder / self.token_file.expanduser()} if self.token_file else {}
         return self.model_copy(update={"tls": self.tls.resolved(folder), **token})
+
+
+class StowDestination(WebPeer, Outlet):
+    """An archive that takes a series by STOW-RS (DICOMweb)."""
+
+    kind: Literal["stow"] = "stow"
+    """Which kind of destination it is."""
+    instances_per_request: Annotated[int, Field(ge=1, le=500)] = 25
+    """How many instances one request carries at most."""
+    max_connections: Annotated[int, Field(ge=1, le=16)] = 2
+    """How many requests of one series may be on their way at the same time."""
+    commitment: Literal[Commitment.QUERY, Commitment.NONE] = Commitment.QUERY
+    """What has to happen before a series counts as kept: query looks by QIDO-RS, none believes the answers."""
+    commitment_timeout_s: Seconds = 3600
+    """How long the archive may take to show what it was sent; then it is sent again."""
 
 
 Destination = Annotated[FolderDestination | PacsDestination | StowDestination, Field(discriminator="kind")]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gateway.dicom.plan import SeriesPlan
 from gateway.dicom.series import build_series, write_series
 from gateway.model.destinations import PacsDestination
@@ -27,6 +29,13 @@ def written(
     datasets = build_series(images or scans.images(), scans.header(), plan or scans.plan())
     series = write_series(datasets, folder, lambda _done, _of: None, compression)
     return [(instance, folder / instance.path) for instance in series.instances]
+
+
+def several(folder: Path, n_instances: int) -> Written:
+    """Write a series of so many small instances."""
+    pixels = np.random.default_rng(1).random((n_instances, 8, 8), dtype=np.float32)
+    places = [float(mm) for mm in range(n_instances)]
+    return written(folder, scans.images(pixels, scans.frames(np.eye(3), places)))
 
 
 def pacs(port: int, ae_title: str = "PACS", **options: Any) -> PacsDestination:  # noqa: ANN401 - any option

@@ -28,8 +28,7 @@ from gateway.dicom.store import echo, store
 from gateway.model.errors import DamagedFile, PeerRefused, PeerUnreachable, Unconfirmed
 from gateway.model.form import Compression
 from gateway.model.series import Instance
-from tests.dicom import scans
-from tests.dicom.outbox import Written, pacs, written
+from tests.dicom.outbox import Written, pacs, several, written
 from tests.dicom.scripted import scripted_pacs
 from tests.peers import free_port
 
@@ -144,8 +143,7 @@ def test_a_duplicate_counts_as_stored_only_where_the_peer_shows_it(shown: bool, 
 @pytest.mark.parametrize("allowed", [2, 4])
 def test_no_more_associations_are_open_at_once_than_allowed(allowed: int, tmp_path: Path) -> None:
     """Each C-STORE waits until as many are open as may be, so that the most is reached, and never more."""
-    pixels = np.random.default_rng(1).random((12, 8, 8), dtype=np.float32)
-    series = written(tmp_path, scans.images(pixels, scans.frames(np.eye(3), [float(mm) for mm in range(12)])))
+    series = several(tmp_path, 12)
     full = threading.Barrier(allowed, timeout=10)
     most: list[int] = []
     diary = Diary()
@@ -170,8 +168,7 @@ def test_a_peer_that_grants_one_association_gets_the_series_over_one(series: Wri
 
 
 def test_where_one_association_fails_all_of_them_stop(tmp_path: Path) -> None:
-    pixels = np.random.default_rng(1).random((40, 8, 8), dtype=np.float32)
-    series = written(tmp_path, scans.images(pixels, scans.frames(np.eye(3), [float(mm) for mm in range(40)])))
+    series = several(tmp_path, 40)
     bad = series[5][0].sop_instance_uid
     diary = Diary()
     with (

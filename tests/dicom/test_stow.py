@@ -24,7 +24,7 @@ from gateway.model.destinations import StowDestination
 from gateway.model.errors import DamagedFile, GatewayError, PeerRefused, PeerUnreachable, SettingsFault
 from gateway.model.form import Compression
 from tests.dicom import scans
-from tests.dicom.outbox import Written, written
+from tests.dicom.outbox import Written, several, written
 from tests.dicom.test_store import Diary
 from tests.peers import LOOPBACK, Orthanc, free_port
 
@@ -34,11 +34,25 @@ Script = Callable[[list[str], Message], Reply]
 
 
 @contextmanager
-def archive(script: Script) -> Iterator[StowDestination]:
-    """Serve STOW-RS as told; the parts are read by the standard library's mail parser."""
+def archive(
+    script: Script, *, keeps_open: bool = False, closes_unasked: bool = False, callers: list[int] | None = None
+) -> Iterator[StowDestination]:
+    """Serve STOW-RS as told; the parts are read by the standard library's mail parser.
+
+    Parameters
+    ----------
+    keeps_open
+        Whether a connection serves several requests; ``closes_unasked``, whether it is closed all the same.
+    callers
+        Gets the port of the caller with each request.
+    """
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1" if keeps_open else "HTTP/1.0"
+
         def do_POST(self) -> None:
+            if callers is not None:
+                callers.append(self.client_address[1])
             assert self.path == "/dicom-web/studies"
             head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
             parts = BytesParser().parsebytes(head + self.rfile.read(int(self.headers["Content-Length"])))
@@ -46,8 +60,10 @@ def archive(script: Script) -> Iterator[StowDestination]:
             uids = [dcmread(BytesIO(file)).SOPInstanceUID for file in files if isinstance(file, bytes)]
             status, body = script(uids, self.headers)
             self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+            self.close_connection = closes_unasked or not keeps_open
 
         def log_message(self, *_: object) -> None:
             """Keep the tests quiet."""
@@ -63,7 +79,9 @@ def archive(script: Script) -> Iterator[StowDestination]:
 
 
 def at(port: int, **options: Any) -> StowDestination:  # noqa: ANN401 - any option
-    return StowDestination(url=f"http://{LOOPBACK}:{port}/dicom-web", plain=True, timeout_s=5, **options)
+    """An archive on the loopback; one connection, so that the order is known."""
+    given = {"timeout_s": 5, "max_connections": 1} | options
+    return StowDestination(url=f"http://{LOOPBACK}:{port}/dicom-web", plain=True, **given)
 
 
 def told(stored: dict[str, int | None], failed: dict[str, int] | None = None) -> bytes:
@@ -151,6 +169,84 @@ def test_a_request_that_is_too_large_is_halved(series: Written) -> None:
     assert diary.entries == [(1, 0), (2, 0), (3, 0)]
     with archive(lambda _uids, _: (413, b"")) as destination, pytest.raises(PeerRefused, match="413"):
         store_by_web(series, destination, diary)
+
+
+def test_one_connection_serves_all_requests_and_is_opened_again_where_the_archive_has_closed_it(
+    series: Written,
+) -> None:
+    asked: list[int] = []
+
+    def keep(uids: list[str], _: Message) -> Reply:
+        return 200, told(dict.fromkeys(uids))
+
+    for closes in (False, True):
+        diary = Diary()
+        with archive(keep, keeps_open=True, closes_unasked=closes, callers=asked) as destination:
+            store_by_web(series, destination.model_copy(update={"instances_per_request": 1}), diary)
+        assert diary.entries == [(1, 0), (2, 0), (3, 0)]
+        assert len(asked) == 3
+        assert len(set(asked)) == (3 if closes else 1)
+        asked.clear()
+
+
+@pytest.mark.parametrize("allowed", [1, 2, 3])
+def test_as_many_requests_are_under_way_as_are_allowed_and_no_more(allowed: int, tmp_path: Path) -> None:
+    series = several(tmp_path, 6)
+    under_way, most, lock, met = 0, 0, threading.Lock(), threading.Barrier(allowed)
+
+    def keep(uids: list[str], _: Message) -> Reply:
+        nonlocal under_way, most
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        met.wait(5)
+        with lock:
+            under_way -= 1
+        return 200, told(dict.fromkeys(uids))
+
+    diary = Diary()
+    with archive(keep) as destination:
+        options = {"instances_per_request": 1, "max_connections": allowed}
+        store_by_web(series, destination.model_copy(update=options), diary)
+    assert most == allowed
+    assert sorted(diary.entries) == [(number, 0) for number in range(1, 7)]
+
+
+def test_an_archive_that_serves_one_at_a_time_gets_the_series_one_by_one(tmp_path: Path) -> None:
+    series = several(tmp_path, 6)
+    busy, refused = threading.Lock(), threading.Event()
+
+    def keep(uids: list[str], _: Message) -> Reply:
+        if not busy.acquire(blocking=False):
+            refused.set()
+            return 503, b""
+        try:
+            refused.wait(5)
+            return 200, told(dict.fromkeys(uids))
+        finally:
+            busy.release()
+
+    diary = Diary()
+    with archive(keep) as destination:
+        options = {"instances_per_request": 1, "max_connections": 2}
+        store_by_web(series, destination.model_copy(update=options), diary)
+    assert refused.is_set()
+    assert sorted(diary.entries) == [(number, 0) for number in range(1, 7)]
+
+
+def test_where_one_request_fails_all_of_them_stop(tmp_path: Path) -> None:
+    series = several(tmp_path, 40)
+    diary = Diary()
+
+    def refuse_the_third(uids: list[str], _: Message) -> Reply:
+        bad = uids[0] == series[2][0].sop_instance_uid
+        return (409, told({}, dict.fromkeys(uids, 0xA900))) if bad else (200, told(dict.fromkeys(uids)))
+
+    with archive(refuse_the_third) as destination:
+        several_at_once = destination.model_copy(update={"instances_per_request": 1, "max_connections": 3})
+        with pytest.raises(PeerRefused, match="0xA900"):
+            store_by_web(series, several_at_once, diary)
+    assert len(diary.entries) < 39
 
 
 def test_the_token_is_read_when_it_is_needed(series: Written, tmp_path: Path) -> None:
