@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,9 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
 from pynetdicom import AE, _config, evt
 from pynetdicom.events import Event
 
+from gateway.dicom import negotiation
 from gateway.dicom.association import VERIFICATION
+from gateway.dicom.negotiation import Rejection
 from gateway.dicom.query import STUDY_ROOT_FIND
 from tests.peers import LOOPBACK
 
@@ -79,6 +82,22 @@ def rude_peer(talk: Callable[[socket.socket, threading.Event], None]) -> Iterato
         finally:
             over.set()
             thread.join()
+
+
+def reset(connection: socket.socket) -> None:
+    """Drop the connection so that the other end gets a TCP reset."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+def rejects(rejection: Rejection) -> Callable[[socket.socket, threading.Event], None]:
+    """Make a script that rejects the association."""
+
+    def talk(connection: socket.socket, _over: threading.Event) -> None:
+        receive_pdu(connection)
+        connection.sendall(negotiation.associate_reject(rejection))
+
+    return talk
 
 
 def receive_pdu(connection: socket.socket) -> bytes:

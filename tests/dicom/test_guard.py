@@ -12,13 +12,15 @@ import numpy as np
 import pytest
 from pynetdicom.events import Event
 
+from gateway.dicom import pdu
+from gateway.dicom.negotiation import REJECTIONS, Rejection
 from gateway.dicom.pdu import LARGEST_PDU_BYTES
 from gateway.dicom.scp import StoreScp
 from gateway.dicom.store import echo, store
-from gateway.model.errors import PeerUnreachable
+from gateway.model.errors import PeerRefused, PeerUnreachable
 from tests.dicom import scans
 from tests.dicom.outbox import pacs, written
-from tests.dicom.scripted import accept_association, receive_pdu, rude_peer, scripted_pacs
+from tests.dicom.scripted import accept_association, receive_pdu, rejects, reset, rude_peer, scripted_pacs
 from tests.peers import LOOPBACK
 
 TIMEOUT_S = 0.6
@@ -64,6 +66,28 @@ def hang_up(connection: socket.socket, _over: threading.Event) -> None:
     connection.shutdown(socket.SHUT_RDWR)
 
 
+def reset_before_an_answer(connection: socket.socket, _over: threading.Event) -> None:
+    receive_pdu(connection)
+    reset(connection)
+
+
+def reset_inside_a_series(connection: socket.socket, _over: threading.Event) -> None:
+    accept_association(connection)
+    receive_pdu(connection)
+    reset(connection)
+
+
+def abort_at_once(connection: socket.socket, _over: threading.Event) -> None:
+    receive_pdu(connection)
+    connection.sendall(pdu.abort())
+
+
+def abort_inside_a_series(connection: socket.socket, _over: threading.Event) -> None:
+    accept_association(connection)
+    receive_pdu(connection)
+    connection.sendall(pdu.abort())
+
+
 def talk_nonsense(connection: socket.socket, over: threading.Event) -> None:
     connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
     over.wait()
@@ -79,6 +103,10 @@ def talk_nonsense(connection: socket.socket, over: threading.Event) -> None:
         accept_and_say_nothing,
         stop_inside_the_answer,
         hang_up,
+        reset_before_an_answer,
+        reset_inside_a_series,
+        abort_at_once,
+        abort_inside_a_series,
         talk_nonsense,
     ],
 )
@@ -90,6 +118,19 @@ def test_bad_manners_end_in_time(manners: Callable[[socket.socket, threading.Eve
         store(series, pacs(port, timeout_s=TIMEOUT_S), lambda instance, _status: stored.append(instance.number))
     assert time.monotonic() - start < PATIENCE_S
     assert not stored
+
+
+@pytest.mark.parametrize("result", [1, 2], ids=["permanent", "transient"])
+@pytest.mark.parametrize(("source", "reason"), [*REJECTIONS, (2, 9)])
+def test_a_rejection_says_who_rejects_why_and_whether_for_good(
+    result: int, source: int, reason: int, tmp_path: Path
+) -> None:
+    said = REJECTIONS.get((source, reason), "unknown reason").partition(":")[0]
+    kind = PeerRefused if result == 1 else PeerUnreachable
+    with rude_peer(rejects(Rejection(result, source, reason))) as port:
+        with pytest.raises(kind, match=f"rejected the association, called as 'PACS' by 'MRGW': {said}") as fault:
+            store(written(tmp_path), pacs(port, timeout_s=TIMEOUT_S), lambda _instance, _status: None)
+        assert type(fault.value) is kind
 
 
 def test_a_peer_that_stops_reading_ends_in_time(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from gateway.dicom.scp import StoreScp
 from gateway.dicom.store import echo, store
 from gateway.model.errors import PeerRefused, PeerUnreachable
 from tests.dicom.outbox import pacs, written
+from tests.dicom.worklist import wait_until_bound
 from tests.peers import LOOPBACK, Orthanc, free_port
 
 
@@ -26,18 +26,10 @@ def storescp(folder: Path, *switches: str) -> Iterator[int]:
     command = ["/usr/bin/storescp", "-od", str(folder), *switches, str(port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            _wait_until_bound(port)
+            wait_until_bound(port)
             yield port
         finally:
             process.kill()
-
-
-def _wait_until_bound(port: int) -> None:
-    """Look into the kernel's table: a connection would count as a caller."""
-    listening = f":{port:04X} 00000000:0000 0A"
-    deadline = time.monotonic() + 10
-    while listening not in Path("/proc/net/tcp").read_text():
-        assert time.monotonic() < deadline
 
 
 @pytest.mark.peer("storescp")

@@ -29,7 +29,7 @@ from gateway.model.callers import Caller
 from gateway.model.commitment import Report
 from gateway.model.errors import PeerRefused, PeerUnreachable
 from tests.dicom.outbox import pacs
-from tests.dicom.scripted import receive_pdu
+from tests.dicom.scripted import receive_pdu, reset
 from tests.peers import LOOPBACK
 
 OTHER_HOST = "127.0.0.2"
@@ -190,7 +190,38 @@ def talk_nonsense_in_a_command(connection: socket.socket, _over: Callable[[], bo
     connection.sendall(pdu.data(1, b"\xff" * 100, b"", max_pdu_bytes=16384))
 
 
+def half_a_report() -> bytes:
+    command, ds = commitment.report_of("1.2.3", {"1.2.4": "1.2.840.10008.5.1.4.1.1.4"}, {})
+    asked = {**command, "MessageID": 1, "CommandDataSetType": 1}
+    whole = pdu.data(1, encode_command(asked), encode_dataset(ds, UNCOMPRESSED[0]), max_pdu_bytes=16384)
+    return whole[: len(whole) * 3 // 4]
+
+
+def reporting(connection: socket.socket) -> None:
+    connection.sendall(request(Offer(STORAGE_COMMITMENT, UNCOMPRESSED[0])))
+    assert receive_pdu(connection)[0] == PduType.ASSOCIATE_AC
+    connection.sendall(half_a_report())
+
+
+def stop_inside_a_report(connection: socket.socket, _over: Callable[[], bool]) -> None:
+    reporting(connection)
+
+
+def reset_inside_a_report(connection: socket.socket, _over: Callable[[], bool]) -> None:
+    reporting(connection)
+    reset(connection)
+    raise ConnectionResetError
+
+
+def abort_inside_a_report(connection: socket.socket, _over: Callable[[], bool]) -> None:
+    reporting(connection)
+    connection.sendall(pdu.abort())
+
+
 MANNERS = [
+    stop_inside_a_report,
+    reset_inside_a_report,
+    abort_inside_a_report,
     say_nothing,
     stop_inside_a_head,
     drip_the_request,
@@ -209,7 +240,7 @@ MANNERS = [
 
 @pytest.mark.parametrize("manners", MANNERS)
 def test_bad_manners_end_in_time_and_cost_nothing(
-    manners: Callable[[socket.socket, Callable[[], bool]], None], service: DicomService
+    manners: Callable[[socket.socket, Callable[[], bool]], None], service: DicomService, reports: list[Report]
 ) -> None:
     process = psutil.Process()
     before = process.memory_info().rss
@@ -224,6 +255,7 @@ def test_bad_manners_end_in_time_and_cost_nothing(
             pass  # cut off while it was still talking
     assert time.monotonic() < deadline
     call(service)
+    assert reports == []
     assert process.memory_info().rss - before < 16 << 20
 
 

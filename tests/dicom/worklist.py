@@ -66,13 +66,14 @@ def worklist(folder: Path, *entries: Dataset) -> Iterator[WorklistSource]:
     command = ["/usr/bin/wlmscpfs", "-dfp", str(folder), "-csk", str(port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            _wait_until_bound(port)
+            wait_until_bound(port)
             yield WorklistSource(host=LOOPBACK, port=port, ae_title=AE_TITLE, timeout_s=5, plain=True)
         finally:
             process.kill()
 
 
-def _wait_until_bound(port: int) -> None:
+def wait_until_bound(port: int) -> None:
+    """Look into the kernel's table: a connection would count as a caller."""
     listening = f":{port:04X} 00000000:0000 0A"
     deadline = time.monotonic() + 10
     while listening not in Path("/proc/net/tcp").read_text():
