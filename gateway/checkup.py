@@ -6,17 +6,15 @@ import http.client
 import ssl
 from collections.abc import Iterator
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from sqlalchemy import make_url
 
-from gateway.dicom.store import echo
 from gateway.doctor import machine
 from gateway.doctor.certificates import certificates, of_peer, own
 from gateway.doctor.database import database
-from gateway.doctor.destinations import HTTPS_PORT, destination
+from gateway.doctor.destinations import HTTPS_PORT, destination, source
 from gateway.doctor.finding import Finding, attempt, bad, doubtful, good
 from gateway.doctor.ports import port
 from gateway.doctor.proof import away, our_port
@@ -146,9 +144,8 @@ def _destinations(settings: Settings, stations: Stations | None, now: datetime) 
     asked = (Commitment.AUTO, Commitment.REQUIRED)
     commits = any(isinstance(one, PacsDestination) and one.commitment in asked for one in routes.destinations.values())
     yield from our_port(enabled=settings.dicom.enabled, plain=settings.dicom.plain, commits=commits)
-    for name, source in routes.sources.items():
-        remedy = f"check address and AE titles, and that it knows {source.calling_ae_title}"
-        yield attempt(f"source {name}", partial(echo, source), said="answers", remedy=remedy)
+    for name, whom in routes.sources.items():
+        yield from source(name, whom, now=now)
 
 
 def _models(settings: Settings) -> Iterator[Finding]:

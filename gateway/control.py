@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from gateway.dicom.dicomweb import look
 from gateway.dicom.store import echo
-from gateway.dicom.stow import look
 from gateway.jobs.audit import AuditTrail
 from gateway.jobs.deliveries import DeliveryQueue
 from gateway.jobs.people import People
@@ -17,7 +17,7 @@ from gateway.jobs.sessions import Sessions
 from gateway.jobs.sign_on import SignOns
 from gateway.jobs.tokens import Tokens
 from gateway.model.delivery import DELIVERY_TRANSITIONS
-from gateway.model.destinations import DicomPeer, StowDestination
+from gateway.model.destinations import DicomPeer, WebPeer
 from gateway.model.errors import NothingThere, Overtaken, RoutesFault, WrongCall
 from gateway.model.ids import DeliveryId, JobId
 from gateway.model.route import Routes
@@ -124,7 +124,7 @@ class Control:
         match {**routes.destinations, **routes.sources}.get(name):
             case DicomPeer() as peer:
                 echo(peer)
-            case StowDestination() as archive:
+            case WebPeer() as archive:
                 look(archive)
             case None:
                 known = ", ".join([*routes.destinations, *routes.sources])

@@ -12,6 +12,7 @@ from gateway.dicom.lookup import Question
 from gateway.identify import search
 from gateway.jobs.queries import Queries
 from gateway.jobs.reconstructions import JobQueue
+from gateway.model.destinations import WebPeer
 from gateway.model.errors import NothingThere, WrongCall
 from gateway.model.route import Routes
 from gateway.model.sources import Asked, WorklistSource
@@ -56,12 +57,29 @@ class Inquiry:
     spool: Spool
 
     def studies(self, name: str, wanted: Wanted) -> list[StudyRow]:
-        """Ask a PACS for studies."""
-        return list_studies(self._asked(name), wanted.keys, wanted.day)
+        """Ask a PACS or an archive for studies.
+
+        Raises
+        ------
+        WrongCall
+            It is a worklist.
+        """
+        source = self._asked(name)
+        if isinstance(source, WorklistSource):
+            raise WrongCall(f"{name!r} is a worklist, which knows no studies; gateway pacs worklist asks it")
+        return list_studies(source, wanted.keys, wanted.day)
 
     def requests(self, name: str, wanted: Wanted, *, station: str = "") -> list[RequestRow]:
-        """Ask a worklist for what is scheduled."""
+        """Ask a worklist for what is scheduled; a PACS may have one under the same name.
+
+        Raises
+        ------
+        WrongCall
+            It is an archive on the web.
+        """
         source = self._asked(name)
+        if isinstance(source, WebPeer):
+            raise WrongCall(f"{name!r} is an archive on the web, which has no worklist")
         scheduled_for = station or (source.station_ae_title if isinstance(source, WorklistSource) else None)
         return list_requests(source, wanted.keys, wanted.day, scheduled_for or "")
 
@@ -76,7 +94,7 @@ class Inquiry:
         return len(found)
 
     def _asked(self, name: str) -> Asked:
-        """Find a peer that speaks DICOM.
+        """Find somebody who can be asked.
 
         Raises
         ------
@@ -85,5 +103,7 @@ class Inquiry:
         """
         asked = self.routes.asked
         if name not in asked:
-            raise NothingThere(f"{name!r} is no PACS in the routes; known are: {', '.join(asked) or 'none'}")
+            raise NothingThere(
+                f"{name!r} is no PACS, archive or worklist in the routes; known are: {', '.join(asked) or 'none'}"
+            )
         return asked[name]

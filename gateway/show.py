@@ -229,7 +229,7 @@ def _where(destination: Mapping[str, object]) -> str:
     match destination["kind"]:
         case "folder":
             return str(destination["path"])
-        case "stow":
+        case "stow" | "dicomweb":
             where = str(destination["url"])
         case _:
             where = f"{destination['ae_title']}@{destination['host']}:{destination['port']}"

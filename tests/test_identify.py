@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
@@ -13,11 +14,14 @@ from pynetdicom.events import Event
 
 from gateway.jobs.audit import AuditTrail
 from gateway.jobs.clock import utc_now
+from gateway.model.destinations import StowDestination
 from gateway.model.errors import IllegalTransition, WrongCall
 from gateway.model.identity import HEADER
 from gateway.model.job import JobState
+from gateway.model.sources import WebSource
 from gateway.model.work import WorkEvent
 from tests.dicom.scripted import scripted_pacs
+from tests.dicom.test_inventory import answering
 from tests.dicom.worklist import entry, worklist
 from tests.peers import free_port
 from tests.ward import Knowing, Ward, asked_at, patient, study
@@ -221,6 +225,37 @@ def test_a_worklist_is_not_asked_while_the_pacs_before_it_is_silent(tmp_path: Pa
     ward.scan(patient())
     assert ward.work().state is JobState.QUEUED
     assert pacs[1].asked == 0, "it may know another one"
+
+
+@pytest.mark.parametrize("kind", [WebSource, StowDestination])
+def test_an_archive_on_the_web_is_asked_too_and_so_is_one_that_series_go_to(
+    tmp_path: Path, kind: type[WebSource | StowDestination]
+) -> None:
+    known, up = [study()], True
+
+    def answer(_path: str, query: dict[str, list[str]]) -> tuple[int, bytes]:
+        fits = [one for one in known if query.get("StudyInstanceUID", [one.StudyInstanceUID]) == [one.StudyInstanceUID]]
+        page = fits if query["offset"] == ["0"] else []
+        return (200, json.dumps([one.to_json_dict() for one in page]).encode()) if up else (503, b"")
+
+    with answering(answer) as archive:
+        asked = kind(url=archive.url, plain=True, timeout_s=5)
+        ward = Ward(tmp_path, {"web": asked} if isinstance(asked, WebSource) else {})
+        if isinstance(asked, StowDestination):
+            ward.destinations["web"] = asked
+            ward.rules({"identity": "lookup", "sources": ("web",)})
+        first, second, third = (ward.scan(patient(number)) for number in (1, 2, 3))
+        job = ward.work()
+        assert (job.id, job.state) == (first, JobState.DONE)
+        assert ward.story(job)["identity"] == "web, by study UID: study 1.2.826.0.1.3680043.8.498.20.1"
+        assert {str(ds.PatientName) for ds in ward.made(first)} == {"Müller^Jörg"}
+        known[:] = [study(2, PatientName="Schmidt^Karl")]
+        assert held(ward) == "web, by study UID: the study is at odds with the scanner in name"
+        assert ward.queries.candidates(ward.queries.job(second))[0].source == "web"
+        up = False
+        waiting = ward.work()
+        assert (waiting.id, waiting.state) == (third, JobState.QUEUED)
+        assert "cannot be asked who the patient is" in waiting.reason
 
 
 def test_a_pacs_that_lets_nobody_ask_holds_the_job(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from gateway.jobs.queries import JobView, Queries
 from gateway.jobs.reconstructions import ClaimedJob, JobQueue
 from gateway.jobs.scans import ScanStore
 from gateway.jobs.worker import work
-from gateway.model.destinations import FolderDestination
+from gateway.model.destinations import Destination, FolderDestination
 from gateway.model.header import ScanHeader, Study, Subject
 from gateway.model.ids import JobId
 from gateway.model.projects import Project
@@ -132,6 +132,7 @@ class Ward:
         self.outbox = folder / "outbox"
         self.sources = dict(sources)
         self.projects: dict[str, Project] = {}
+        self.destinations: dict[str, Destination] = {"folder": FolderDestination(path=folder / "series")}
         self.rules({"identity": "lookup" if sources else "header", "sources": tuple(sources), **rule})
 
     def rules(self, rule: Mapping[str, Any]) -> None:
@@ -139,7 +140,7 @@ class Ward:
         made = Rule(name="all", recipe="fft", destinations=("folder",), **rule)
         self.routes = Routes(
             recipes={"fft": FftRecipe()},
-            destinations={"folder": FolderDestination(path=self.folder / "series")},
+            destinations=self.destinations,
             sources=self.sources,
             projects=self.projects,
             rules=(made,),

@@ -72,9 +72,9 @@ _CORRECT = "CORRECT"
 """Reason for the Attribute Modification (PS3.3 table C.12-1): replaces a wrong value."""
 
 
-def identity_of_study(ds: Dataset) -> Identity:
-    """Read what a PACS says of a study."""
-    return Identity(**_read(ds, STUDY_READERS))
+def identity_of_study(told: Mapping[str, str]) -> Identity:
+    """Read what a PACS or an archive says of a study, as text by keyword."""
+    return Identity(**_read(told, STUDY_READERS))
 
 
 def identity_of_request(ds: Dataset) -> Identity:
@@ -107,8 +107,8 @@ def identity_of_header(header: ScanHeader) -> Identity:
     return Identity(**{field: STUDY_READERS[field][1](text) for field, text in given.items()})
 
 
-def _read(ds: Dataset, readers: Readers) -> dict[str, str | None]:
-    return {name: read(str(ds.get(keyword) or "")) for name, (keyword, read) in readers.items()}
+def _read(told: Dataset | Mapping[str, str], readers: Readers) -> dict[str, str | None]:
+    return {name: read(str(told.get(keyword) or "")) for name, (keyword, read) in readers.items()}
 
 
 def differences(one: Identity, other: Identity) -> tuple[str, ...]:

@@ -6,22 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
 from pydicom.dataset import Dataset
 
 from gateway.dicom.outbox import read_checked
+from gateway.dicom.qido import Search, search
 from gateway.dicom.query import find
-from gateway.dicom.stow import ask_archive
 from gateway.model.destinations import FolderDestination, PacsDestination, StowDestination
-from gateway.model.errors import DamagedFile, PeerRefused, PeerUnreachable
+from gateway.model.errors import DamagedFile
 from gateway.model.series import Instance
 
 SPARE_MATCHES = 100
 """So many more instances than ours may be in a series before something is wrong with the question."""
-PAGE = 1_000
-"""Of the answers of an archive."""
-_INSTANCE_UID = "00080018"
+_NOTHING = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_FOUND)
+"""An archive may say either of a series that it does not have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,23 +60,10 @@ def in_archive(destination: StowDestination, wanted: Wanted) -> set[str]:
     PeerRefused
         The archive does not answer queries.
     """
-    series = f"/studies/{wanted.study_instance_uid}/series/{wanted.series_instance_uid}/instances"
-    found: set[str] = set()
-    while True:
-        status, told = ask_archive(destination, f"{series}?limit={PAGE}&offset={len(found)}")
-        if status not in {HTTPStatus.OK, HTTPStatus.NO_CONTENT, HTTPStatus.NOT_FOUND}:
-            raise PeerRefused(f"{destination.url} answered {status} to a query")
-        page = _uids(told or [], destination.url)
-        if page <= found or len(found) > len(wanted.files) + SPARE_MATCHES:
-            return found
-        found |= page
-
-
-def _uids(told: Any, url: str) -> set[str]:  # noqa: ANN401 - JSON of anybody
-    try:
-        return {str(one[_INSTANCE_UID]["Value"][0]) for one in told}
-    except (TypeError, KeyError, IndexError) as fault:
-        raise PeerUnreachable(f"{url} answers the query with what cannot be read") from fault
+    path = f"/studies/{wanted.study_instance_uid}/series/{wanted.series_instance_uid}/instances"
+    most = len(wanted.files) + SPARE_MATCHES
+    found = search(destination, Search(path=path, keywords=["SOPInstanceUID"], most=most, nothing=_NOTHING))
+    return {one["SOPInstanceUID"] for one in found}
 
 
 def in_folder(destination: FolderDestination, wanted: Wanted) -> set[str]:

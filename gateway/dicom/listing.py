@@ -1,4 +1,4 @@
-"""What a PACS or a worklist has, as rows that a person reads."""
+"""What a PACS, an archive or a worklist has, as rows that a person reads."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
-from pydicom.multival import MultiValue
 
 from gateway.dicom.identity import identity_of_request, identity_of_study
 from gateway.dicom.lookup import find_requests, find_studies
+from gateway.model.destinations import DicomPeer
 from gateway.model.identity import Identity
-from gateway.model.sources import Asked
+from gateway.model.sources import StudySource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyRow:
-    """A study that a PACS has."""
+    """A study that a PACS or an archive has."""
 
     identity: Identity
     modalities: str
@@ -35,21 +35,21 @@ class RequestRow:
     station: str
 
 
-def list_studies(source: Asked, keys: Mapping[str, str], day: str = "") -> list[StudyRow]:
+def list_studies(source: StudySource, keys: Mapping[str, str], day: str = "") -> list[StudyRow]:
     """List studies, the newest first."""
     rows = [
         StudyRow(
-            identity=identity_of_study(ds),
-            modalities=_text(ds, "ModalitiesInStudy"),
-            n_series=_text(ds, "NumberOfStudyRelatedSeries"),
-            n_instances=_text(ds, "NumberOfStudyRelatedInstances"),
+            identity=identity_of_study(told),
+            modalities=told["ModalitiesInStudy"].replace("\\", ", "),
+            n_series=told["NumberOfStudyRelatedSeries"],
+            n_instances=told["NumberOfStudyRelatedInstances"],
         )
-        for ds in find_studies(source, keys, day)
+        for told in find_studies(source, keys, day)
     ]
     return sorted(rows, key=lambda row: (row.identity.study_date or "", row.identity.study_time or ""), reverse=True)
 
 
-def list_requests(source: Asked, keys: Mapping[str, str], day: str = "", station: str = "") -> list[RequestRow]:
+def list_requests(source: DicomPeer, keys: Mapping[str, str], day: str = "", station: str = "") -> list[RequestRow]:
     """List what is scheduled, the earliest first."""
     rows = [_request(ds) for ds in find_requests(source, keys, day, station)]
     return sorted(rows, key=lambda row: (row.day, row.time))
@@ -66,7 +66,4 @@ def _request(ds: Dataset) -> RequestRow:
 
 
 def _text(ds: Dataset, keyword: str) -> str:
-    """Write a value, or several, as one text."""
-    value = ds.get(keyword)
-    several = value if isinstance(value, MultiValue) else [] if value is None else [value]
-    return ", ".join(map(str, several))
+    return str(ds.get(keyword) or "")

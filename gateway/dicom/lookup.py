@@ -1,4 +1,4 @@
-"""Ask a PACS or a worklist which study a scan belongs to (C-FIND; PS3.4 C.6.2 and Annex K).
+"""Ask a PACS, an archive or a worklist which study a scan belongs to (C-FIND, PS3.4 C.6.2 and Annex K; QIDO-RS).
 
 What comes back is compared with what was asked: peers match without regard to case, or pass over keys they do not know.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 
 from gateway.dicom.identity import (
     REQUEST_READERS,
@@ -19,9 +20,12 @@ from gateway.dicom.identity import (
     identity_of_request,
     identity_of_study,
 )
-from gateway.dicom.query import STUDY_ROOT_FIND, find
+from gateway.dicom.qido import Search, Told, search
+from gateway.dicom.query import MOST_MATCHES, STUDY_ROOT_FIND, find
+from gateway.model.destinations import DicomPeer, WebPeer
+from gateway.model.errors import PeerRefused
 from gateway.model.identity import Identity
-from gateway.model.sources import Asked, WorklistSource
+from gateway.model.sources import Asked, StudySource, WorklistSource
 
 WORKLIST_FIND = "1.2.840.10008.5.1.4.31"
 """Modality Worklist Information Model - FIND."""
@@ -33,6 +37,12 @@ _UTF8 = "ISO_IR 192"
 
 STUDY_COUNTS = ("ModalitiesInStudy", "NumberOfStudyRelatedSeries", "NumberOfStudyRelatedInstances")
 """What a person wants to see of a study beside its identity (PS3.4 table C.6-5)."""
+
+STUDY_KEYWORDS = (*(keyword for keyword, _ in STUDY_READERS.values()), *STUDY_COUNTS)
+"""What is read of a study; its UID comes first."""
+
+NOT_BY_ITSELF = ("StudyDescription", "IssuerOfPatientID")
+"""Of these, what an archive says only where it is asked for (PS3.18 table 10.6.3-3)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +96,7 @@ def answers(source: Asked, question: Question) -> tuple[Identity, ...]:
         station = source.station_ae_title or ""
         found = [identity_of_request(ds) for ds in find_requests(source, question.keys, question.day, station)]
     else:
-        found = [identity_of_study(ds) for ds in find_studies(source, question.keys, question.day)]
+        found = [identity_of_study(told) for told in find_studies(source, question.keys, question.day)]
     return tuple(dict.fromkeys(one for one in found if one.study_instance_uid))
 
 
@@ -120,8 +130,8 @@ def _around(day: str, days: int) -> str:
     return f"{first:%Y%m%d}-{last:%Y%m%d}"
 
 
-def find_studies(source: Asked, keys: Mapping[str, str], day: str = "") -> list[Dataset]:
-    """Ask a PACS for studies.
+def find_studies(source: StudySource, keys: Mapping[str, str], day: str = "") -> list[Told]:
+    """Ask a PACS or an archive for studies; yields text by keyword.
 
     Parameters
     ----------
@@ -130,15 +140,37 @@ def find_studies(source: Asked, keys: Mapping[str, str], day: str = "") -> list[
     day
         Of the study; or a range of days.
     """
+    if isinstance(source, WebPeer):
+        return _search_studies(source, keys, day)
     asked = _identifier(STUDY_READERS, keys)
     asked.QueryRetrieveLevel = "STUDY"
     asked.StudyDate = day
     for keyword in STUDY_COUNTS:
         setattr(asked, keyword, "")
-    return find(source, asked, STUDY_ROOT_FIND)
+    return [_told(ds) for ds in find(source, asked, STUDY_ROOT_FIND)]
 
 
-def find_requests(source: Asked, keys: Mapping[str, str], day: str = "", station: str = "") -> list[Dataset]:
+def _search_studies(source: WebPeer, keys: Mapping[str, str], day: str) -> list[Told]:
+    """Ask by QIDO-RS."""
+    given = [(STUDY_READERS[field][0], text) for field, text in keys.items()]
+    wanted = [("includefield", keyword) for keyword in NOT_BY_ITSELF]
+    query = [*given, *([("StudyDate", day)] if day else []), *wanted]
+    found = search(source, Search(path="/studies", keywords=STUDY_KEYWORDS, most=MOST_MATCHES, query=query))
+    if len(found) > MOST_MATCHES:
+        raise PeerRefused(f"{source.url} finds more than {MOST_MATCHES} matches")
+    return found
+
+
+def _told(ds: Dataset) -> Told:
+    """Write what was answered as text."""
+    values = {keyword: ds.get(keyword) for keyword in STUDY_KEYWORDS}
+    return {
+        keyword: "\\".join(map(str, value)) if isinstance(value, MultiValue) else str("" if value is None else value)
+        for keyword, value in values.items()
+    }
+
+
+def find_requests(source: DicomPeer, keys: Mapping[str, str], day: str = "", station: str = "") -> list[Dataset]:
     """Ask a worklist for MR procedures, by day and station of the scheduled step."""
     asked = _identifier(REQUEST_READERS, keys)
     step = _identifier(STEP_READERS, {})

@@ -1,4 +1,4 @@
-"""Destinations: is anybody there, does it let us in, is what we send readable on the way."""
+"""Destinations and sources: is anybody there, does it let us in, is what we send readable on the way."""
 
 from __future__ import annotations
 
@@ -9,14 +9,22 @@ from http import HTTPStatus
 from tempfile import NamedTemporaryFile
 from urllib.parse import urlsplit
 
+from gateway.dicom.dicomweb import ask_archive
 from gateway.dicom.store import echo
-from gateway.dicom.stow import ask_archive
 from gateway.dicom.tls import client_context
 from gateway.doctor.certificates import certificates, of_peer, own
 from gateway.doctor.finding import Finding, Health, attempt, bad, doubtful, good
 from gateway.doctor.proof import proof, protection
-from gateway.model.destinations import Destination, FolderDestination, PacsDestination, StowDestination, Tls
+from gateway.model.destinations import (
+    Destination,
+    FolderDestination,
+    PacsDestination,
+    StowDestination,
+    Tls,
+    WebPeer,
+)
 from gateway.model.errors import GatewayError
+from gateway.model.sources import Source
 
 HTTPS_PORT = 443
 
@@ -37,12 +45,29 @@ def destination(name: str, where: Destination, *, now: datetime) -> Iterator[Fin
             if where.tls is not None:
                 yield from _tls(what, where.tls, (where.host, where.port), where.timeout_s, now=now)
         case StowDestination():
-            yield _archive(what, where)
-            yield protection(f"{what}: way", plain=where.plain)
-            url = urlsplit(where.url)
-            if url.scheme == "https":
-                peer = (url.hostname or "", url.port or HTTPS_PORT)
-                yield from _tls(what, where.tls, peer, where.timeout_s, now=now)
+            yield from _web(what, where, now=now)
+
+
+def source(name: str, whom: Source, *, now: datetime) -> Iterator[Finding]:
+    """Look at somebody who is asked whose scan it is."""
+    what = f"source {name}"
+    if isinstance(whom, WebPeer):
+        yield from _web(what, whom, now=now)
+        return
+    remedy = f"check address and AE titles, and that it knows {whom.calling_ae_title}"
+    yield attempt(what, lambda: echo(whom), said="answers", remedy=remedy)
+    yield protection(f"{what}: way", plain=whom.plain)
+    if whom.tls is not None:
+        yield from _tls(what, whom.tls, (whom.host, whom.port), whom.timeout_s, now=now)
+
+
+def _web(what: str, where: WebPeer, *, now: datetime) -> Iterator[Finding]:
+    yield _archive(what, where)
+    yield protection(f"{what}: way", plain=where.plain)
+    url = urlsplit(where.url)
+    if url.scheme == "https":
+        peer = (url.hostname or "", url.port or HTTPS_PORT)
+        yield from _tls(what, where.tls, peer, where.timeout_s, now=now)
 
 
 def _folder(what: str, where: FolderDestination) -> Finding:
@@ -59,7 +84,7 @@ def _folder(what: str, where: FolderDestination) -> Finding:
     return bad(what, f"{where.path} cannot be written", f"let the gateway's user write to {there}")
 
 
-def _archive(what: str, where: StowDestination) -> Finding:
+def _archive(what: str, where: WebPeer) -> Finding:
     """Ask by QIDO-RS (PS3.18 10.6) what it would say to us."""
     try:
         status, _ = ask_archive(where, "/studies?limit=1")

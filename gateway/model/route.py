@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from gateway.model.destinations import Destination, PacsDestination
+from gateway.model.destinations import Destination, FolderDestination
 from gateway.model.identity import HEADER
 from gateway.model.match import Match
 from gateway.model.policy import DEFAULT, Policy
@@ -36,7 +36,7 @@ class Rule(Table):
     identity: Literal["header", "lookup", "hold"] = "header"
     """Who says who the patient is: the scanner; a source, where one study fits, and a person where not; or a person."""
     sources: tuple[str, ...] = ()
-    """Names of the sources, and of PACS among the destinations, in the order in which they are asked."""
+    """Names of the sources, and of PACS and archives among the destinations, in the order in which they are asked."""
     identity_patience_s: Annotated[float, Field(ge=0)] = 3600
     """How long a source that does not answer is asked again, before a person is."""
     unknown_direction: Literal["hold", "mark"] = "hold"
@@ -91,7 +91,8 @@ class Routes(Table):
     @property
     def asked(self) -> dict[str, Asked]:
         """Everybody who can be asked who a patient is."""
-        return {n: one for n, one in self.destinations.items() if isinstance(one, PacsDestination)} | self.sources
+        places = self.destinations.items()
+        return {name: one for name, one in places if not isinstance(one, FolderDestination)} | self.sources
 
     @property
     def known_policies(self) -> dict[str, Policy]:

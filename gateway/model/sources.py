@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
-from gateway.model.destinations import AeTitle, DicomPeer, PacsDestination
+from gateway.model.destinations import AeTitle, DicomPeer, PacsDestination, StowDestination, WebPeer
 
 
 class PacsSource(DicomPeer):
@@ -27,7 +27,17 @@ class WorklistSource(DicomPeer):
     """How far the scheduled day may be from that of the study."""
 
 
-Source = Annotated[PacsSource | WorklistSource, Field(discriminator="kind")]
+class WebSource(WebPeer):
+    """An archive that is asked for studies by QIDO-RS (DICOMweb), and gets none."""
 
-Asked: TypeAlias = PacsSource | WorklistSource | PacsDestination
-"""Whoever can be asked: a source, or a PACS that series are sent to."""
+    kind: Literal["dicomweb"] = "dicomweb"
+    """Which kind of source it is."""
+
+
+Source = Annotated[PacsSource | WorklistSource | WebSource, Field(discriminator="kind")]
+
+StudySource: TypeAlias = PacsSource | PacsDestination | WebSource | StowDestination
+"""Whoever knows studies: a source, or a PACS or an archive that series are sent to."""
+
+Asked: TypeAlias = StudySource | WorklistSource
+"""Whoever can be asked whose scan it is."""

@@ -15,7 +15,7 @@ from gateway.dicom.series import build_series, write_series
 from gateway.dicom.store import store
 from gateway.model.header import ScanHeader, Study, Subject
 from gateway.model.identity import Identity
-from gateway.model.sources import PacsSource, WorklistSource
+from gateway.model.sources import PacsSource, WebSource, WorklistSource
 from tests.dicom import scans
 from tests.dicom.outbox import pacs
 from tests.dicom.worklist import UID, entry, worklist
@@ -78,6 +78,32 @@ def test_a_pacs_gives_back_what_it_was_given_in_any_script(known: PacsSource, nu
     assert answer is not None
     assert answer.question.by == "study UID"
     assert answer.found == (said,)
+
+
+@pytest.fixture
+def by_web(orthanc: Orthanc, known: PacsSource) -> WebSource:
+    """The same PACS, asked by QIDO-RS."""
+    return WebSource(url=f"{orthanc.http_url}/dicom-web", plain=True, timeout_s=known.timeout_s)
+
+
+@pytest.mark.peer("Orthanc", "libOrthancDicomWeb.so")
+@pytest.mark.parametrize("number", range(len(SCRIPTS)), ids=list(SCRIPTS))
+def test_an_archive_on_the_web_says_the_same_in_any_script(by_web: WebSource, number: int) -> None:
+    said = identity_of_header(of(number, patient_name=list(SCRIPTS.values())[number]))
+    for asked in (said, replace(said, study_instance_uid=None)):
+        answer = look_up(by_web, asked)
+        assert answer is not None
+        assert answer.found == (said,)
+
+
+@pytest.mark.peer("Orthanc", "libOrthancDicomWeb.so")
+def test_an_archive_on_the_web_is_asked_what_a_pacs_is_asked(by_web: WebSource, known: PacsSource) -> None:
+    day = Identity(patient_id="P003", study_date="20240506")
+    for said in (Identity(accession_number="TWICE"), Identity(accession_number="twice"), Identity(patient_id="P"), day):
+        assert look_up(by_web, said) == look_up(known, said)
+    assert list_studies(by_web, {"patient_name": "Doe*"}, "20240506") == list_studies(
+        known, {"patient_name": "Doe*"}, "20240506"
+    )
 
 
 @pytest.mark.peer("Orthanc", "libOrthancDicomWeb.so")
