@@ -10,6 +10,7 @@ from pydicom.tag import BaseTag
 from pydicom.uid import MRImageStorage
 
 from gateway.dicom import attributes, learned, mr, values
+from gateway.dicom.diffusion import put_diffusion
 from gateway.dicom.layout import PlacedImage
 from gateway.dicom.modules import Draft, finish, put_window, real_world_value, series_attributes
 from gateway.model.image import ImageKind
@@ -40,6 +41,8 @@ def build_classic(draft: Draft) -> list[Dataset]:
         ds.SOPInstanceUID = draft.plan.instance_uid(frame, number)
         ds.InstanceNumber = number
         mr.put_moment(ds, frame, header)
+        if not draft.kind.derived:
+            put_diffusion(ds, frame, header)
         _put_image(ds, image)
         datasets.append(ds)
     return datasets

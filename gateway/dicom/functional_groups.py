@@ -16,6 +16,7 @@ from pydicom.dataset import Dataset
 from gateway.dicom import mr, values
 from gateway.dicom.anatomy import BODY_PARTS, SOMEWHERE
 from gateway.dicom.attributes import code_item, part_and_side, put_known
+from gateway.dicom.diffusion import diffusion_group
 from gateway.dicom.dimensions import LABEL, SLICE, TIME, Dimensions
 from gateway.dicom.layout import PlacedImage
 from gateway.dicom.modules import Draft, put_window, real_world_value
@@ -41,7 +42,7 @@ def put_description(ds: Dataset, draft: Draft) -> None:
     ds.VolumetricProperties = "VOLUME"
     ds.VolumeBasedCalculationTechnique = "NONE"
     ds.ComplexImageComponent = draft.kind.component
-    ds.AcquisitionContrast = "UNKNOWN"
+    ds.AcquisitionContrast = "DIFFUSION" if draft.header.sequence.diffusion else "UNKNOWN"
 
 
 def functional_groups(
@@ -60,7 +61,7 @@ def functional_groups(
         }
         for image in images
     ]
-    shared = {keyword: item for keyword, item in frames[0].items() if all(f[keyword] is item for f in frames[1:])}
+    shared = {keyword: item for keyword, item in frames[0].items() if all(f.get(keyword) is item for f in frames[1:])}
     shared.pop("FrameContentSequence", None)  # for each frame even where there is one (C.7.6.16.2.2)
     return _sequences(shared), [_sequences({k: v for k, v in frame.items() if k not in shared}) for frame in frames]
 
@@ -189,6 +190,7 @@ def _of_frame(draft: Draft, image: PlacedImage, dimensions: Dimensions) -> Group
         "FrameContentSequence": content,
         "PlanePositionSequence": position,
         **_known("CardiacSynchronizationSequence", cardiac),
+        **_known("MRDiffusionSequence", Dataset() if draft.kind.derived else diffusion_group(frame, header)),
     }
 
 

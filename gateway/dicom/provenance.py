@@ -18,7 +18,18 @@ from pydicom.dataset import Dataset
 from gateway.dicom.plan import SeriesPlan
 from gateway.dicom.series import build_series
 from gateway.model.form import ObjectFormat
-from gateway.model.header import Encoding, Limit, Measurement, ScanHeader, Sequence, Space, Study, Subject, System
+from gateway.model.header import (
+    Diffusion,
+    Encoding,
+    Limit,
+    Measurement,
+    ScanHeader,
+    Sequence,
+    Space,
+    Study,
+    Subject,
+    System,
+)
 from gateway.model.identity import Identity
 from gateway.model.image import Frame, ImageKind, ImageSeries
 from gateway.model.zyx import Zyx
@@ -76,6 +87,11 @@ SAMPLES: Mapping[str, Mapping[str, tuple[Any, Any]]] = MappingProxyType(
             "echo_time_ms": ((10.0,), (20.0,)),
             "inversion_time_ms": ((90.0,), (80.0,)),
             "flip_angle_deg": ((15.0,), (25.0,)),
+            "diffusion_dimension": ("repetition", "segment"),
+            "diffusion": (
+                (Diffusion(b_value_s_per_mm2=500.0, direction=(1.0, 0.0, 0.0)),),
+                (Diffusion(b_value_s_per_mm2=900.0, direction=(0.0, 1.0, 0.0)),),
+            ),
         },
     }
 )
@@ -88,6 +104,8 @@ SEQUENCE_PATHS: Mapping[str, str] = MappingProxyType(
         "echo_time_ms": "sequenceParameters/TE",
         "inversion_time_ms": "sequenceParameters/TI",
         "flip_angle_deg": "sequenceParameters/flipAngle_deg",
+        "diffusion_dimension": "sequenceParameters/diffusionDimension",
+        "diffusion": "sequenceParameters/diffusion",
     }
 )
 """Elements of which there may be several, by field."""

@@ -76,6 +76,15 @@ class System:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Diffusion:
+    """One weighting of ``sequenceParameters/diffusion``."""
+
+    b_value_s_per_mm2: float
+    direction: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Of the gradient: to the left, to the back, to the head; without a length where there was none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sequence:
     """``sequenceParameters``; the lists go by contrast (echo) or set."""
 
@@ -84,6 +93,9 @@ class Sequence:
     echo_time_ms: tuple[float, ...] = ()
     inversion_time_ms: tuple[float, ...] = ()
     flip_angle_deg: tuple[float, ...] = ()
+    diffusion_dimension: str | None = None
+    """Counter by which ``diffusion`` goes: ``repetition``, ``set``, ..."""
+    diffusion: tuple[Diffusion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,17 @@ from defusedxml.ElementTree import fromstring
 from gateway.model import header as h
 from gateway.model.errors import BadHeader
 from gateway.model.zyx import Zyx
-from gateway.mrd.header_paths import ENCODING_LIMITS, FIELDS, ROOT, TRAJECTORY_DESCRIPTION, XMLNS, number
+from gateway.mrd.header_paths import (
+    DIFFUSION,
+    ENCODING_LIMITS,
+    FIELDS,
+    ROOT,
+    TRAJECTORY_DESCRIPTION,
+    XMLNS,
+    b_value,
+    diffusion_dimension,
+    number,
+)
 
 MAX_DEPTH = 32
 MAX_MATRIX = 65_535
@@ -83,6 +93,8 @@ class _Reader:
                 echo_time_ms=self.numbers("sequenceParameters/TE"),
                 inversion_time_ms=self.numbers("sequenceParameters/TI"),
                 flip_angle_deg=self.numbers("sequenceParameters/flipAngle_deg"),
+                diffusion_dimension=self.value(self.root, f"{DIFFUSION}Dimension", diffusion_dimension),
+                diffusion=self.diffusion(),
             ),
             user_parameters={
                 name: element.findtext("value") or ""
@@ -111,6 +123,19 @@ class _Reader:
         except ValueError:
             self.faults.append(f"{path} is not a readable number")
             return ()
+
+    def diffusion(self) -> tuple[h.Diffusion, ...]:
+        """Read the weightings; one that cannot be read makes all of them useless, as they are counted."""
+        found = []
+        for element in self.root.findall(DIFFUSION):
+            strength = self.value(element, "bvalue", b_value)
+            towards = [self.value(element, f"gradientDirection/{axis}", number) for axis in ("rl", "ap", "fh")]
+            if strength is None or None in towards:
+                self.faults.append(f"{DIFFUSION} has no readable b-value or direction")
+                return ()
+            rl, ap, fh = (component or 0.0 for component in towards)
+            found.append(h.Diffusion(b_value_s_per_mm2=strength, direction=(rl, ap, fh)))
+        return tuple(found)
 
     def dependencies(self) -> Mapping[str, str]:
         found = self.root.findall("measurementInformation/measurementDependency")
@@ -241,6 +266,12 @@ def _write_sequence(root: Element, sequence: h.Sequence) -> None:
         for value in values:
             _add(_at(root, "sequenceParameters"), name).text = str(value)
     _put(root, "sequenceParameters/sequence_type", sequence.sequence_type)
+    _put(root, f"{DIFFUSION}Dimension", sequence.diffusion_dimension)
+    for weighted in sequence.diffusion:
+        element = _add(_at(root, "sequenceParameters"), "diffusion")
+        for axis, component in zip(("rl", "ap", "fh"), weighted.direction, strict=True):
+            _put(element, f"gradientDirection/{axis}", component)
+        _put(element, "bvalue", weighted.b_value_s_per_mm2)
 
 
 def _add(parent: Element, name: str) -> Element:
@@ -255,5 +286,7 @@ def _at(parent: Element, path: str) -> Element:
 
 
 def _put(parent: Element, path: str, value: object) -> None:
+    """Write a value; a whole number without its fraction, which the schema does not allow everywhere."""
     if value is not None:
-        _at(parent, path).text = str(value)
+        whole = isinstance(value, float) and value.is_integer()
+        _at(parent, path).text = f"{value:.0f}" if whole else str(value)

@@ -11,12 +11,33 @@ XMLNS = "http://www.ismrm.org/ISMRMRD"
 ROOT = "ismrmrdHeader"
 TRAJECTORY_DESCRIPTION = "trajectoryDescription"
 """Below an encoding."""
+DIFFUSION = "sequenceParameters/diffusion"
 
 
 def number(text: str) -> float:
     """Read a finite number."""
     value = float(text)
     if not math.isfinite(value):
+        raise ValueError(text)
+    return value
+
+
+DIFFUSION_DIMENSIONS = frozenset(
+    {"average", "contrast", "phase", "repetition", "set", "segment", *(f"user_{number}" for number in range(8))}
+)
+
+
+def diffusion_dimension(text: str) -> str:
+    """Read a counter by which weightings go (``diffusionDimensionType``)."""
+    if text not in DIFFUSION_DIMENSIONS:
+        raise ValueError(text)
+    return text
+
+
+def b_value(text: str) -> float:
+    """Read how strongly diffusion was weighted."""
+    value = number(text)
+    if value < 0:
         raise ValueError(text)
     return value
 

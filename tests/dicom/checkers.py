@@ -25,6 +25,9 @@ ALLOWED_WARNINGS: Mapping[str, str] = {
     r"ApplicableSafetyStandardAgency.*Unrecognized defined term = <OTHER>": (
         "an Enhanced object must name an agency, and no header tells which one the scanner obeys"
     ),
+    r"Diffusion(BValue|GradientOrientation).*not present in standard": (
+        "MR Image has no place for the b-value; readers of classic objects look for it there all the same"
+    ),
 }
 """What dciodvfy may say, as regular expressions, and why it may."""
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from gateway.dicom.kinds import KINDS
 from gateway.dicom.series import build_series, write_series
 from gateway.model.form import Compression, ObjectFormat
-from gateway.model.header import Limit, ScanHeader, Sequence as MrSequence
+from gateway.model.header import Diffusion, Limit, ScanHeader, Sequence as MrSequence
 from gateway.model.image import Frame, ImageKind, ImageSeries
 from gateway.model.learned import LearnedModel
 from gateway.model.zyx import Zyx
@@ -73,6 +73,12 @@ _FULL = scans.header()
 _ACCELERATED = replace(_FULL.encodings[0], acceleration=Zyx(z=1.0, y=2.0, x=1.0), limits={})
 _TIMES = tuple(10.0 * n for n in range(1, 4))
 
+WEIGHTINGS = (
+    Diffusion(b_value_s_per_mm2=0.0),
+    Diffusion(b_value_s_per_mm2=1000.0, direction=(1.0, 0.0, 0.0)),
+    Diffusion(b_value_s_per_mm2=1000.0, direction=(0.0, 0.6, -0.8)),
+)
+
 VARIANTS: Mapping[str, tuple[ImageSeries, ScanHeader]] = {
     "oblique": (oblique_stack(1)[0], _FULL),
     "one slice": (scans.images(where=scans.frames(np.eye(3))), _FULL),
@@ -91,6 +97,7 @@ VARIANTS: Mapping[str, tuple[ImageSeries, ScanHeader]] = {
     "cine": (many("phase"), header_with({"phase": Limit(minimum=0, maximum=2, center=0)})),
     "sets": (many("set"), _FULL),
     "everything at once": (many("repetition", "contrast", "set", n=2), header_with(echo_time_ms=_TIMES)),
+    "diffusion": (many("repetition"), header_with(diffusion_dimension="repetition", diffusion=WEIGHTINGS)),
     "inversion": (many("set"), header_with(sequence_type="IR_TSE", inversion_time_ms=_TIMES)),
     "inversion without a time": (scans.images(), header_with(sequence_type="IR_TSE")),
     "unknown sequence": (scans.images(), replace(_FULL, sequence=MrSequence())),

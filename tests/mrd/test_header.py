@@ -132,6 +132,48 @@ def test_an_optional_value_that_cannot_be_read_is_named_and_left_out() -> None:
     assert header.faults == ("experimentalConditions/H1resonanceFrequency_Hz is not a readable number",)
 
 
+WEIGHTED = b"""<sequenceParameters><diffusionDimension>repetition</diffusionDimension>
+<diffusion><gradientDirection><rl>0</rl><ap>0</ap><fh>0</fh></gradientDirection><bvalue>0</bvalue></diffusion>
+<diffusion><gradientDirection><rl>0.6</rl><ap>0</ap><fh>-0.8</fh></gradientDirection><bvalue>1000</bvalue></diffusion>
+</sequenceParameters></ismrmrdHeader>"""
+
+
+def test_how_diffusion_was_weighted_is_read_and_written() -> None:
+    header = parse_header(changed(b"</ismrmrdHeader>", WEIGHTED))
+    expected = (
+        h.Diffusion(b_value_s_per_mm2=0.0),
+        h.Diffusion(b_value_s_per_mm2=1000.0, direction=(0.6, 0.0, -0.8)),
+    )
+    assert (header.sequence.diffusion_dimension, header.sequence.diffusion) == ("repetition", expected)
+    assert parse_header(write_header(header)).sequence == header.sequence
+    theirs = ismrmrd.xsd.CreateFromDocument(write_header(header)).sequenceParameters
+    assert [one.bvalue for one in theirs.diffusion] == [0.0, 1000.0]
+    assert theirs.diffusionDimension.value == "repetition"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"<bvalue>1000<", b"<bvalue>-1<"),
+        (b"<bvalue>1000<", b"<bvalue>nan<"),
+        (b"<bvalue>1000<", b"<bvalue><"),
+        (b"<rl>0.6</rl>", b""),
+        (b"<fh>-0.8<", b"<fh>inf<"),
+    ],
+)
+def test_one_weighting_that_cannot_be_read_makes_all_of_them_unknown(old: bytes, new: bytes) -> None:
+    assert old in WEIGHTED
+    header = parse_header(changed(b"</ismrmrdHeader>", WEIGHTED.replace(old, new)))
+    assert header.sequence.diffusion == ()
+    assert any("diffusion" in fault for fault in header.faults)
+
+
+def test_a_dimension_that_is_none_is_named_and_left_out() -> None:
+    header = parse_header(changed(b"</ismrmrdHeader>", WEIGHTED.replace(b">repetition<", b">Zwitscher<")))
+    assert header.sequence.diffusion_dimension is None
+    assert header.faults == ("sequenceParameters/diffusionDimension is not a readable diffusion_dimension",)
+
+
 def test_an_accession_number_keeps_its_zeros_and_letters() -> None:
     xml = changed(
         b"<encoding>", b"<studyInformation><accessionNumber>000A-17</accessionNumber></studyInformation><encoding>"
