@@ -76,7 +76,7 @@ class Processor:
         tell = Teller(
             progress=lambda fraction, doing: self.jobs.progress(job.lease, fraction, doing),
             note=lambda what, text: self.jobs.note(job.lease, what, text),
-            checked=lambda images: self._respond(job, work, images),
+            checked=lambda shown, images: self._respond(job, shown, images),
             judged=lambda passage: self._keep_ruling(job, passage),
         )
         try:

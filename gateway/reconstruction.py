@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from gateway.deidentify import Veil, veiled_header
+from gateway.deidentify import Veil, veiled_header, veiled_readouts
 from gateway.dicom.identity import settled
 from gateway.dicom.plan import SeriesPlan
 from gateway.dicom.series import build_series, write_series
@@ -57,8 +57,8 @@ class Teller:
     """Gets a fraction from 0 to 1, and what is going on."""
     note: Callable[[str, str], None]
     """Gets what was done, and what came out of it."""
-    checked: Callable[[Sequence[ImageSeries]], None] = lambda _images: None
-    """Gets the images that may leave."""
+    checked: Callable[[Work, Sequence[ImageSeries]], None] = lambda _work, _images: None
+    """Gets the images that may leave, and the work as it may be told of with them."""
     judged: Callable[[Passage], None] = lambda _passage: None
     """Gets what the gate says of images of a learned recipe, before anything leaves."""
 
@@ -92,14 +92,13 @@ def make_series(work: Work, *, device: str, outbox: Path, tell: Teller) -> list[
     if isinstance(recipe, ReadyModel) and any(one.model is not None for one in outputs):
         passage = _judged(work, recipe, outputs, device, tell)
         outputs = passage.images
-    tell.checked(outputs)
     if veil is not None:
-        work = veiled(work, veil)
+        work, outputs = veiled(work, veil), [_veiled_images(output, veil) for output in outputs]
         tell.note("de-identified", ", ".join(["basic profile", *veil.project.options]))
+    tell.checked(work, outputs)
 
     made = []
     for index, output in enumerate(part for one in outputs for part in one.parts()):
-        shown = output if veil is None else _veiled_images(output, veil)
         plan = SeriesPlan(
             recording_digest=work.digest,
             rule=work.choice.rule.name,
@@ -115,7 +114,7 @@ def make_series(work: Work, *, device: str, outbox: Path, tell: Teller) -> list[
             mark_unknown_direction=work.choice.rule.unknown_direction == "mark",
         )
         for form, destinations in _forms(work.choice).items():
-            datasets = build_series(shown, work.header.led_by(output.encoding), replace(plan, format=form.format))
+            datasets = build_series(output, work.header.led_by(output.encoding), replace(plan, format=form.format))
             written = write_series(datasets, outbox / form.folder, lambda _n, _of: None, form.compression)
             made.append(replace(written.below(form.folder), destinations=destinations))
             tell.note("series written", f"{len(written.instances)} instances, {written.series_instance_uid}")
@@ -163,6 +162,7 @@ def veiled(work: Work, veil: Veil) -> Work:
     header = work.header if work.identity is None else settled(work.header, work.identity)
     return replace(
         work,
+        acquisition=veiled_readouts(work.acquisition, veil),
         header=veiled_header(header, veil),
         identity=None,
         digest=veil.digest(work.digest),

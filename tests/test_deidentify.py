@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import struct
 import subprocess
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from datetime import date
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import ismrmrd
 import numpy as np
 import pytest
+from ismrmrd.serialization import ProtocolDeserializer
 from pydicom.dataset import Dataset
 
 from gateway.dicom.series import build_series
@@ -24,11 +28,13 @@ from gateway.model.job import JobState
 from gateway.model.projects import Option, Project
 from gateway.model.recipes import FftRecipe
 from gateway.model.route import Routes, Rule
+from gateway.mrd.framing import MessageId
 from gateway.mrd.header import parse_header
 from gateway.mrd.stream import read_session
 from gateway.reconstruction import Work, veil_of, veiled
 from gateway.routing.choose import choose
 from gateway.routing.facts import facts_of
+from gateway.spool.replies import Replies
 from gateway.zoo.zoo import Zoo
 from tests.dicom import scans
 from tests.ward import Ward, patient
@@ -103,9 +109,12 @@ def _routes(project: Project) -> Routes:
     )
 
 
-def made(
-    header: ScanHeader, project: Project, form: ObjectFormat = ObjectFormat.CLASSIC, number: int = 1
-) -> list[Dataset]:
+CAPTURE = "secondary capture"
+FORMS = [*ObjectFormat, CAPTURE]
+"""Of objects; the last is what images become that lie nobody knows how."""
+
+
+def made(header: ScanHeader, project: Project, form: str = ObjectFormat.CLASSIC, number: int = 1) -> list[Dataset]:
     """Build the objects as a worker does."""
     work = work_of(header, project, number)
     hidden = veiled(work, veil_of(work, project))
@@ -115,9 +124,13 @@ def made(
         received_at=hidden.received_at,
         description=hidden.choice.series_description(hidden.header),
         deidentified=project.options,
-        format=form,
+        format=ObjectFormat.CLASSIC if form == CAPTURE else ObjectFormat(form),
+        mark_unknown_direction=form == CAPTURE,
     )
     frames = tuple(replace(frame, acquisition_time_stamp=0) for frame in scans.images().frames)
+    if form == CAPTURE:
+        unknown: dict[str, Any] = dict.fromkeys(("read_dir", "phase_dir", "slice_dir"), (0.0, 0.0, 0.0))
+        frames = tuple(replace(frame, **unknown) for frame in frames)
     return build_series(replace(scans.images(), frames=frames, notes=()), hidden.header, plan)
 
 
@@ -138,8 +151,8 @@ def values(ds: Dataset) -> Mapping[str, tuple[str, str, str]]:
     return found
 
 
-@pytest.mark.parametrize("form", list(ObjectFormat))
-def test_without_options_everybody_looks_the_same(tmp_path: Path, form: ObjectFormat) -> None:
+@pytest.mark.parametrize("form", FORMS)
+def test_without_options_everybody_looks_the_same(tmp_path: Path, form: str) -> None:
     """The law of the profile: what is not a pseudonym is the same whoever the patient is."""
     project = Project(key_file=key_file(tmp_path))
     one = made(of_whom("Zwitscher"), project, form)
@@ -153,11 +166,9 @@ def test_without_options_everybody_looks_the_same(tmp_path: Path, form: ObjectFo
     assert all(TABLE[tag][0] == "U" for tag in listed)
 
 
-@pytest.mark.parametrize("form", list(ObjectFormat))
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("option", EVERYTHING)
-def test_an_option_lets_through_only_what_the_standard_gives_to_it(
-    tmp_path: Path, option: Option, form: ObjectFormat
-) -> None:
+def test_an_option_lets_through_only_what_the_standard_gives_to_it(tmp_path: Path, option: Option, form: str) -> None:
     key = key_file(tmp_path)
     header = of_whom("Zwitscher")
     without = values(made(header, Project(key_file=key), form)[0])
@@ -172,8 +183,8 @@ def test_an_option_lets_through_only_what_the_standard_gives_to_it(
 
 
 @pytest.mark.parametrize("options", [(), EVERYTHING], ids=["profile", "all options"])
-@pytest.mark.parametrize("form", list(ObjectFormat))
-def test_no_canary_is_in_any_object(tmp_path: Path, options: tuple[Option, ...], form: ObjectFormat) -> None:
+@pytest.mark.parametrize("form", FORMS)
+def test_no_canary_is_in_any_object(tmp_path: Path, options: tuple[Option, ...], form: str) -> None:
     header = of_whom("Zwitscher")
     project = Project(key_file=key_file(tmp_path), options=options)
     kept = {"00081010", "00080080", "00181000"} if options else set()  # station, institution, serial number
@@ -229,9 +240,9 @@ def test_who_is_very_old_is_only_old(tmp_path: Path) -> None:
 
 
 @pytest.mark.peer("dciodvfy")
-@pytest.mark.parametrize("form", list(ObjectFormat))
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("options", [(), EVERYTHING], ids=["profile", "all options"])
-def test_the_objects_stay_valid(tmp_path: Path, options: tuple[Option, ...], form: ObjectFormat) -> None:
+def test_the_objects_stay_valid(tmp_path: Path, options: tuple[Option, ...], form: str) -> None:
     project = Project(key_file=key_file(tmp_path), options=options)
     for number, ds in enumerate(made(scans.header(), project, form)):
         assert ds.PatientIdentityRemoved == "YES"
@@ -252,7 +263,9 @@ def ward(tmp_path: Path) -> Ward:
     return ward
 
 
-CANARIES = (b"Zwitscher", b"P0001", b"ACC-0001", b"1970", b"2024", b"1.2.826.0.1.3680043.8.498.20")
+DAYS = (b"19700203", b"1970-02-03", b"20240506", b"2024-05-06")
+CANARIES = (b"Zwitscher", b"P0001", b"ACC-0001", *DAYS, b"1.2.826.0.1.3680043.8.498.20")
+"""No short numbers: the digits of a UID may be any."""
 
 
 def test_nothing_of_the_patient_is_in_any_byte_that_may_leave(ward: Ward) -> None:
@@ -263,6 +276,21 @@ def test_nothing_of_the_patient_is_in_any_byte_that_may_leave(ward: Ward) -> Non
     for path in ward.queries.instance_paths(number):
         content = (ward.outbox / path).read_bytes()
         assert [canary for canary in CANARIES if canary in content] == []
+
+
+@pytest.mark.parametrize("rule", [{}, {"deidentify": "study"}], ids=["with its patient", "de-identified"])
+def test_images_that_go_back_to_the_scanner_name_nobody_either(ward: Ward, rule: dict[str, str]) -> None:
+    header = patient(patient_name="Zwitscher^Karla", description="of Zwitscher")
+    named = replace(header.measurement, protocol_name="Zwitscher 19700203", series_description="Zwitscher")
+    ward.rules({"respond": "images", **rule})
+    number = ward.scan(replace(header, measurement=named))
+    assert ward.work().state is JobState.DONE
+    content = b"".join(Replies(ward.folder / "replies").take(number))
+    told = ProtocolDeserializer(BytesIO(content + struct.pack("<H", MessageId.CLOSE))).deserialize()
+    images = [one.getHead() for one in told if isinstance(one, ismrmrd.Image)]
+    assert len(images) == 2
+    assert [canary for canary in CANARIES if canary in content] == ([] if rule else [b"Zwitscher", b"19700203"])
+    assert not rule or {(one.measurement_uid, one.acquisition_time_stamp) for one in images} == {(0, 0)}
 
 
 @pytest.mark.parametrize("text", [None, "short"])
