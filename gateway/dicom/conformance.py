@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 
 from pydicom.uid import UID, EnhancedMRImageStorage, MRImageStorage, SecondaryCaptureImageStorage
 
+from gateway import __version__
 from gateway.dicom.association import VERIFICATION
 from gateway.dicom.attributes import METHODS
 from gateway.dicom.codecs import SYNTAXES
 from gateway.dicom.commitment import ALL_COMMITTED, REQUEST, SOME_FAILED, STORAGE_COMMITMENT
+from gateway.dicom.dicomweb import TRY_LATER
 from gateway.dicom.identity import REQUEST_READERS, STEP_READERS, STUDY_READERS
 from gateway.dicom.lookup import WORKLIST_FIND
 from gateway.dicom.negotiation import (
@@ -24,6 +28,7 @@ from gateway.dicom.pdu import LARGEST_PDU_BYTES, OUR_MAX_PDU_BYTES
 from gateway.dicom.query import STUDY_ROOT_FIND
 from gateway.dicom.service import ServiceLimits
 from gateway.dicom.status import STATUSES
+from gateway.dicom.stow import SYNTAX_REFUSED
 from gateway.dicom.syntaxes import UNCOMPRESSED
 from gateway.dicom.wire import SLOWEST_BYTES_PER_S
 from gateway.model.commitment import FAILURES
@@ -61,129 +66,21 @@ ANSWERED = (
 )
 """What we answer, over associations that others open to the port of ``[dicom]``."""
 
-PAGE = """\
-# DICOM conformance
-
-What the gateway says and does on a DICOM network, after PS3.2 Annex N. The tables are the code's own. The attributes
-that it writes are those of the MR Image IOD (PS3.3 A.4), and of Enhanced MR (A.36) where a destination wants that;
-[attributes.md](attributes.md) lists them with their sources.
-
-## Presentation contexts
-
-Associations that the gateway opens:
-
-{asked}
-
-Each SOP class is offered once with each transfer syntax. A compressed one is offered only where the destination's
-`compression` asks for it; it is lossless, and the pixels that arrive are those of the outbox.
-
-Associations that others open, to the port of `[dicom]`, which takes no images:
-
-{answered}
-
-The first of these transfer syntaxes that is proposed is accepted. A caller that proposes to be SCP of storage
-commitment (role selection, PS3.7 D.3.3.4) is granted that, and is taken for one where it proposes nothing.
-
-Over DICOMweb, as user agent: STOW-RS (PS3.18 10.5) of the same objects as they lie in the outbox, QIDO-RS (10.6) for
-the instances of a series.
-
-## Associations
-
-Implementation class UID {class_uid}, version {version}.
-Opened: up to `max_associations` at a time for one series, and one series at a time for a destination; where the peer
-grants fewer, those. No asynchronous operations. Longest PDU received: {our_pdu} bytes; sent: what the peer allows, at
-most {largest_pdu}. No answer is waited for longer than `timeout_s`, no write longer than that and {slowest} bytes/s.
-
-Accepted: {associations} at a time, {per_address} of them from one address, from callers whose address and AE title are
-in `[[dicom.callers]]`, under the AE title of `[dicom]`. The request has to be whole within {request_s:g} s, a message
-within {message_s:g} s of its first byte, and between two messages pass no more than {idle_s:g} s; all of this can be
-set. A PDU of more than {largest_pdu} bytes or a message of more than {message_bytes} ends the association.
-
-| who calls | answer |
-|---|---|
-| from an unknown address | the connection is closed, nothing is said |
-| to another AE title | rejected, {unknown_called} |
-| under an unknown AE title | rejected, {unknown_calling} |
-| one too many | rejected, {too_many} |
-
-TLS 1.2 or later on either side, with certificates proven and, of a destination, its name; in the clear only where
-`plain = true` says so.
-
-## What a C-STORE status leads to
-
-The first row that contains a status decides. STOW-RS failure reasons are judged by the same table.
-
-| status | meaning | what follows |
-|---|---|---|
-{statuses}
-
-No status, an abort, a connection that ends, or a deadline that passes: unknown; the same bytes are sent again over a
-new association. A duplicate counts as stored only when a query on the level IMAGE shows the instance in its series.
-
-## Storage commitment
-
-When every instance is stored, the gateway asks for their commitment (N-ACTION, action type {request}) under a
-transaction UID that is on disk before, over an association of its own, which stays open for `report_wait_s`. The report
-(N-EVENT-REPORT, event type {all_committed} or {some_failed}) may come there, or over an association that the PACS
-opens, at any time.
-
-| the PACS | what follows |
-|---|---|
-| does not offer it, or refuses | `auto`: a query on the level IMAGE decides; `required`: held for a person |
-| reports all instances | COMMITTED |
-| reports some as failed, or leaves some out | those are sent again, and asked for again |
-| does not report within `commitment_timeout_s` | `auto`: a query decides; `required`: asked again, under another UID |
-| reports again | success, and nothing follows |
-
-| answer to a report | when |
-|---|---|
-| 0000 | it is on disk |
-| 0110 | nobody has asked for this transaction, or the report cannot be read or kept |
-| 0113 | its event type is none of the two |
-
-Failure reasons that are told by their names: {failures}.
-
-## Queries
-
-0000 ends a query, FF00 and FF01 carry a match. Any other status is no answer: nothing counts as found or as missing.
-
-Whose scan it is: a PACS is asked on the level STUDY by Study Instance UID, then by Accession Number, then by Patient
-ID and Study Date; a worklist by Accession Number, then by Patient ID, day and station of the scheduled step. Keys with
-`*`, `?` or a backslash are not asked, and only answers that have what was asked count. Matched or returned:
-
-{keys}
-
-## What a rejected association leads to
-
-A transient rejection is tried again later, a permanent one fails the delivery.
-
-| source | reason | meaning |
-|---|---|---|
-{rejections}
-
-## De-identification
-
-Where a rule has `deidentify`: Basic Application Confidentiality Profile (PS3.15 E.2), with the options that the project
-takes of these: {options}. UIDs and pseudonyms are keyed digests. Recognizable features in images are not removed.
-
-## Character set and identity
-
-ISO_IR 192 where any text needs it, else the default. UIDs are derived below 2.25 from what they identify, transaction
-UIDs are random below it. Everything is ContentQualification RESEARCH; series that a neural network took part in end in
-`[AI]`, have `DLRECON` as last value of Image Type, an item of purpose 109102 among the contributing equipment, and name
-it in Image Comments."""
-
 
 def statement() -> str:
-    """Write the statement."""
+    """Write the statement: its words are a template, in the chapters of PS3.2 Annex N."""
+    words = files("gateway.dicom").joinpath("templates/conformance.md").read_text("utf-8").rstrip()
     limits = ServiceLimits()
-    return PAGE.format(
+    return words.format(
+        contents=_contents(words),
+        content=_content(),
         asked=_services(ASKED),
         keys=_keys(),
         options=", ".join(f"{meaning} ({code})" for one, (code, meaning) in METHODS.items() if one is not None),
         answered=_services(ANSWERED),
+        version=__version__,
         class_uid=IMPLEMENTATION_CLASS_UID,
-        version=IMPLEMENTATION_VERSION_NAME,
+        version_name=IMPLEMENTATION_VERSION_NAME,
         our_pdu=OUR_MAX_PDU_BYTES,
         largest_pdu=LARGEST_PDU_BYTES,
         slowest=SLOWEST_BYTES_PER_S,
@@ -202,7 +99,19 @@ def statement() -> str:
         some_failed=SOME_FAILED,
         failures=_failures(FAILURES),
         rejections="\n".join(f"| {source} | {code} | {why} |" for (source, code), why in REJECTIONS.items()),
+        syntax_refused=f"{SYNTAX_REFUSED:04X}",
+        try_later=", ".join(str(int(status)) for status in sorted(TRY_LATER)),
     )
+
+
+def _contents(words: str) -> str:
+    """List the chapters and their sections."""
+    chapters = re.findall(r"^##(#?) (.+)$", words, flags=re.MULTILINE)
+    return "\n".join(f"{'  ' if below else ''}- {title}" for below, title in chapters)
+
+
+def _content() -> str:
+    return "\n".join(f"| {UID(uid).name} | {uid} | yes | no | no |" for uid in STORED_CLASSES)
 
 
 def _services(services: Sequence[Service]) -> str:

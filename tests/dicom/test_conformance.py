@@ -12,6 +12,7 @@ from pynetdicom.events import Event
 from gateway.answer import our_service
 from gateway.dicom import conformance
 from gateway.dicom.conformance import ANSWERED, ASKED, STORED_CLASSES, Service, statement
+from gateway.dicom.identity import REQUEST_READERS, STEP_READERS, STUDY_READERS
 from gateway.dicom.negotiation import REJECTIONS
 from gateway.dicom.service import Gate, ServiceLimits
 from gateway.dicom.status import STATUSES
@@ -34,6 +35,30 @@ def test_every_status_and_every_rejection_is_stated() -> None:
 
 def test_the_page_is_that_of_the_code() -> None:
     assert statement() in PAGE
+
+
+CHAPTERS = """\
+1 Overview|1.1 Content and transfer|1.2 DIMSE services|1.3 DICOM Web Services|1.4 Media services
+1.5 Real-Time Video services|1.6 De-identification profiles|1.7 Specific character sets|2 Table of contents
+3 Introduction|3.1 Revision history|3.2 Audience|3.3 Remarks|3.4 Terms and definitions|3.5 Abbreviations|3.6 References
+4 Implementation model|5 Service and interoperability description|5.2.1 Basic Worklist Management|5.2.5 Storage
+5.2.6 Storage Commitment|5.2.7 Query/Retrieve|5.3.2 Studies|5.3.2.3 Store|5.3.2.4 Search|5.7 Specific character sets
+6 Configuration|7 Network and media communication details|7.1.1 General association parameters
+7.2.1.3 Association initiation|7.2.1.4 Association acceptance|7.3 Status codes|7.3.2.5 C-STORE
+7.3.3 DICOM Web Services|8 Security|8.4 DICOM security profiles|8.4.4 Attribute Confidentiality
+Annex A.A Information object definitions|Annex A.D Mapping of attributes|Annex A.E Code set usage"""
+"""Of the template of PS3.2 Annex N (2024d and later), where somebody who compares statements looks."""
+
+
+def test_the_chapters_are_those_of_the_template_in_its_order() -> None:
+    titles = [line.lstrip("# ") for line in statement().splitlines() if line.startswith("#")]
+    places = [titles.index(title) for line in CHAPTERS.splitlines() for title in line.split("|")]
+    assert places == sorted(places)
+
+
+def test_every_key_that_is_asked_or_returned_is_stated() -> None:
+    for keyword, _ in (*STUDY_READERS.values(), *REQUEST_READERS.values(), *STEP_READERS.values()):
+        assert f"| {keyword} |" in PAGE
 
 
 def test_every_class_that_we_build_is_stated() -> None:
