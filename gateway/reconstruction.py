@@ -93,7 +93,7 @@ def make_series(work: Work, *, device: str, outbox: Path, tell: Teller) -> list[
         passage = _judged(work, recipe, outputs, device, tell)
         outputs = passage.images
     if veil is not None:
-        work, outputs = veiled(work, veil), [_veiled_images(output, veil) for output in outputs]
+        work, outputs = veiled(work, veil), tuple(_veiled_images(output, veil) for output in outputs)
         tell.note("de-identified", ", ".join(["basic profile", *veil.project.options]))
     tell.checked(work, outputs)
 

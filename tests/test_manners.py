@@ -63,8 +63,8 @@ def site(tmp_path: Path, clock: TurnedClock, archive: Archive) -> Site:
 
 def ask(site: Site, port: int) -> None:
     """Work the delivery; the PACS has to report."""
-    options = {"timeout_s": TIMEOUT_S, "commitment": "required", "report_wait_s": TIMEOUT_S}
-    run_next(site, site.deliverer(a=pacs(port, commitment_timeout_s=DUE_S, **options)))
+    patience = {"timeout_s": TIMEOUT_S, "report_wait_s": TIMEOUT_S, "commitment_timeout_s": DUE_S}
+    run_next(site, site.deliverer(a=pacs(port, "PACS", commitment="required", **patience)))
 
 
 def told(site: Site) -> tuple[DeliveryState, str]:
