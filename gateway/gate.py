@@ -224,11 +224,11 @@ def _exhibits(
     if images is None:
         return
     aspect = images.spacing_mm.y / images.spacing_mm.x
-    yield Exhibit(title=f"learned: {suspect.ready.card.label}", pixels=images.pixels, aspect=aspect)
+    yield Exhibit(title=f"learned ({suspect.ready.card.label})", pixels=images.pixels, aspect=aspect)
     beside = next((one.pixels for one in conventional if one.kind is CHECKED), evidence.reference)
     if beside is not None:
         yield Exhibit(title="conventional", pixels=beside, aspect=aspect)
-    if evidence.reference is not None:
-        yield Exhibit(title="difference", pixels=images.pixels - evidence.reference, aspect=aspect)
+    if beside is not None and beside.shape == images.pixels.shape:
+        yield Exhibit(title="learned less conventional", pixels=images.pixels - beside, aspect=aspect)
     for check, pixels in evidence.maps.items():
         yield Exhibit(title=TITLES[check], pixels=pixels, aspect=aspect)

@@ -25,7 +25,17 @@ from tests.studio import FOR_OTHERS, Archive, Studio
 def whatever(action: Action, **more: object) -> Policy:
     """Make a policy that does the same whatever comes out."""
     answer = Answer(warn=action, fail=Action.WARN if action is Action.SEND else action, unchecked=Action.WARN)
-    names = ("consistency", "lines", "agreement", "response", "uncertainty", "range", "orientation", "ghosting")
+    names = (
+        "consistency",
+        "structure",
+        "lines",
+        "agreement",
+        "response",
+        "uncertainty",
+        "range",
+        "orientation",
+        "ghosting",
+    )
     return Policy.model_validate({**dict.fromkeys(names, answer), "held-out": answer, **more})
 
 
@@ -96,7 +106,7 @@ def test_the_ruling_is_on_the_job_with_its_numbers_and_pictures(studio: Studio) 
     assert {each.check for each in view.ruling.assessments} == set(Check)
     assert studio.story(job)["judged"].startswith("hold by policy 'default': consistency fail: ")
     shelves = studio.processor.exhibits.shelves(job.id)
-    assert [one.title for one in shelves][:3] == ["learned: small 1.0", "conventional", "difference"]
+    assert [one.title for one in shelves][:3] == ["learned (small 1.0)", "conventional", "learned less conventional"]
     grey = studio.processor.exhibits.grey(job.id, 0, 0)
     assert grey is not None
     assert (grey.rows, grey.columns, len(grey.pixels)) == (32, 32, 2 * 32 * 32)

@@ -37,7 +37,9 @@ def put_policy(config: Path, **policy: object) -> None:
     (config.parent / "routes.toml").write_text(tomlkit.dumps(routes))
 
 
-WARN_ALWAYS = {name: {"fail": "warn"} for name in ("consistency", "lines", "agreement", "orientation", "ghosting")}
+WARN_ALWAYS = {
+    name: {"fail": "warn"} for name in ("consistency", "structure", "lines", "agreement", "orientation", "ghosting")
+}
 
 
 def test_a_learned_series_arrives_with_its_marks(config: Path, tmp_path: Path) -> None:

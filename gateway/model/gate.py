@@ -12,6 +12,8 @@ class Check(StrEnum):
 
     CONSISTENCY = "consistency"
     """What was measured, against what the image would have given there, place by place."""
+    STRUCTURE = "structure"
+    """One place that contradicts the data far more than the rest of the patient does."""
     LINES = "lines"
     """The same, line by line of k-space."""
     HELD_OUT = "held-out"

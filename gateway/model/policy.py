@@ -56,6 +56,8 @@ class Policy(Table):
 
     consistency: Answer = Answer()
     """The image disagrees with what was measured, somewhere."""
+    structure: Answer = Answer()
+    """The image disagrees with what was measured in one place far more than elsewhere."""
     lines: Answer = Answer()
     """The image disagrees with a line of k-space."""
     held_out: Answer = Field(default=UNASKED, alias="held-out")

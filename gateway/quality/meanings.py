@@ -31,6 +31,11 @@ MEANINGS: Mapping[Check, Meaning] = MappingProxyType(
             warning="The image contradicts the measured data in a place.",
             limits=_limits(4.0, 6.0),
         ),
+        Check.STRUCTURE: Meaning(
+            sentence="How much more the image contradicts the data in its worst place than in most of the patient.",
+            warning="Something in one place of the image is not in the data, or the reverse.",
+            limits=_limits(3.6, 5.0),
+        ),
         Check.LINES: Meaning(
             sentence="How much further than noise allows the worst line of k-space is from what the image says.",
             warning="A line of k-space contradicts the image: motion, a spike or lost data.",

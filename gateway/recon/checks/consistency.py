@@ -15,6 +15,10 @@ from gateway.recon.checks.view import View
 
 MODEL_ERROR = 0.02
 """Of the signal: how well sensitivities explain what coils measure, at their best."""
+WORST, MOST = 0.999, 0.9
+"""Quantiles over the patient that stand for its worst place, and for most of it."""
+FEWEST = 100
+"""Pixels of a patient."""
 MODEL_ERROR_OF_LINES = 0.10
 """The same for the lines of k-space, where errors of all places meet."""
 
@@ -49,6 +53,19 @@ def consistency_map(view: View, image: Tensor, left: Tensor) -> Tensor:
         allowed = MODEL_ERROR * share * smoothed(size, transfer).clamp_min(0)
         best = torch.maximum(best, smoothed(back, transfer).abs() / (power + allowed.square()).sqrt())
     return best
+
+
+def standing_alone(by_place: Tensor, there: Tensor) -> float:
+    """Say how far the worst place of a map stands out of the rest of the patient; 1 where there is no patient.
+
+    What the method and the sensitivities do everywhere raises both, what was invented in one place only the one: a
+    detector of constant false alarms (Rohling 1983, doi:10.1109/TAES.1983.309350).
+    """
+    values = by_place[there]
+    if values.numel() < FEWEST:
+        return 1.0
+    worst, most = values.quantile(WORST), values.quantile(MOST)
+    return float(worst / most.clamp_min(torch.finfo(most.dtype).tiny))
 
 
 def line_misfit(view: View, image: Tensor, left: Tensor) -> Tensor:

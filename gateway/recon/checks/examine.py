@@ -15,7 +15,7 @@ from gateway.model.gate import Check
 from gateway.model.image import ImageSeries, Pixels
 from gateway.recon.checks.again import Engine, Rerun, inference
 from gateway.recon.checks.agreement import agreement_map, difference, uncertainty_map
-from gateway.recon.checks.consistency import consistency_map, line_misfit, residual
+from gateway.recon.checks.consistency import consistency_map, line_misfit, residual, standing_alone
 from gateway.recon.checks.held_out import predicted
 from gateway.recon.checks.intake import InputStatistics, statistics_of
 from gateway.recon.checks.response import respond
@@ -100,7 +100,7 @@ class Examination:
 
 RERUN = (Check.HELD_OUT, Check.RESPONSE)
 OF_MAPS = (Check.CONSISTENCY, Check.AGREEMENT, Check.UNCERTAINTY)
-ALL_BY_OPERATORS = (*OF_MAPS, Check.LINES, *RERUN)
+ALL_BY_OPERATORS = (*OF_MAPS, Check.STRUCTURE, Check.LINES, *RERUN)
 
 
 def examine(asked: Examination, device: torch.device) -> Evidence:
@@ -162,7 +162,7 @@ def _maps_of(view: View, found: Undersampled, images: ImageSeries, number: int, 
     matrix, grid = found.target.matrix.y, found.target.grid.y
     if evidence.reference is None or evidence.deviation is None:
         raise AssertionError("the conventional image has no place")
-    with evidence.timed(Check.CONSISTENCY, Check.LINES):
+    with evidence.timed(Check.CONSISTENCY, Check.STRUCTURE, Check.LINES):
         image = view.on_lines(images.pixels[number], matrix, grid)
         left = residual(view, image)
         by_place = consistency_map(view, image, left)
@@ -175,6 +175,7 @@ def _maps_of(view: View, found: Undersampled, images: ImageSeries, number: int, 
         size = image.abs()[view.there]
         share = float((unsure[view.there] / size.clamp_min(1e-30)).median()) if len(size) else 0.0
     evidence.found(Check.CONSISTENCY, float(by_place.flatten().quantile(TOP)), number)
+    evidence.found(Check.STRUCTURE, standing_alone(by_place, view.there), number)
     evidence.found(Check.LINES, float(by_line.max()), number)
     evidence.found(Check.AGREEMENT, float(disagreement.flatten().quantile(TOP)), number)
     evidence.found(Check.UNCERTAINTY, share, number)

@@ -1,0 +1,121 @@
+"""The review of held images in a real browser: maps side by side, and a decision with a reason that is audited."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from playwright.sync_api import Browser, Page, expect
+
+from gateway.control import Control
+from gateway.jobs.audit import AuditTrail
+from gateway.jobs.credentials import Terms
+from gateway.jobs.people import People
+from gateway.jobs.route_versions import RouteVersions
+from gateway.jobs.sessions import Sessions
+from gateway.jobs.sign_on import SignOns
+from gateway.jobs.tokens import Tokens
+from gateway.model.gate import Decision
+from gateway.model.job import JobState
+from gateway.model.person import Role
+from gateway.model.policy import Policy
+from gateway.pictures import OutboxPictures
+from gateway.settings import DEFAULT_ROUTES
+from gateway.steering import Steering
+from gateway.web.app import create_app
+from tests.studio import Studio
+from tests.web.chromium import barriers, chromium, serving, shoot, visiting
+from tests.web.scene import Scene, site_of
+from tests.web.visits import account
+
+pytestmark = pytest.mark.peer("chromium")
+
+NOBODY = 9
+"""A port at which no PACS answers; nothing is sent here."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    """A site whose network nobody has trained: its images are held."""
+    studio = Studio(tmp_path, NOBODY, Policy(reruns="always"))
+    studio.arrive()
+    studio.work_if_due()
+    yield studio
+    studio.engine.dispose()
+
+
+@pytest.fixture
+def app(studio: Studio, tmp_path: Path) -> FastAPI:
+    engine, clock = studio.engine, studio.clock
+    control = Control(
+        people=People(engine, clock, Terms()),
+        tokens=Tokens(engine, clock),
+        scans=studio.scans,
+        sessions=Sessions(engine, clock, Terms()),
+        sign_ons=SignOns(engine, clock, Terms()),
+        jobs=studio.jobs,
+        deliveries=studio.deliveries,
+        queries=studio.queries,
+        steering=Steering(versions=RouteVersions(engine, clock), folder=tmp_path, unapplied=lambda: DEFAULT_ROUTES),
+        audit=AuditTrail(engine, clock),
+    )
+    account(control.people, "operator", Role.OPERATOR)
+    pictures = OutboxPictures(queries=studio.queries, outbox=studio.outbox, exhibits=studio.processor.exhibits)
+    return create_app(studio.queries, site=site_of(Scene(engine)), pictures=pictures, control=control)
+
+
+def shown(page: Page, number: int) -> list[int]:
+    """What the canvas of a map shows: the brightness along its middle row."""
+    script = """n => { const c = document.querySelectorAll('[data-map] canvas')[n];
+        const d = c.getContext('2d').getImageData(0, c.height >> 1, c.width, 1).data;
+        return Array.from(d).filter((_, i) => i % 4 === 0); }"""
+    values: list[int] = page.evaluate(script, number)
+    return values
+
+
+def test_maps_stand_side_by_side_and_zoom_together(browser: Browser, app: FastAPI) -> None:
+    with serving(app) as url, visiting(browser, url, name="operator") as page:
+        page.goto("/jobs/1")
+        maps = page.locator("[data-map]:visible figcaption")
+        expect(maps).to_have_count(8)
+        expect(maps.nth(0)).to_have_text("Gate: learned (small 1.0) · 1 of 1")
+        expect(maps.nth(7)).to_have_text("Gate: response to details put in · 1 of 1")
+        expect(page.locator("#gate")).to_contain_text("The image contradicts the measured data in a place.")
+        expect(page.get_by_role("row", name="Consistency")).to_contain_text("Fail")
+        assert barriers(page) == []
+        shoot(page, "review")
+        before = [shown(page, 0), shown(page, 3)]
+        page.get_by_role("application", name="Image viewer").focus()
+        page.keyboard.press("+")
+        page.keyboard.press("+")
+        assert all(old != new for old, new in zip(before, [shown(page, 0), shown(page, 3)], strict=True))
+        page.keyboard.press("m")
+        expect(maps).to_have_count(0)
+        page.keyboard.press("m")
+        expect(maps).to_have_count(8)
+
+
+def test_a_decision_needs_a_reason_and_is_written_down(browser: Browser, app: FastAPI, studio: Studio) -> None:
+    with serving(app) as url, visiting(browser, url, name="operator") as page:
+        page.goto("/jobs/1")
+        page.get_by_role("button", name="Accept").click()
+        expect(page.locator("main")).to_contain_text("A review needs a reason")
+        page.goto("/jobs/1")
+        page.get_by_label("Why").fill("the streak is there in the scanner's image, too")
+        page.get_by_role("button", name="Replace").click()
+        expect(page.locator("#decided")).to_contain_text("Replace, operator")
+        expect(page.get_by_role("button", name="Accept")).to_have_count(0)
+    assert studio.queries.job(1).state is JobState.QUEUED
+    view = studio.queries.ruling(1)
+    assert view is not None
+    assert (view.ruling.decision, view.open) == (Decision.REPLACE, False)
+    (line, *_) = AuditTrail(studio.engine, studio.clock).newest(1)
+    assert line.deed.text.endswith("the streak is there in the scanner's image, too")
