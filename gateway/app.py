@@ -126,6 +126,7 @@ def run_worker(stations: Stations, stop: threading.Event, owner: str | None) -> 
         replies=stations.replies,
         exhibits=stations.exhibits,
         device=stations.settings.workers.device,
+        memory_bytes=stations.settings.workers.piece_memory_bytes,
     )
     logger.info("worker ready")
     pace = replace(pace_of(stations.settings), attempt_s=stations.settings.workers.max_job_s)

@@ -153,7 +153,8 @@ def reconstruct(
             progress=lambda fraction, doing: progress.update(task, completed=fraction, description=doing),
             note=lambda what, _text: progress.update(task, description=what),
         )
-        made = make_series(work, device=device, outbox=folder, tell=tell)
+        memory_bytes = settings.workers.piece_memory_bytes
+        made = make_series(work, device=device, memory_bytes=memory_bytes, outbox=folder, tell=tell)
     for series in made:
         out.print(f"{len(series.instances)} images in {folder / series.series_instance_uid}", soft_wrap=True)
 

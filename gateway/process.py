@@ -45,6 +45,8 @@ class Processor:
     replies: Replies
     exhibits: Exhibits
     device: str
+    memory_bytes: int | None = None
+    """That a reconstruction takes at a time; None for a part of what is free."""
     noise_folder: Path | None = None
     """Where the site keeps noise scans as files."""
 
@@ -80,7 +82,8 @@ class Processor:
             judged=lambda passage: self._keep_ruling(job, passage),
         )
         try:
-            made = make_series(work, device=self.device, outbox=self.outbox / str(job.job), tell=tell)
+            outbox = self.outbox / str(job.job)
+            made = make_series(work, device=self.device, memory_bytes=self.memory_bytes, outbox=outbox, tell=tell)
         except IncompleteScan as fault:
             self.jobs.incomplete(job, str(fault))
             raise

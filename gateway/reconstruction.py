@@ -77,12 +77,21 @@ def ready(recipe: RouteRecipe, zoo: Zoo) -> Recipe | ReadyModel:
     return ReadyModel(recipe=recipe, card=model.card, weights=model.weights)
 
 
-def make_series(work: Work, *, device: str, outbox: Path, tell: Teller) -> list[Series]:
-    """Reconstruct, check, and write DICOM."""
+def make_series(
+    work: Work, *, device: str, memory_bytes: int | None = None, outbox: Path, tell: Teller
+) -> list[Series]:
+    """Reconstruct, check, and write DICOM; ``memory_bytes`` is what a reconstruction takes at a time."""
     project, recipe = work.choice.project, ready(work.choice.recipe, work.zoo)
     veil = None if project is None else veil_of(work, project)
     outputs = reconstruct(
-        work.acquisition, work.header, recipe, device=device, progress=tell.progress, noise=work.noise
+        work.acquisition,
+        work.header,
+        recipe,
+        device=device,
+        memory_bytes=memory_bytes,
+        progress=tell.progress,
+        told=lambda text: tell.note("memory", text),
+        noise=work.noise,
     )
     tell.note("reconstructed", "; ".join(f"{len(one.frames)} images, {one.kind}" for one in outputs))
     for output in outputs:

@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor
 
 from gateway.jobs.bell import Bell, Pace
 from gateway.jobs.clock import utc_now
@@ -26,6 +28,9 @@ from gateway.model.work import WorkEvent
 from gateway.mrd.client import send_session
 from gateway.mrd.files import stream_of
 from gateway.process import Processor
+from gateway.recon.methods.fft import combined
+from gateway.recon.space import Target
+from gateway.recon.workplace import Workplace
 from gateway.spool.exhibits import Exhibits
 from gateway.spool.replies import Replies
 from gateway.zoo.zoo import Zoo
@@ -153,3 +158,33 @@ def test_a_recording_that_the_disk_has_changed_is_held(clinic: Clinic) -> None:
     held = clinic.work_once()
     assert held.state is JobState.HELD
     assert "not what was written" in held.reason
+
+
+def test_the_job_tells_every_step_back_that_memory_forced(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An allocator that refuses more than it has, where a real one would."""
+
+    def transform(samples: Tensor, *, maps: Tensor | None, target: Target, place: Workplace) -> Tensor:
+        if place.memory_bytes > 20 << 20:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return combined(samples, maps=maps, target=target, place=place)
+
+    monkeypatch.setattr("gateway.recon.methods.fft.combined", transform)
+    clinic.processor = replace(clinic.processor, memory_bytes=64 << 20)
+    clinic.send_file(GRE)
+    done = clinic.work_once()
+    assert done.state is JobState.DONE
+    told = "Memory ran out with 64 MiB at a time on cpu: begun anew with 16 MiB at a time on cpu."
+    assert clinic.story(done)["memory"] == told
+
+
+def test_a_job_that_no_memory_holds_is_tried_again_later(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_args: object, **_more: object) -> Tensor:
+        raise MemoryError
+
+    monkeypatch.setattr("gateway.recon.methods.fft.combined", refuse)
+    clinic.processor = replace(clinic.processor, memory_bytes=1 << 20)
+    clinic.send_file(GRE)
+    waiting = clinic.work_once()
+    assert waiting.state is JobState.QUEUED
+    told = "memory ran out with 1 MiB at a time on cpu, and there is no place with less (next try at "
+    assert waiting.reason.startswith(told)

@@ -15,6 +15,7 @@
     ├── BadScan               the readouts cannot become an image: hold for a person
     │   └── IncompleteScan      lines are missing, or the scanner never said that it was done
     ├── BadModel              a learned model cannot be used: hold for a person
+    ├── TooLittleMemory       the scan fits no memory, however it is cut (transient, and after a while for a person)
     ├── ImageRefused          the image failed its checks: hold for a person
     │   └── ReviewWanted        the policy wants a person to look before it leaves
     ├── NoRoute               no rule and no recipe fit: hold for a person
@@ -121,6 +122,14 @@ class BadModel(GatewayError):
     """A learned model cannot be used: it is not there, or is not what its card says."""
 
     held = True
+
+
+class TooLittleMemory(GatewayError):
+    """Memory ran out, however little was taken at a time; other work may have it, so it is tried again for a while."""
+
+    transient = True
+    held = True
+    patience_s = 900
 
 
 class ImageRefused(GatewayError):

@@ -132,7 +132,7 @@ def gapless(kspace: KSpace) -> Tensor:
         inside = np.asarray(filled[first : last + 1].all(axis=0))
         blocks.append(((first, last), _span(inside, centre_y)))
     (z_first, z_last), (y_first, y_last) = max(blocks, key=_area)
-    return kspace.samples[0, :, z_first : z_last + 1, y_first : y_last + 1]
+    return kspace.samples[0, :, z_first : z_last + 1, y_first : y_last + 1].clone()  # a view would keep the frame
 
 
 def middle(samples: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from gateway.recon.coil_maps import joined_sets
 from gateway.recon.finishing import PLAIN
 from gateway.recon.fourier import fourier, inverse_fourier, resize
 from gateway.recon.hybrid import to_matrix
-from gateway.recon.operators import Map, coil_summed, fourier_filter, sensitivities
+from gateway.recon.operators import COIL, Map, coil_summed, fourier_filter
 from gateway.recon.smooth import enlarged
 from gateway.recon.space import Target
 
@@ -54,10 +54,13 @@ def cartesian_problem(hybrid: Tensor, filled: Tensor, maps: Tensor) -> Problem:
     maps
         Sensitivities; the sum of squares over coils and sets is 1 at the most. Shape `(set coil z y x)`.
     """
-    laid, kspace = (each.movedim(-1, -3).contiguous() for each in (maps, hybrid))
-    weights = filled[:, None].to(kspace.real.dtype)
-    coil_images = inverse_fourier(kspace * weights[:, None], AXES)
-    rhs = sensitivities(laid).adjoint(coil_images)
+    laid = maps.movedim(-1, -3).contiguous()
+    weights = filled[:, None].to(hybrid.real.dtype)
+    n_frames, n_sets, (n_x, n_z, n_y) = len(hybrid), len(maps), laid.shape[-3:]
+    rhs = hybrid.new_zeros((n_frames, n_sets, n_x, n_z, n_y))
+    for coil, seen in zip(hybrid.unbind(dim=1), laid.unbind(dim=COIL), strict=True):  # not all at once in memory
+        image = inverse_fourier(coil.movedim(-1, -3) * weights, AXES)
+        rhs.addcmul_(image.unsqueeze(1), seen.conj())
     return Problem(normal=coil_summed(fewer_coils(laid), fourier_filter(weights, AXES)), rhs=rhs)
 
 
@@ -75,8 +78,12 @@ def fewer_coils(maps: Tensor) -> Tensor:
     at_x = maps.permute(2, 1, 0, 3, 4).flatten(2)
     powers, vectors = torch.linalg.eigh(at_x @ at_x.mH)
     shares = powers.flip(-1).cumsum(dim=-1) / powers.sum(dim=-1, keepdim=True).clamp_min(1e-30)
-    n_kept = min(maps.shape[1], int((shares < 1 - NEGLIGIBLE).sum(dim=-1).max()) + 1)
-    turned: Tensor = vectors.flip(-1)[..., :n_kept].mH @ at_x
+    before = torch.nn.functional.pad(shares, (1, -1))
+    needed = (before < 1 - NEGLIGIBLE) & (
+        powers.flip(-1) > 0
+    )  # by each position for itself, whatever others are beside it
+    n_kept = max(1, int(needed.sum(dim=-1).max()))
+    turned: Tensor = (vectors.flip(-1) * needed.unsqueeze(-2))[..., :n_kept].mH @ at_x
     n_sets, _, n_x, n_z, n_y = maps.shape
     return turned.reshape(n_x, n_kept, n_sets, n_z, n_y).permute(2, 1, 0, 3, 4).contiguous()
 

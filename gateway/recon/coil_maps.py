@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from gateway.model.recipes import Combining, Unfolding
-from gateway.recon.adaptive import inati, walsh
+from gateway.recon.adaptive import adaptive, inati, walsh
 from gateway.recon.fourier import fourier, inverse_fourier, resize
 from gateway.recon.sensitivities import Sensitivities, espirit
-from gateway.recon.smooth import coarse, enlarged, in_phase, low_resolution, normalised, strongest
+from gateway.recon.smooth import coarse, enlarged, in_phase, low_resolution, strongest
 from gateway.recon.space import Target
 
 DARKEST = 1e-3
@@ -37,6 +37,10 @@ class Seen:
     maps: Tensor
     prior: Tensor
 
+    def at(self, some: slice, device: torch.device) -> Seen:
+        """Take some positions x to a device."""
+        return Seen(maps=self.maps[..., some].to(device), prior=self.prior[..., some].to(device))
+
 
 def see(block: Tensor, lines: Sequence[int], recipe: Unfolding) -> Seen:
     """Estimate sensitivities and brightness.
@@ -50,8 +54,10 @@ def see(block: Tensor, lines: Sequence[int], recipe: Unfolding) -> Seen:
     """
     kspace = fourier(block, (-1,))
     maps = coil_maps(kspace, (lines[0], lines[1], block.shape[-1]), recipe.coils, n_sets=recipe.map_sets)
-    images = low_resolution(kspace, maps.shape[2:])
-    power = (maps.conj() * images).sum(dim=1).abs().square()
+    shown = torch.zeros_like(maps[:, 0])
+    for seen, coil in zip(maps.unbind(dim=1), kspace, strict=True):  # coil images are not in memory together
+        shown.addcmul_(seen.conj(), low_resolution(coil, maps.shape[2:]))
+    power = shown.abs().square()
     floor = DARKEST * power.mean().clamp_min(torch.finfo(power.dtype).tiny)
     return Seen(maps=maps, prior=power + floor)
 
@@ -90,11 +96,11 @@ def coil_maps(kspace: Tensor, shape: tuple[int, int, int], how: str, *, n_sets: 
         Of norm 1, a second set less where it is doubtful. Shape `(set coil z y x)`.
     """
     if how in ADAPTIVE:
-        return ADAPTIVE[how](kspace, shape)[None]
+        return adaptive(kspace, shape, ADAPTIVE[how])[None]
     return _espirit(kspace, shape, n_sets)
 
 
-ADAPTIVE: Mapping[str, Callable[[Tensor, Sequence[int]], Tensor]] = MappingProxyType({"walsh": walsh, "inati": inati})
+ADAPTIVE: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType({"walsh": walsh, "inati": inati})
 """By the recipe's name; anything else is ESPIRiT."""
 
 
@@ -107,8 +113,13 @@ def _espirit(kspace: Tensor, shape: tuple[int, int, int], n_sets: int) -> Tensor
     planes = inverse_fourier(resize(kspace, -1, n_coarse), (-1,)).unbind(dim=-1)
     maps = torch.stack([_soft(espirit(plane, n_y=n_z, n_x=n_y, n_sets=n_sets)) for plane in planes], dim=-1)
     maps = in_phase(maps, reference=strongest(kspace))
-    weights = torch.linalg.vector_norm(maps, dim=1, keepdim=True).to(maps.dtype)
-    return normalised(enlarged(maps, shape), axis=1) * enlarged(weights, shape).real.clamp(0, 1)
+    weights = enlarged(torch.linalg.vector_norm(maps, dim=1).to(maps.dtype), shape).real.clamp(0, 1)
+    found = maps.new_empty((n_sets, len(kspace), *shape))
+    for coil, fine in zip(maps.unbind(dim=1), found.unbind(dim=1), strict=True):
+        fine.copy_(enlarged(coil, shape))
+    norm = torch.linalg.vector_norm(found, dim=1)
+    found *= (weights / norm.clamp_min(torch.finfo(norm.dtype).tiny)).unsqueeze(1)
+    return found
 
 
 def _soft(found: Sensitivities) -> Tensor:

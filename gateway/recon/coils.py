@@ -31,17 +31,24 @@ def root_sum_of_squares(coil_images: Iterable[Tensor]) -> Tensor:
     return power.sqrt()
 
 
-def combine(images: Tensor, maps: Tensor | None) -> Tensor:
+def combine(images: Iterable[Tensor], maps: Tensor | None) -> Tensor:
     """Combine coil images by sensitivities of norm 1; without any by the root of the sum of squares.
 
     Parameters
     ----------
     images
-        Complex. Shape `(coil ...)`.
+        Complex, of one coil after the other, so that they need not be in memory together.
     maps
         Shape `(coil ...)`.
     """
-    return root_sum_of_squares(images.unbind(dim=0)) if maps is None else (maps.conj() * images).sum(dim=0)
+    if maps is None:
+        return root_sum_of_squares(images)
+    seen = zip(images, maps, strict=True)
+    first, coil = next(seen)
+    image: Tensor = coil.to(first.device).conj() * first
+    for other, coil in seen:
+        image.addcmul_(coil.to(first.device).conj(), other)
+    return image
 
 
 def combining(images: Tensor, maps: Tensor | None) -> Tensor:

@@ -1,9 +1,9 @@
-"""The engine: a recipe picks its method, a setting its device."""
+"""The engine: a recipe picks its method, a setting its device; where memory runs out it goes back step by step."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -50,6 +50,7 @@ from gateway.recon.networks.scope import misused
 from gateway.recon.noise import whiten
 from gateway.recon.scan import Scan
 from gateway.recon.spaces import ImagedSpace, imaged_spaces
+from gateway.recon.workplace import Workplace, retreating, workplaces
 
 METHODS: Mapping[type, Callable[..., tuple[ImageSeries, ...]]] = MappingProxyType(
     {
@@ -69,7 +70,7 @@ METHODS: Mapping[type, Callable[..., tuple[ImageSeries, ...]]] = MappingProxyTyp
         ReadyModel: reconstruct_learned,
     }
 )
-"""By recipe; each takes a scan, its recipe, device and progress."""
+"""By recipe; each takes a scan, its recipe, a workplace and progress."""
 
 
 def reconstruct(  # noqa: PLR0913 - the whole of what a job knows
@@ -78,7 +79,9 @@ def reconstruct(  # noqa: PLR0913 - the whole of what a job knows
     recipe: Recipe | ReadyModel,
     *,
     device: str = "auto",
+    memory_bytes: int | None = None,
     progress: Progress,
+    told: Callable[[str], None] = lambda _text: None,
     noise: NoiseCovariance | None = None,
 ) -> tuple[ImageSeries, ...]:
     """Reconstruct a scan.
@@ -87,8 +90,13 @@ def reconstruct(  # noqa: PLR0913 - the whole of what a job knows
     ----------
     device
         ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+    memory_bytes
+        How much memory is taken at a time, at the most; None for a part of what is free.
     progress
         Called with a fraction from 0 to 1 and what is going on.
+    told
+        Called with a sentence whenever memory ran out: the work begins anew with less at a time, after a GPU's memory
+        with the CPU's.
     noise
         An earlier measurement, for a scan without noise readouts of its own.
 
@@ -96,15 +104,23 @@ def reconstruct(  # noqa: PLR0913 - the whole of what a job knows
     ------
     BadScan
         The readouts cannot become an image by this recipe.
+    TooLittleMemory
+        However little is taken at a time, it is too much.
     GatewayError
         The device does not exist.
     """
     first, *others = imaged_spaces(acquisition, header)
     chosen = choose_device(device)
-    made = list(_reconstruct_space(first, recipe, noise, device=chosen, progress=progress))
+
+    def made_of(space: ImagedSpace) -> list[ImageSeries]:
+        readied = _readied(space, recipe, noise)
+        places = workplaces(chosen, memory_bytes)
+        return list(retreating(lambda place: readied.reconstruct(place, progress), places, told))
+
+    made = made_of(first)
     for space in others:
         try:
-            made += _reconstruct_space(space, recipe, noise, device=chosen, progress=progress)
+            made += made_of(space)
         except IncompleteScan:
             raise
         except BadScan as fault:  # a field map or the like, which is no image by this recipe: the first one is
@@ -113,22 +129,39 @@ def reconstruct(  # noqa: PLR0913 - the whole of what a job knows
     return tuple(made)
 
 
-def _reconstruct_space(
-    space: ImagedSpace,
-    recipe: Recipe | ReadyModel,
-    noise: NoiseCovariance | None,
-    *,
-    device: torch.device,
-    progress: Progress,
-) -> Iterator[ImageSeries]:
-    """Reconstruct one encoding space."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Readied:
+    """One encoding space, white, of our sign and straight, and the recipe that it takes.
+
+    Parameters
+    ----------
+    why
+        What led to the recipe; for the reader of the series.
+    notes
+        What was done before.
+    """
+
+    scan: Scan
+    number: int
+    recipe: Recipe | ReadyModel
+    why: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def reconstruct(self, place: Workplace, progress: Progress) -> Iterator[ImageSeries]:
+        """Let the method do it, with so much memory."""
+        method: Any = METHODS[type(self.recipe)]
+        with torch.inference_mode():
+            made = method(self.scan, self.recipe, place=place, progress=progress)
+        return (replace(series, encoding=self.number, notes=(*self.why, *series.notes, *self.notes)) for series in made)
+
+
+def _readied(space: ImagedSpace, recipe: Recipe | ReadyModel, noise: NoiseCovariance | None) -> _Readied:
+    """Prepare one encoding space, and settle the recipe."""
     with torch.inference_mode():
         scan, notes = prepared(space, noise)
         settled, why = _within_card(scan, recipe)
-        method: Any = METHODS[type(settled)]
-        made = method(scan, settled, device=device, progress=progress)
     notes = (*notes, *([space.note] if space.note else []))
-    return (replace(series, encoding=space.number, notes=(*why, *series.notes, *notes)) for series in made)
+    return _Readied(scan=scan, number=space.number, recipe=settled, why=why, notes=notes)
 
 
 def prepared(space: ImagedSpace, noise: NoiseCovariance | None) -> tuple[Scan, tuple[str, ...]]:

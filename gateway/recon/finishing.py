@@ -49,6 +49,11 @@ class Finish:
         """Whether it leaves k-space as it is."""
         return self.completion is None and not self.windows
 
+    @property
+    def along_x(self) -> bool:
+        """Whether positions along the readout need each other."""
+        return X in self.windows or (self.completion is not None and X in self.sides)
+
     def rest(self, axis: int) -> str:
         """Say what becomes of the part of an axis that was not measured."""
         return self.why if axis in self.sides else ZEROS
@@ -57,14 +62,13 @@ class Finish:
         """Finish images of one coil or many. Shape `(... z y x)`."""
         if self.idle:
             return hybrid
-        along_x = X in self.windows or (self.completion is not None and X in self.sides)
-        kspace = fourier(hybrid, (X,)) if along_x else hybrid
+        kspace = fourier(hybrid, (X,)) if self.along_x else hybrid
         if self.completion is not None:
             axes = (*HYBRID, X) if X in self.sides else HYBRID
             kspace = complete(kspace, self.sides, self.completion, axes=axes)
         for axis, weights in self.windows.items():
             kspace = kspace * weights.to(kspace.device).reshape([-1] + [1] * (-1 - axis))
-        return inverse_fourier(kspace, (X,)) if along_x else kspace
+        return inverse_fourier(kspace, (X,)) if self.along_x else kspace
 
 
 PLAIN = Finish()

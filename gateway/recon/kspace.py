@@ -22,8 +22,6 @@ from gateway.recon.lines import Ints, Lines, find_lines, need_cartesian
 BATCH_BYTES = 64 << 20
 """How much k-space is sorted at a time; never less than one frame."""
 
-_COMPLEX64 = 8
-
 Complex = npt.NDArray[np.complex64]
 Progress = Callable[[float, str], None]
 
@@ -79,8 +77,7 @@ class Sorter:
     def batches(self) -> Iterator[KSpace]:
         """Sort all frames in their order."""
         lines = self.lines
-        frame_bytes = lines.n_coils * math.prod(lines.encoding.encoded.matrix.as_tuple()) * _COMPLEX64
-        step = max(1, BATCH_BYTES // frame_bytes)
+        step = max(1, BATCH_BYTES // lines.frame_bytes)
         for start in range(0, lines.n_frames, step):
             yield self.frames(start, min(start + step, lines.n_frames))
 

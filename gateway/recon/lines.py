@@ -5,6 +5,7 @@ A line is one imaging readout. Nothing here touches samples, so a scan that cann
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,7 @@ FRAME_INDICES = ("set", "repetition", "phase", "contrast", "slice")
 """Counters that tell frames apart, slowest first; averages are averaged, segments only say when a line was measured."""
 
 _LARGEST_INDEX = np.iinfo(np.uint16).max
+_COMPLEX64 = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,11 @@ class Lines:
     def n_coils(self) -> int:
         """Count the receiver channels."""
         return int(self.heads["active_channels"][0])
+
+    @property
+    def frame_bytes(self) -> int:
+        """Say how much memory k-space of one frame takes."""
+        return self.n_coils * math.prod(self.encoding.encoded.matrix.as_tuple()) * _COMPLEX64
 
     def of_frames(self, start: int, stop: int) -> slice:
         """Find the lines of some frames."""

@@ -25,6 +25,10 @@ from gateway.recon.scan import Scan
 from gateway.recon.series import cartesian_series
 from gateway.recon.silence import check_coils
 from gateway.recon.space import Target, target_of
+from gateway.recon.workplace import Workplace
+
+WORK = 6
+"""Memory that bringing k-space to hybrid space takes, in multiples of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +88,8 @@ class Group:
         Zero where nothing was measured. Shape `(frame coil z y x)`.
     filled
         Which lines were measured, calibration lines that belong to the image included. Shape `(frame z y)`.
+    power
+        Of the samples of each line, the mean over coils and positions. Shape `(frame z y)`.
     spread
         Standard deviation of the noise of a sample, where 1 is that of the scan; zero where none was measured.
         K-space; shape `(frame 1 z y x)`. Empty where nobody asks for noise.
@@ -93,8 +99,14 @@ class Group:
 
     data: Tensor
     filled: Tensor
+    power: Tensor
     spread: Tensor
     block: Tensor
+
+    def at(self, some: slice, device: torch.device) -> Group:
+        """Take the data at some positions x to a device."""
+        data, filled, power = (each.to(device) for each in (self.data[..., some], self.filled, self.power))
+        return replace(self, data=data, filled=filled, power=power)
 
 
 def understand(scan: Scan, recipe: Cartesian, *, regular: bool = True) -> Undersampled:
@@ -138,32 +150,73 @@ def _compression(recipe: Cartesian, blocks: list[Tensor], n_coils: int, target: 
     return by_svd(blocks, recipe.virtual_coils)
 
 
-def group_of(scan: Undersampled, numbers: list[int], device: torch.device, *, noise: bool) -> Group:
-    """Bring frames of one slice to hybrid space, with its calibration; with ``noise``, say how noisy each sample is."""
-    samples, filled = (torch.stack(each) for each in zip(*(_frame(scan, n, device) for n in numbers), strict=True))
-    named = zip(numbers, samples, strict=True) if noise else ()
-    spread = [spread_of(scan.sorter.lines, number, frame) for number, frame in named]
-    block = scan.calibration.blocks[scan.slice_of(numbers[0])].to(device) / scan.scale
-    samples = samples / scan.scale
-    bring = to_hybrid if scan.compression is None else scan.compression.to_hybrid
+def group_of(
+    scan: Undersampled, numbers: list[int], place: Workplace, *, home: torch.device | None = None, noise: bool = False
+) -> Group:
+    """Bring frames of one slice to hybrid space, with its calibration.
+
+    Parameters
+    ----------
+    home
+        Where all of it is kept; None for where it is worked on.
+    noise
+        Say how noisy each sample is.
+    """
+    home = home or place.device
+    frames = (_brought(scan, number, place, home=home, noise=noise) for number in numbers)
+    data, filled, spread = zip(*frames, strict=True)
     return Group(
-        data=bring(samples, scan.target),
-        filled=filled,
-        spread=torch.stack(spread) if spread else samples.new_empty(0).real,
-        block=bring(block, scan.target),
+        data=torch.stack(data) if len(data) > 1 else data[0][None],
+        filled=torch.stack(filled).to(home),
+        power=torch.stack([line_power(one) for one in data]),
+        spread=torch.stack(spread).to(home),
+        block=_hybrid(scan, scan.calibration.blocks[scan.slice_of(numbers[0])], place, home),
     )
 
 
-def _frame(scan: Undersampled, number: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def _brought(
+    scan: Undersampled, number: int, place: Workplace, *, home: torch.device, noise: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Bring one frame to hybrid space, and say which lines it has and how noisy its samples are."""
+    samples, filled = _frame(scan, number)
+    spread = spread_of(scan.sorter.lines, number, samples) if noise else samples.new_empty(0).real
+    return _hybrid(scan, samples, place, home), filled, spread
+
+
+def line_power(hybrid: Tensor) -> Tensor:
+    """Take the mean power of the samples of every line of one frame, over coils and positions. Shape `(z y)`."""
+    n_coils, *_, n_x = hybrid.shape
+    power = torch.stack([torch.linalg.vector_norm(coil, dim=-1).square() for coil in hybrid]).sum(dim=0)
+    return power / (n_coils * n_x)
+
+
+def _frame(scan: Undersampled, number: int) -> tuple[Tensor, Tensor]:
     """Sort one frame, its calibration lines included where they belong to it."""
-    kspace = scan.sorter.frames(number, number + 1).to(device)
+    kspace = scan.sorter.frames(number, number + 1)
     samples, filled = kspace.samples[0], kspace.filled[0]
     extra = scan.embedded_in(number)
     if extra is not None:
-        also = extra.filled[0].to(device) & ~filled
-        samples = torch.where(also[..., None], extra.samples[0].to(device), samples)
+        also = extra.filled[0] & ~filled
+        samples[:, also] = extra.samples[0][:, also]
         filled = filled | also
     return samples, filled
+
+
+def _hybrid(scan: Undersampled, samples: Tensor, place: Workplace, home: torch.device) -> Tensor:
+    """Bring k-space `(coil z y x)` to hybrid space of virtual coils and to the unit of methods, in pieces."""
+    n_coils, n_z, n_y, _ = samples.shape
+    n_virtual = n_coils if scan.compression is None else scan.compression.coils.shape[-2]
+    hybrid = torch.empty((n_virtual, n_z, n_y, scan.target.matrix.x), dtype=samples.dtype, device=home)
+    if scan.compression is None:
+        for at in place.pieces(n_coils, WORK * samples[0].nbytes):
+            hybrid[at] = to_hybrid(samples[at].to(place.device), scan.target) / scan.scale
+    else:
+        for at in place.pieces(n_z * n_y, WORK * samples[:, 0, 0].nbytes):
+            some = samples.flatten(1, 2)[:, None, at].to(place.device)
+            hybrid.view(n_virtual, 1, n_z * n_y, -1)[:, :, at] = (
+                scan.compression.to_hybrid(some, scan.target) / scan.scale
+            )
+    return hybrid
 
 
 def noisier(scan: Undersampled, group: Group, random: torch.Generator) -> Group:

@@ -30,10 +30,11 @@ def noise_power_of(scan: Scan, sorter: Sorter, target: Target) -> float:
     if scan.noise_power is not None:
         return scan.noise_power / mean_averages(sorter.lines)
     kspace = sorter.frames(middle := sorter.lines.n_frames // 2, middle + 1)
-    measured = kspace.samples[0].permute(1, 2, 0, 3)[kspace.filled[0]]
-    edges = measured[:2].flatten(), measured[-2:].flatten()
-    outermost = estimate_noise(torch.cat([edge[edge != 0] for edge in edges])) ** 2
-    floor = float(measured.abs().square().mean()) * 1e-12
+    z, y = kspace.filled[0].nonzero(as_tuple=True)
+    edges = kspace.samples[0][:, torch.cat([z[:2], z[-2:]]), torch.cat([y[:2], y[-2:]])]
+    outermost = estimate_noise(edges[edges != 0]) ** 2
+    n_measured = len(z) * kspace.samples[0, :, 0, 0].numel()
+    floor = float(torch.linalg.vector_norm(kspace.samples)) ** 2 / n_measured * 1e-12
     return max(floor, min(outermost, _air(kspace.samples[0], target)))
 
 
@@ -42,7 +43,7 @@ def _air(samples: Tensor, target: Target) -> float:
 
     Where readouts are oversampled the margin is cut before: there the receiver's filter has damped the noise.
     """
-    images = inverse_fourier(to_hybrid(samples, target), (-3, -2)).abs()
+    images = torch.stack([inverse_fourier(to_hybrid(coil, target), (-3, -2)).abs() for coil in samples])
     share = float((samples != 0).any(dim=0).to(torch.float32).mean()) * min(1.0, samples.shape[-1] / target.grid.x)
     sizes = [max(1, n // TILES) for n in images.shape[-2:]]
     tiles = images.unfold(-2, sizes[0], sizes[0]).unfold(-2, sizes[1], sizes[1])

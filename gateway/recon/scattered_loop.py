@@ -22,6 +22,7 @@ from gateway.recon.scan import Scan
 from gateway.recon.series import scattered_series
 from gateway.recon.space import Target, target_of
 from gateway.recon.trajectory import Scattered, gather
+from gateway.recon.workplace import Workplace
 
 Gridded = NufftRecipe | CgNufftRecipe
 
@@ -129,7 +130,7 @@ class Scattering:
 
 
 def frame_by_frame(
-    scan: Scan, method: Scattering, recipe: Gridded, *, device: torch.device, progress: Progress
+    scan: Scan, method: Scattering, recipe: Gridded, *, place: Workplace, progress: Progress
 ) -> tuple[ImageSeries, ...]:
     """Reconstruct all frames.
 
@@ -144,7 +145,7 @@ def frame_by_frame(
     album = Album(recipe, gatherer.n_frames, target, progress)
     gridding: Gridding | None = None
     for number, frame in enumerate(gatherer.frames()):
-        gridding = gridding_of(frame, target, device, gridding)
+        gridding = gridding_of(frame, target, place.device, gridding)
         readings = _readings(frame, gridding, scan)
         image = method.unfold(readings)
         noise = _noise(method, readings, image, recipe.replicas) if album.wants_noise else None

@@ -18,6 +18,8 @@ from gateway.recon.cartesian_problem import Problem
 from gateway.recon.fourier import fourier, inverse_fourier
 from gateway.recon.solvers import Stop, conjugate_gradient
 
+APART = (0, -3)
+"""Frames and positions x do not need each other."""
 BATCH_BYTES = 128 << 20
 """Memory for the systems that are solved together."""
 
@@ -160,4 +162,4 @@ def solve_by_steps(problem: Problem, prior: Tensor, noise_power: float, stop: St
     def normal(values: Tensor) -> Tensor:
         return scale * problem.normal(scale * values) + noise_power * values
 
-    return scale * conjugate_gradient(normal, scale * problem.rhs, stop)
+    return scale * conjugate_gradient(normal, scale * problem.rhs, stop, apart=APART)

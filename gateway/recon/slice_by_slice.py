@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -12,12 +12,17 @@ from torch import Tensor
 
 from gateway.model.recipes import Imaging
 from gateway.recon.kspace import Progress
-from gateway.recon.parallel import Group, Undersampled, group_of, noisier
+from gateway.recon.parallel import WORK, Group, Undersampled, group_of, noisier
 from gateway.recon.pictures import Album, Noise, Picture
 from gateway.recon.replicas import DEFAULT, deviation_by_replicas
 from gateway.recon.sample_noise import ideal_deviation, readout_share
+from gateway.recon.workplace import Workplace
 
 T = TypeVar("T")
+Step = Callable[[Group, T], Tensor]
+"""From frames, and what was learned of their slice, to images `(frame z y x)`."""
+Cut = Callable[[T, slice, torch.device], T]
+"""Cuts what was learned to some positions x, and takes it to a device."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,29 +40,56 @@ class Method(Generic[T]):
         Shape `(frame z y x)`.
     together
         Whether frames of a slice need each other.
+    at
+        Cuts what was learned to some positions x, and takes it to a device; None where positions need each other. So
+        a slab is worked on in pieces that fit the memory.
+    work
+        Memory that unfolding a position takes, in multiples of its data.
     """
 
     learn: Callable[[Group], T]
-    unfold: Callable[[Group, T], Tensor]
-    deviation: Callable[[Group, T], Tensor] | None = None
+    unfold: Step[T]
+    deviation: Step[T] | None = None
     together: bool = False
+    at: Cut[T] | None = None
+    work: int = 12
 
 
 def slice_by_slice(
-    scan: Undersampled, method: Method[T], recipe: Imaging, *, device: torch.device, progress: Progress
+    scan: Undersampled, method: Method[T], recipe: Imaging, *, place: Workplace, progress: Progress
 ) -> Album:
     """Reconstruct all frames, one slice after the other."""
     album = Album(recipe, scan.sorter.lines.n_frames, scan.target, progress)
+    at = None if scan.target.finish.along_x else method.at
+    steps = method if at is None else in_pieces(method, at, place)
     for frames in _by_slice(scan):
         learned: list[T] = []
         for numbers in [frames] if method.together else [[number] for number in frames]:
-            group = group_of(scan, numbers, device, noise=album.wants_noise)
+            n_bytes = WORK * len(numbers) * scan.sorter.lines.frame_bytes
+            home = place.device if at is None else place.home(n_bytes)
+            group = group_of(scan, numbers, place, home=home, noise=album.wants_noise)
             learned = learned or [method.learn(group)]
-            images = method.unfold(group, learned[0])
-            noises = _noises(scan, method, recipe, group, learned[0]) if album.wants_noise else [None] * len(numbers)
+            images = steps.unfold(group, learned[0])
+            noises = _noises(scan, steps, recipe, group, learned[0]) if album.wants_noise else [None] * len(numbers)
             for number, image, noise in zip(numbers, images, noises, strict=True):
                 album.keep(number, Picture(image=image * scan.scale, noise=noise))
     return album
+
+
+def in_pieces(method: Method[T], at: Cut[T], place: Workplace) -> Method[T]:
+    """Let a method work on as many positions x at a time as fit the memory."""
+
+    def cut(step: Step[T]) -> Step[T]:
+        def in_turn(group: Group, learned: T) -> Tensor:
+            pieces = place.pieces(group.data.shape[-1], method.work * group.data[..., 0].nbytes)
+            return torch.cat(
+                [step(group.at(some, place.device), at(learned, some, place.device)) for some in pieces], dim=-1
+            )
+
+        return in_turn
+
+    deviation = None if method.deviation is None else cut(method.deviation)
+    return replace(method, unfold=cut(method.unfold), deviation=deviation)
 
 
 def _by_slice(scan: Undersampled) -> Iterator[list[int]]:

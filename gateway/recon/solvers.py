@@ -1,12 +1,13 @@
 """Iterative solvers for ``min |A x - y|^2 / 2 + penalty(x)``; they know ``A^H A`` and ``A^H y``, nothing of what A is.
 
-The first axis of every unknown is a batch of problems that share the operator and are solved side by side.
+The first axis of every unknown is a batch of problems that share the operator and are solved side by side; conjugate
+gradients take other axes as well.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -34,28 +35,40 @@ class Stop:
     tolerance: float = 0.0
 
 
-def inner(left: Tensor, right: Tensor) -> Tensor:
-    """Take the real part of the scalar product of each problem. Shape `(problem 1 ...)`."""
+def inner(left: Tensor, right: Tensor, apart: Sequence[int] = (0,)) -> Tensor:
+    """Take the real part of the scalar product of each problem. The shape of both, 1 along all axes but those apart."""
     products = torch.view_as_real(left.resolve_conj()) * torch.view_as_real(right.resolve_conj())
-    return products.flatten(1).sum(dim=1).reshape(-1, *[1] * (left.ndim - 1))
+    separate = {axis % left.ndim for axis in apart}
+    together = [axis for axis in range(left.ndim) if axis not in separate]
+    return products.sum(dim=[*together, -1], keepdim=True)[..., 0]
 
 
-def conjugate_gradient(normal: Map, rhs: Tensor, stop: Stop, *, start: Tensor | None = None) -> Tensor:
-    """Solve ``normal(x) = rhs`` for a Hermitian, positive operator (Hestenes 1952, doi:10.6028/jres.049.044)."""
+def conjugate_gradient(
+    normal: Map, rhs: Tensor, stop: Stop, *, start: Tensor | None = None, apart: Sequence[int] = (0,)
+) -> Tensor:
+    """Solve ``normal(x) = rhs`` for a Hermitian, positive operator (Hestenes 1952, doi:10.6028/jres.049.044).
+
+    Parameters
+    ----------
+    apart
+        Axes along which problems do not need each other: each has steps of its own and stops by itself, so that it is
+        solved alike whichever others are beside it.
+    """
     x = torch.zeros_like(rhs) if start is None else start
     residual = rhs if start is None else rhs - normal(start)
-    direction, power = residual, inner(residual, residual)
-    enough = stop.tolerance**2 * inner(rhs, rhs)
+    direction, power = residual, inner(residual, residual, apart)
+    enough = stop.tolerance**2 * inner(rhs, rhs, apart)
     tiny = torch.finfo(power.dtype).tiny
     for _ in range(stop.steps):
-        if bool((power <= enough).all()):
+        going = power > enough
+        if not bool(going.any()):
             break
         image = normal(direction)
-        curvature = inner(direction, image)  # rounding leaves none where everything is found
-        length = torch.where(curvature > tiny, power / curvature.clamp_min(tiny), 0)
+        curvature = inner(direction, image, apart)  # rounding leaves none where everything is found
+        length = torch.where(going & (curvature > tiny), power / curvature.clamp_min(tiny), 0)
         x = x + length * direction
         residual = residual - length * image
-        before, power = power, inner(residual, residual)
+        before, power = power, inner(residual, residual, apart)
         direction = residual + power / before.clamp_min(tiny) * direction
     return x
 

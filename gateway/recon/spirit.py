@@ -21,6 +21,8 @@ from gateway.recon.wavelet import Wavelet, shifting_shrinkage
 
 AXES = (-2, -1)
 """Partitions and lines: coil images are laid out `(frame coil x z y)`, so that what is transformed lies together."""
+APART = (0, -3)
+"""Frames and positions x do not need each other."""
 LARGEST_BYTES = 8 << 30
 """Of the matrices of all pixels."""
 CALIBRATION_POINTS = 32
@@ -59,11 +61,7 @@ def learn(block: Tensor, kernel: Sequence[int], *, regularisation: float) -> Ten
     size = [n - 1 + n % 2 for n in size]
     if block.shape[2] < kernel[1]:
         raise BadScan(f"{block.shape[2]} calibration lines are too few for a kernel of {kernel[1]} lines")
-    n_coils = block.shape[0]
-    patches = resize(block, -1, min(block.shape[-1], CALIBRATION_POINTS))
-    for axis, n in enumerate(size, 1):
-        patches = patches.unfold(axis, n, 1)
-    examples = patches.permute(1, 2, 3, 0, 4, 5, 6).flatten(3).flatten(0, 2)
+    n_coils, examples = block.shape[0], _neighbourhoods(block, size)
     normal = examples.mH @ examples
     ridge = regularisation * float(normal.diagonal().real.mean())
     inverse = torch.cholesky_inverse(
@@ -75,22 +73,42 @@ def learn(block: Tensor, kernel: Sequence[int], *, regularisation: float) -> Ten
     return left.T.reshape(n_coils, n_coils, *size)
 
 
-def disagreement(weights: Tensor, shape: tuple[int, int, int]) -> Tensor:
+def _neighbourhoods(block: Tensor, size: Sequence[int]) -> Tensor:
+    """List every place where a kernel fits. Shape `(place coil*z*y*x)`."""
+    patches = resize(block, -1, min(block.shape[-1], CALIBRATION_POINTS))
+    for axis, n in enumerate(size, 1):
+        patches = patches.unfold(axis, n, 1)
+    return patches.permute(1, 2, 3, 0, 4, 5, 6).flatten(3).flatten(0, 2)
+
+
+def at_positions(weights: Tensor, n_x: int) -> Tensor:
+    """Transform weights along the readout: at each position they link lines and coils alone.
+
+    Shape `(x coil coil_in z y)`.
+    """
+    return torch.einsum("xk,abzyk->xabzy", _turns(n_x, weights.shape[-1], weights), weights)
+
+
+def disagreement(weights: Tensor, shape: tuple[int, int]) -> Tensor:
     """Give the matrix of ``|(1 - G) image|^2`` at every pixel of an image. Shape `(x z y coil coil)`.
+
+    Parameters
+    ----------
+    weights
+        From `at_positions`.
+    shape
+        Of the image along z and y.
 
     Raises
     ------
     BadScan
         There are more pixels and coils than memory can take.
     """
-    n_coils, (n_z, n_y, n_x) = len(weights), shape
+    (n_x, n_coils, *_), (n_z, n_y) = weights.shape, shape
     if n_z * n_y * n_x * n_coils**2 * weights.element_size() > LARGEST_BYTES:
         raise BadScan(f"{n_coils} coils on {n_x} x {n_y} x {n_z} pixels are too many for SPIRiT: set virtual_coils")
-    for axis, n in ((2, n_z), (3, n_y), (4, n_x)):
-        weights = torch.tensordot(weights, _turns(n, weights.shape[axis], weights), dims=([axis], [1])).movedim(
-            -1, axis
-        )
-    left = weights.permute(4, 2, 3, 0, 1)
+    turns = (_turns(n, n_taps, weights) for n, n_taps in zip(shape, weights.shape[-2:], strict=True))
+    left = torch.einsum("zj,yk,xabjk->xzyab", *turns, weights)
     return left.mH @ left
 
 
@@ -112,12 +130,15 @@ class Consistency:
         Hybrid space, zero where nothing was. Shape `(frame coil x z y)`.
     filled
         Where lines were measured. Shape `(frame 1 1 z y)`.
+    power
+        Of the samples of each line, over all positions. Shape `(frame z y)`.
     matrix
         From `disagreement`. Shape `(x z y coil coil)`.
     """
 
     measured: Tensor
     filled: Tensor
+    power: Tensor
     matrix: Tensor
 
     def largest(self) -> float:
@@ -129,7 +150,7 @@ class Consistency:
     def nearby_power(self) -> Tensor:
         """Average the power of measured lines around each. Shape `(frame 1 1 z y)`."""
         measured = self.filled[:, 0].to(self.measured.real.dtype)
-        power = self.measured.abs().square().mean(dim=(1, 2), keepdim=True)[:, 0]
+        power = self.power[:, None]
         window = [min(NEARBY, n - 1 + n % 2) for n in power.shape[-2:]]
 
         def around(lines: Tensor) -> Tensor:
@@ -143,7 +164,7 @@ class Consistency:
         return torch.einsum("xzyab,fbxzy->faxzy", self.matrix, images)
 
 
-def consistency(hybrid: Tensor, filled: Tensor, weights: Tensor) -> Consistency:
+def consistency(hybrid: Tensor, filled: Tensor, power: Tensor, weights: Tensor) -> Consistency:
     """Pose the problem.
 
     Parameters
@@ -152,14 +173,16 @@ def consistency(hybrid: Tensor, filled: Tensor, weights: Tensor) -> Consistency:
         Shape `(frame coil z y x)`.
     filled
         Which lines were measured. Shape `(frame z y)`.
+    power
+        Of the samples of each line, over all positions. Shape `(frame z y)`.
     weights
-        From `learn`.
+        From `at_positions`.
     """
-    _, _, n_z, n_y, n_x = hybrid.shape
     return Consistency(
         measured=hybrid.movedim(-1, -3).contiguous() * filled[:, None, None],
         filled=filled[:, None, None],
-        matrix=disagreement(weights, (n_z, n_y, n_x)),
+        power=power,
+        matrix=disagreement(weights, (hybrid.shape[2], hybrid.shape[3])),
     )
 
 
@@ -184,7 +207,7 @@ def solve(problem: Consistency, noise_power: float, stop: Stop) -> Tensor:
         return missing * (fourier(problem.disagree(inverse_fourier(kspace, AXES)), AXES) + ridge * kspace)
 
     agreeing = fourier(problem.disagree(inverse_fourier(problem.measured, AXES)), AXES)
-    made = conjugate_gradient(normal, -(missing * agreeing), stop)
+    made = conjugate_gradient(normal, -(missing * agreeing), stop, apart=APART)
     return inverse_fourier(problem.measured + made, AXES)
 
 

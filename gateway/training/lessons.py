@@ -16,7 +16,7 @@ from gateway.recon.coil_maps import Seen, see
 from gateway.recon.fourier import inverse_fourier
 from gateway.recon.networks.observed import Observed, bright_part, in_own_units, in_units, joined, mean_phase, observe
 from gateway.recon.networks.scope import calibration_lines
-from gateway.recon.parallel import Group
+from gateway.recon.parallel import Group, line_power
 from gateway.training.procedural import Random
 from gateway.training.simulation import FullSlice
 
@@ -169,7 +169,8 @@ def _cut(slice_: Masked, x: slice) -> Lesson:
     full, filled = slice_.full, slice_.filled
     data = full.data[None, :, None, :, x]
     seen = Seen(maps=slice_.seen.maps[..., x], prior=slice_.seen.prior[..., x])
-    group = Group(data=data, filled=filled[None, None], spread=data.new_empty(0).real, block=data[0])
+    power = line_power(data[0])[None]
+    group = Group(data=data, filled=filled[None, None], power=power, spread=data.new_empty(0).real, block=data[0])
     shown = observe(group, seen, full.noise_power)
     coils = inverse_fourier(full.clean[..., x], (-2,))
     return Lesson(

@@ -14,8 +14,8 @@ from gateway.model.card import ModelCard, Purpose, TrainedOn
 from gateway.model.errors import StorageFault
 from gateway.model.training import Plan
 from gateway.recon.networks.weights import load_network
+from gateway.recon.workplace import CPU
 from gateway.training.fit import Outcome, fit
-from gateway.training.sources import CPU
 from gateway.zoo.folder import CARD, WEIGHTS, ModelFolder, card_text, read_folder, sha256_of
 from gateway.zoo.zoo import Zoo
 

@@ -24,12 +24,12 @@ from gateway.recon.fourier import inverse_fourier, resize
 from gateway.recon.noise import estimate_noise
 from gateway.recon.parallel import Undersampled, group_of, understand
 from gateway.recon.spaces import imaged_spaces
+from gateway.recon.workplace import CPU, Workplace
 from gateway.training.procedural import Random, head
 from gateway.training.simulation import FINER, FullSlice, measured, with_phase
 
 Draw = Callable[[Random], FullSlice]
 KEPT_SCANS = 16
-CPU = torch.device("cpu")
 
 
 def source_of(data: Data) -> Draw:
@@ -68,7 +68,7 @@ def _scans(data: ScanData) -> Draw:
     def draw(random: Random) -> FullSlice:
         file, number = slices[int(random.integers(len(slices)))]
         scan = _understood(file)
-        group = group_of(scan, [number], CPU, noise=False)
+        group = group_of(scan, [number], Workplace(device=CPU))
         samples = group.data[0, :, 0] * group.filled[0, 0][:, None]
         return FullSlice(data=samples, clean=samples, filled=group.filled[0, 0], noise_power=scan.noise_power)
 

@@ -102,6 +102,23 @@ def slab(keep: npt.NDArray[np.bool_], *, noise: float = 0.0, frames: int = 1, fa
     )
 
 
+def made_up(matrix: Zyx[int], *, step: int = 1) -> tuple[tuple[Readouts, ...], ScanHeader]:
+    """Scan a slab of any size, eight coils, one line in so many and 24 in the middle: only its size means anything."""
+    random = np.random.default_rng(8)
+    z, y = (each.ravel() for each in np.meshgrid(np.arange(matrix.z), np.arange(matrix.y), indexing="ij"))
+    far = abs(y - matrix.y // 2 + 0.5)
+    kept = ((y - matrix.y // 2) % step == 0) | (far < 12)
+    z, y, far = z[kept], y[kept], far[kept]
+    heads = _heads(len(z), matrix.x, 0)
+    heads["idx"]["kspace_encode_step_1"], heads["idx"]["kspace_encode_step_2"] = y, z
+    samples = random.standard_normal((len(z), 8, matrix.x, 2), np.float32).view(np.complex64)[..., 0]
+    samples *= np.float32(1) / (1 + far[:, None, None].astype(np.float32))
+    run = Readouts(heads, samples, np.zeros((len(z), matrix.x, 0), np.float32))
+    header = header_of()
+    space = replace(header.encodings[0].recon, matrix=matrix)
+    return (run,), encoded(header, encoded=space, recon=space, acceleration=Zyx(z=1.0, y=float(step), x=1.0))
+
+
 @cache
 def stack_of_stars(n_spokes: int) -> Readouts:
     """Scan the slab along spokes in every partition, with coordinates in all three dimensions."""

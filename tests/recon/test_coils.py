@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gateway.model.zyx import Zyx
 from gateway.recon import grappa
-from gateway.recon.adaptive import inati, walsh
+from gateway.recon.adaptive import adaptive, inati, walsh
 from gateway.recon.cartesian_problem import cartesian_problem
 from gateway.recon.compression import by_svd
 from gateway.recon.fourier import fourier, inverse_fourier, resize
@@ -47,8 +47,8 @@ def _calibration(kspace: Tensor, n: int = 24) -> Tensor:
 
 ESTIMATORS: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {
     "espirit": (lambda block: espirit(block, n_y=N, n_x=N).maps[0], 0.02),
-    "walsh": (lambda block: walsh(block, (N, N)), 0.15),
-    "inati": (lambda block: inati(block, (N, N)), 0.15),
+    "walsh": (lambda block: adaptive(block, (N, N), walsh), 0.15),
+    "inati": (lambda block: adaptive(block, (N, N), inati), 0.15),
 }
 
 

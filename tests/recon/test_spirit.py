@@ -8,8 +8,9 @@ from torch import Tensor
 
 from gateway.model.errors import BadScan
 from gateway.recon.fourier import fourier, inverse_fourier
+from gateway.recon.parallel import line_power
 from gateway.recon.solvers import Stop
-from gateway.recon.spirit import AXES, consistency, disagreement, learn, solve, solve_sparsely
+from gateway.recon.spirit import AXES, at_positions, consistency, disagreement, learn, solve, solve_sparsely
 from tests.recon.laws import random_complex, relative_error
 
 
@@ -32,7 +33,7 @@ def with_gaps(n_z: int, n_y: int) -> Tensor:
 
 def test_what_is_left_of_a_scan_without_noise_is_nothing() -> None:
     kspace = plane_waves(1, 30, 32)
-    matrix = disagreement(learn(kspace, (5, 5, 5), regularisation=1e-6), (1, 30, 32))
+    matrix = disagreement(at_positions(learn(kspace, (5, 5, 5), regularisation=1e-6), 32), (1, 30))
     images = inverse_fourier(kspace, (-2, -1)).movedim(-1, -3)[None]
     left = torch.einsum("fcxzy,xzycd,fdxzy->", images.conj(), matrix, images).real
     assert left < 1e-3 * images.abs().square().sum()
@@ -49,7 +50,7 @@ def test_the_matrix_is_the_convolution_with_the_kernel() -> None:
         for x in range(3):
             moved = kspace.roll((1 - y, 1 - x), (-2, -1))
             left += torch.einsum("ab,bzyx->azyx", weights[:, :, 0, y, x], moved)
-    matrix = disagreement(weights, (1, 12, 16))
+    matrix = disagreement(at_positions(weights, 16), (1, 12))
     laid = image.movedim(-1, -3)
     power = torch.einsum("cxzy,xzycd,dxzy->", laid.conj(), matrix, laid).real
     torch.testing.assert_close(power, left.abs().square().sum(), rtol=1e-4, atol=0)
@@ -72,11 +73,12 @@ def test_lines_that_were_left_out_follow_from_the_others(shape: tuple[int, int, 
     kspace = plane_waves(*shape)
     filled = with_gaps(*shape[:2])
     hybrid = inverse_fourier(kspace, (-1,))[None]
-    weights = learn(kspace, (5, 5, 3), regularisation=1e-6)
-    problem = consistency(hybrid * filled[:, None, :, :, None], filled, weights)
+    weights = at_positions(learn(kspace, (5, 5, 3), regularisation=1e-6), shape[2])
+    measured = hybrid * filled[:, None, :, :, None]
+    problem = consistency(measured, filled, line_power(measured[0])[None], weights)
     found = fourier(solve(problem, 0.0, Stop(steps=60)), AXES).movedim(-3, -1)
-    measured = filled[0, None, :, :, None].expand_as(hybrid[0])
-    torch.testing.assert_close(found[0][measured], hybrid[0][measured], atol=1e-3, rtol=0)
+    there = filled[0, None, :, :, None].expand_as(hybrid[0])
+    torch.testing.assert_close(found[0][there], hybrid[0][there], atol=1e-3, rtol=0)
     assert relative_error(found[0], hybrid[0]) < 0.1
 
 
@@ -84,7 +86,8 @@ def test_a_sparse_solution_without_a_penalty_is_the_plain_one() -> None:
     kspace = plane_waves(1, 40, 24)
     filled = with_gaps(1, 40)
     hybrid = inverse_fourier(kspace, (-1,))[None] * filled[:, None, :, :, None]
-    problem = consistency(hybrid, filled, learn(kspace, (1, 5, 3), regularisation=1e-4))
+    weights = at_positions(learn(kspace, (1, 5, 3), regularisation=1e-4), 24)
+    problem = consistency(hybrid, filled, line_power(hybrid[0])[None], weights)
     plain = solve(problem, 0.0, Stop(steps=60))
     assert relative_error(solve_sparsely(problem, 0.0, Stop(steps=60)), plain) < 0.05
 
@@ -93,4 +96,4 @@ def test_too_little_calibration_and_too_many_coils_are_refused() -> None:
     with pytest.raises(BadScan, match="calibration lines are too few"):
         learn(random_complex(2, 1, 4, 32), (5, 5, 5), regularisation=1e-3)
     with pytest.raises(BadScan, match="virtual_coils"):
-        disagreement(random_complex(64, 64, 1, 5, 5), (64, 512, 512))
+        disagreement(random_complex(512, 64, 64, 1, 1), (64, 512))

@@ -18,6 +18,7 @@ from gateway.recon.parallel import Group, Undersampled, group_of
 from gateway.recon.replicas import white_noise
 from gateway.recon.sample_noise import readout_share
 from gateway.recon.sense import Unfolding, solve_several
+from gateway.recon.workplace import Workplace
 
 LINES = -2
 OBJECT_OVER_NOISE = 5.0
@@ -120,7 +121,7 @@ def views(found: Undersampled, device: torch.device) -> Iterator[View]:
     known: dict[int, Seen] = {}
     random = torch.Generator(device=device).manual_seed(0)  # the same scan is judged alike twice
     for number in range(found.sorter.lines.n_frames):
-        group = group_of(found, [number], device, noise=True)
+        group = group_of(found, [number], Workplace(device=device), noise=True)
         at = found.slice_of(number)
         if at not in known:
             known[at] = see(group.block, group.filled.shape[1:], RECIPE)

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-import torch
-
 from gateway.model.errors import BadScan
 from gateway.model.image import ImageSeries
 from gateway.model.recipes import AutoRecipe, CgNufftRecipe, FftRecipe, GrappaRecipe, Recipe, SenseRecipe, SpiritRecipe
@@ -26,6 +24,7 @@ from gateway.recon.scan import Scan
 from gateway.recon.sensitivities import espirit
 from gateway.recon.smooth import low_resolution
 from gateway.recon.space import imaging_encoding
+from gateway.recon.workplace import Workplace
 
 CARTESIAN = ("cartesian", "")
 WRAPPED = 0.95
@@ -57,7 +56,7 @@ class Pick:
 
 
 def reconstruct_auto(
-    scan: Scan, recipe: AutoRecipe, *, device: torch.device, progress: Progress
+    scan: Scan, recipe: AutoRecipe, *, place: Workplace, progress: Progress
 ) -> tuple[ImageSeries, ...]:
     """Pick, and let the method do it.
 
@@ -72,7 +71,7 @@ def reconstruct_auto(
     method: Any = METHODS[type(pick.recipe)]
     shared = set(type(recipe).model_fields) & set(type(pick.recipe).model_fields) - {"method"}
     chosen = pick.recipe.model_copy(update={name: getattr(recipe, name) for name in shared})
-    made = method(scan, chosen, device=device, progress=progress)
+    made = method(scan, chosen, place=place, progress=progress)
     note = f"Recipe {pick.recipe.method} chosen: {pick.why}."
     return tuple(replace(series, notes=(note, *series.notes)) for series in made)
 

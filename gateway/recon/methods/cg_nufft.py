@@ -6,7 +6,6 @@ doi:10.1109/TSP.2005.853152), so that steps never grid.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from gateway.model.image import ImageSeries
@@ -18,10 +17,11 @@ from gateway.recon.operators import Map, coil_summed, sensitivities
 from gateway.recon.scan import Scan
 from gateway.recon.scattered_loop import Gridding, Readings, Scattering, frame_by_frame
 from gateway.recon.solvers import Stop, conjugate_gradient
+from gateway.recon.workplace import Workplace
 
 
 def reconstruct_cg_nufft(
-    scan: Scan, recipe: CgNufftRecipe, *, device: torch.device, progress: Progress
+    scan: Scan, recipe: CgNufftRecipe, *, place: Workplace, progress: Progress
 ) -> tuple[ImageSeries, ...]:
     """Reconstruct every frame.
 
@@ -39,7 +39,7 @@ def reconstruct_cg_nufft(
         return solve(readings, known[0][1], recipe)
 
     method = Scattering(note=f"SENSE by {recipe.estimator} maps, iteratively.", unfold=unfold)
-    return frame_by_frame(scan, method, recipe, device=device, progress=progress)
+    return frame_by_frame(scan, method, recipe, place=place, progress=progress)
 
 
 def solve(readings: Readings, filtered: Map, recipe: CgNufftRecipe) -> Tensor:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -23,11 +26,13 @@ from gateway.recon.scan import Scan
 from gateway.recon.series import cartesian_series
 from gateway.recon.silence import check_coils
 from gateway.recon.space import Target
+from gateway.recon.workplace import Workplace
+
+WORK = 6
+"""Memory that transforming coils takes, in multiples of their k-space."""
 
 
-def reconstruct_fft(
-    scan: Scan, recipe: FftRecipe, *, device: torch.device, progress: Progress
-) -> tuple[ImageSeries, ...]:
+def reconstruct_fft(scan: Scan, recipe: FftRecipe, *, place: Workplace, progress: Progress) -> tuple[ImageSeries, ...]:
     """Reconstruct every frame.
 
     Raises
@@ -43,42 +48,47 @@ def reconstruct_fft(
     target = finished_target(recipe, sorter, sorter.middle_frame)
     album = Album(recipe, lines.n_frames, target, progress)
     power = noise_power_of(scan, sorter, target) if album.wants_noise else 0.0
-    number = 0
-    for kspace in sorter.batches():
-        for samples in kspace.to(device).samples:
-            maps = maps_for(to_hybrid(middle(samples), target), target, recipe)
-            noise = None
-            if album.wants_noise:
-                spread = spread_of(lines, number, samples)
-                noise = noise_of(samples, maps, power**0.5 * spread, target, recipe)
-            album.keep(number, Picture(image=combined(samples, maps, target), noise=noise))
-            number += 1
+    for number, sorted_ in enumerate(frame for batch in sorter.batches() for frame in batch.samples):
+        samples = sorted_.to(place.home(WORK * sorted_.nbytes))
+        maps = maps_for(to_hybrid(middle(samples), target), target, recipe)
+        image_of = partial(combined, maps=maps, target=target, place=place)
+        noise = None
+        if album.wants_noise:
+            spread = power**0.5 * spread_of(lines, number, samples)
+            noise = noise_of(samples, spread, image_of, target=target, recipe=recipe)
+        album.keep(number, Picture(image=image_of(samples), noise=noise))
     return cartesian_series(album, sorter, target, (recipe.combination,))
 
 
-def combined(samples: Tensor, maps: Tensor | None, target: Target) -> Tensor:
-    """Transform one frame `(coil z y x)`, and combine its coils. Shape `(z y x)`."""
+def combined(samples: Tensor, *, maps: Tensor | None, target: Target, place: Workplace) -> Tensor:
+    """Transform one frame `(coil z y x)`, some coils at a time, and combine them. Shape `(z y x)`."""
+    pieces = place.pieces(len(samples), WORK * samples[0].nbytes)
+    some = (samples[at].to(place.device) for at in pieces)
     if not target.finish.idle:
-        return combine(to_matrix(to_hybrid(samples, target), target), maps)
+        return combine((image for coils in some for image in to_matrix(to_hybrid(coils, target), target)), maps)
     if maps is None:
-        return _magnitude(samples, target)
-    return combine(to_image(samples, grid=target.grid, matrix=target.matrix), maps)
+        return _placed(root_sum_of_squares(image for coils in some for image in _turned(coils, target)), target)
+    whole = (to_image(coils, grid=target.grid, matrix=target.matrix) for coils in some)
+    return combine((image for coils in whole for image in coils), maps)
 
 
-def noise_of(samples: Tensor, maps: Tensor | None, spread: Tensor, target: Target, recipe: FftRecipe) -> Noise:
+def noise_of(
+    samples: Tensor, spread: Tensor, image_of: Callable[[Tensor], Tensor], *, target: Target, recipe: FftRecipe
+) -> Noise:
     """Know the noise of one frame: every pixel has the same.
 
     Parameters
     ----------
     spread
         Standard deviation of the noise of each sample. Shape `(1 z y x)`.
+    image_of
+        Makes the image of a frame `(coil z y x)`.
     """
     ideal = ideal_deviation(1.0, spread, target)
     if recipe.replicas is not None or not target.finish.idle:
-        image = combined(samples, maps, target)
         deviation = deviation_by_replicas(
-            image,
-            lambda random: combined(samples + spread * white_noise(samples, 1.0, random), maps, target),
+            image_of(samples),
+            lambda random: image_of(samples + spread * white_noise(samples, 1.0, random)),
             recipe.replicas or DEFAULT,
         )
         return Noise(deviation=deviation, ideal=ideal)
@@ -94,26 +104,32 @@ def resized(values: Tensor, matrix: Zyx[int]) -> Tensor:
     return values
 
 
-def _magnitude(samples: Tensor, target: Target) -> Tensor:
-    """Transform all coils, and leave all shifts to their sum of squares: in k-space they turn phases only.
+def _turned(samples: Tensor, target: Target) -> Tensor:
+    """Transform coils, and leave all shifts to the sum of their squares: in k-space they turn phases only.
 
     An axis that is cut loses its margin before the next one is transformed.
     """
-    grid, matrix = target.grid, target.matrix
-    sizes = {-1: (grid.x, matrix.x), -2: (grid.y, matrix.y), -3: (grid.z, matrix.z)}
     waiting: list[int] = []
-    for axis, (n_grid, n_matrix) in sizes.items():
+    for axis, (n_grid, n_matrix) in _sizes(target).items():
         samples = resize(samples, axis, n_grid)
         if n_matrix < n_grid:
             samples = _middle(torch.fft.ifft(samples, dim=axis, norm="ortho"), axis, n_matrix)
         elif n_grid > 1:
             waiting.append(axis)
-    if waiting:
-        samples = torch.fft.ifftn(samples, dim=waiting, norm="ortho")
-    image = root_sum_of_squares(samples.unbind(dim=0))
-    for axis, (n_grid, n_matrix) in sizes.items():
-        image = resize(image.roll(n_grid // 2, axis) if axis in waiting else image, axis, n_matrix)
+    return torch.fft.ifftn(samples, dim=waiting, norm="ortho") if waiting else samples
+
+
+def _placed(image: Tensor, target: Target) -> Tensor:
+    """Bring the centre of an image that `_turned` has left at index 0 to its place. Shape `(z y x)`."""
+    for axis, (n_grid, n_matrix) in _sizes(target).items():
+        image = resize(image.roll(n_grid // 2, axis) if n_matrix >= n_grid > 1 else image, axis, n_matrix)
     return image
+
+
+def _sizes(target: Target) -> dict[int, tuple[int, int]]:
+    """Give the points of grid and matrix, by axis, in the order in which they are transformed."""
+    grid, matrix = target.grid, target.matrix
+    return {-1: (grid.x, matrix.x), -2: (grid.y, matrix.y), -3: (grid.z, matrix.z)}
 
 
 def _middle(image: Tensor, axis: int, n: int) -> Tensor:

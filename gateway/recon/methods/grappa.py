@@ -21,6 +21,7 @@ from gateway.recon.parallel import Group, Undersampled, series_of, understand
 from gateway.recon.scan import Scan
 from gateway.recon.shutter import left_out
 from gateway.recon.slice_by_slice import Method, slice_by_slice
+from gateway.recon.workplace import Workplace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +31,14 @@ class Learned:
     weights: Tensor
     maps: Tensor | None
 
+    def at(self, some: slice, device: torch.device) -> Learned:
+        """Take some positions x to a device."""
+        maps = None if self.maps is None else self.maps[..., some].to(device)
+        return Learned(weights=self.weights[some].to(device), maps=maps)
+
 
 def reconstruct_grappa(
-    scan: Scan, recipe: GrappaRecipe, *, device: torch.device, progress: Progress
+    scan: Scan, recipe: GrappaRecipe, *, place: Workplace, progress: Progress
 ) -> tuple[ImageSeries, ...]:
     """Fill every frame and transform it; lines that were never to be measured (partial Fourier) stay zero.
 
@@ -65,8 +71,9 @@ def reconstruct_grappa(
         learn=learn,
         unfold=lambda group, learned: combine(coil_images(group, learned), learned.maps)[None],
         deviation=noise,
+        at=Learned.at,
     )
-    album = slice_by_slice(found, method, recipe, device=device, progress=progress)
+    album = slice_by_slice(found, method, recipe, place=place, progress=progress)
     size = f"{recipe.kernel_lines} lines by {recipe.kernel_samples} samples"
     return series_of(album, found, (f"GRAPPA, kernel {size}.", recipe.combination))
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from gateway.model.image import ImageSeries
@@ -28,6 +27,7 @@ from gateway.recon.parallel import Group, Undersampled, series_of, understand
 from gateway.recon.scan import Scan
 from gateway.recon.slice_by_slice import Method, slice_by_slice
 from gateway.recon.space import Target
+from gateway.recon.workplace import Workplace
 
 Forward = Callable[[nn.Module, Group, Target], Tensor]
 """From frames to magnitudes of the matrix that is wanted. Shape `(frame z y x)`."""
@@ -37,7 +37,7 @@ MAPS = SenseRecipe()
 
 
 def reconstruct_learned(
-    scan: Scan, ready: ReadyModel, *, device: torch.device, progress: Progress
+    scan: Scan, ready: ReadyModel, *, place: Workplace, progress: Progress
 ) -> tuple[ImageSeries, ...]:
     """Let a network reconstruct every frame.
 
@@ -50,7 +50,7 @@ def reconstruct_learned(
     """
     progress(0.0, "sorting readouts into k-space")
     found = understand(scan, ready.recipe, regular=False)
-    network = load_network(ready.card, ready.weights, device)
+    network = load_network(ready.card, ready.weights, place.device)
     published = FORWARD.get(type(ready.card.network))
     method: Method[Any]
     if published:
@@ -60,7 +60,7 @@ def reconstruct_learned(
             learn=lambda group: see(group.block, group.filled.shape[1:], MAPS),
             unfold=lambda group, seen: unrolled(network, group, seen, found),
         )
-    album = slice_by_slice(found, method, ready.recipe, device=device, progress=progress)
+    album = slice_by_slice(found, method, ready.recipe, place=place, progress=progress)
     how = f"Made by the network {ready.card.label} ({ready.card.network.method})."
     made = series_of(album, found, (how,))
     return tuple(replace(series, model=ready.taking_part) for series in made)

@@ -20,10 +20,11 @@ from gateway.recon.parallel import Group, series_of, understand
 from gateway.recon.scan import Scan
 from gateway.recon.slice_by_slice import Method, slice_by_slice
 from gateway.recon.solvers import Stop, fista
+from gateway.recon.workplace import Workplace
 
 
 def reconstruct_low_rank_sparse(
-    scan: Scan, recipe: LowRankSparseRecipe, *, device: torch.device, progress: Progress
+    scan: Scan, recipe: LowRankSparseRecipe, *, place: Workplace, progress: Progress
 ) -> tuple[ImageSeries, ...]:
     """Reconstruct every frame, all frames of a slice together.
 
@@ -41,7 +42,7 @@ def reconstruct_low_rank_sparse(
         return to_target(sum_of(solve(problem, noise, recipe)), seen.maps, found.target)
 
     method = Method(learn=lambda group: see(group.block, group.filled.shape[1:], recipe), unfold=unfold, together=True)
-    album = slice_by_slice(found, method, recipe, device=device, progress=progress)
+    album = slice_by_slice(found, method, recipe, place=place, progress=progress)
     how = f"Low rank plus sparse by {recipe.estimator} maps, penalties {recipe.noise_weight:g} times the noise."
     return series_of(album, found, (how,))
 

@@ -15,10 +15,11 @@ from gateway.recon.coils import root_sum_of_squares
 from gateway.recon.kspace import Progress
 from gateway.recon.scan import Scan
 from gateway.recon.scattered_loop import Readings, Scattering, frame_by_frame
+from gateway.recon.workplace import Workplace
 
 
 def reconstruct_nufft(
-    scan: Scan, recipe: NufftRecipe, *, device: torch.device, progress: Progress
+    scan: Scan, recipe: NufftRecipe, *, place: Workplace, progress: Progress
 ) -> tuple[ImageSeries, ...]:
     """Reconstruct every frame.
 
@@ -40,4 +41,4 @@ def reconstruct_nufft(
         return torch.full(readings.shape, level, device=readings.samples.device)
 
     method = Scattering(note=recipe.combination, unfold=unfold, deviation=deviation)
-    return frame_by_frame(scan, method, recipe, device=device, progress=progress)
+    return frame_by_frame(scan, method, recipe, place=place, progress=progress)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-import torch
 from torch import Tensor
 
 from gateway.model.image import ImageSeries
@@ -16,6 +15,7 @@ from gateway.recon.kspace import Progress
 from gateway.recon.parallel import Group, series_of, understand
 from gateway.recon.scan import Scan
 from gateway.recon.slice_by_slice import Method, slice_by_slice
+from gateway.recon.workplace import Workplace
 
 Penalised = TypeVar("Penalised", L1WaveletRecipe, TvRecipe)
 
@@ -33,9 +33,7 @@ def penalised(
         What the reader of the series is told that the image is penalised by.
     """
 
-    def reconstruct(
-        scan: Scan, recipe: Penalised, *, device: torch.device, progress: Progress
-    ) -> tuple[ImageSeries, ...]:
+    def reconstruct(scan: Scan, recipe: Penalised, *, place: Workplace, progress: Progress) -> tuple[ImageSeries, ...]:
         """Reconstruct every frame.
 
         Raises
@@ -52,7 +50,7 @@ def penalised(
             return to_target(solve(problem, penalty, recipe), seen.maps, found.target)
 
         method = Method(learn=lambda group: see(group.block, group.filled.shape[1:], recipe), unfold=unfold)
-        album = slice_by_slice(found, method, recipe, device=device, progress=progress)
+        album = slice_by_slice(found, method, recipe, place=place, progress=progress)
         how = f"SENSE by {recipe.estimator} maps with {penalty_name}, penalty {recipe.noise_weight:g} times the noise."
         return series_of(album, found, (how,))
 

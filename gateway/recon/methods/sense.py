@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import torch
 from torch import Tensor
 
@@ -15,6 +17,7 @@ from gateway.recon.scan import Scan
 from gateway.recon.sense import Unfolding, deviation, solve_by_steps, solve_exactly
 from gateway.recon.slice_by_slice import Method, slice_by_slice
 from gateway.recon.solvers import Stop
+from gateway.recon.workplace import Workplace
 
 IN_3D = Stop(steps=50, tolerance=1e-3)
 """Of conjugate gradients, where a system is too large to be factorised."""
@@ -22,8 +25,20 @@ ROUNDING = 1e-6
 """Noise that single precision makes by itself, relative to the brightest pixel."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What calibration shows of a slice, and how far the data are trusted against it."""
+
+    seen: Seen
+    noise_power: float
+
+    def at(self, some: slice, device: torch.device) -> Expected:
+        """Take some positions x to a device."""
+        return replace(self, seen=self.seen.at(some, device))
+
+
 def reconstruct_sense(
-    scan: Scan, recipe: SenseRecipe, *, device: torch.device, progress: Progress
+    scan: Scan, recipe: SenseRecipe, *, place: Workplace, progress: Progress
 ) -> tuple[ImageSeries, ...]:
     """Unfold each readout position exactly, with the brightness that calibration shows as the expectation.
 
@@ -36,28 +51,28 @@ def reconstruct_sense(
     found = understand(scan, recipe)
     flat = found.sorter.lines.partitions.n == 1
 
-    def unfold(group: Group, seen: Seen) -> Tensor:
-        if not flat:
-            return _by_steps(found, group, seen, noise_power=_noise(found, seen, recipe), stop=IN_3D)
-        problem = _problem(found, group, seen, recipe)
-        return to_target(solve_exactly(problem).movedim(-1, -3)[None], seen.maps, found.target)
+    def learn(group: Group) -> Expected:
+        seen = see(group.block, group.filled.shape[1:], recipe)
+        return Expected(seen=seen, noise_power=_noise(found, seen, recipe))
 
-    def noise(group: Group, seen: Seen) -> Tensor:
-        problem = _problem(found, group, seen, recipe)
+    def unfold(group: Group, known: Expected) -> Tensor:
+        if not flat:
+            return _by_steps(found, group, known, IN_3D)
+        solved = solve_exactly(_problem(group, known)).movedim(-1, -3)
+        return to_target(solved[None], known.seen.maps, found.target)
+
+    def noise(group: Group, known: Expected) -> Tensor:
+        problem = _problem(group, known)
         return resampled_map(deviation(problem, solve_exactly(problem), found.noise_power)[None], found.target)
 
-    method = Method(
-        learn=lambda group: see(group.block, group.filled.shape[1:], recipe),
-        unfold=unfold,
-        deviation=noise if flat else None,
-    )
-    album = slice_by_slice(found, method, recipe, device=device, progress=progress)
+    method = Method(learn=learn, unfold=unfold, deviation=noise if flat else None, at=Expected.at)
+    album = slice_by_slice(found, method, recipe, place=place, progress=progress)
     how = "SENSE by {} maps, regularised by the noise and the brightness that calibration shows."
     return series_of(album, found, (how.format(recipe.estimator),))
 
 
 def reconstruct_cg_sense(
-    scan: Scan, recipe: CgSenseRecipe, *, device: torch.device, progress: Progress
+    scan: Scan, recipe: CgSenseRecipe, *, place: Workplace, progress: Progress
 ) -> tuple[ImageSeries, ...]:
     """Unfold by conjugate gradients; all pixels are expected to be alike, which is plain Tikhonov.
 
@@ -70,12 +85,13 @@ def reconstruct_cg_sense(
     found = understand(scan, recipe)
     stop = Stop(steps=recipe.steps, tolerance=recipe.tolerance)
 
-    def unfold(group: Group, seen: Seen) -> Tensor:
+    def learn(group: Group) -> Expected:
+        seen = see(group.block, group.filled.shape[1:], recipe)
         alike = Seen(maps=seen.maps, prior=seen.prior.mean().expand_as(seen.prior))
-        return _by_steps(found, group, alike, noise_power=_noise(found, seen, recipe), stop=stop)
+        return Expected(seen=alike, noise_power=_noise(found, seen, recipe))
 
-    method = Method(learn=lambda group: see(group.block, group.filled.shape[1:], recipe), unfold=unfold)
-    album = slice_by_slice(found, method, recipe, device=device, progress=progress)
+    method = Method(learn=learn, unfold=lambda group, known: _by_steps(found, group, known, stop), at=Expected.at)
+    album = slice_by_slice(found, method, recipe, place=place, progress=progress)
     how = f"SENSE by {recipe.estimator} maps, at most {recipe.steps} steps of conjugate gradients."
     return series_of(album, found, (how,))
 
@@ -84,17 +100,18 @@ def _noise(scan: Undersampled, seen: Seen, recipe: SenseRecipe | CgSenseRecipe) 
     return max(recipe.noise_weight * scan.noise_power, ROUNDING * float(seen.prior.max()))
 
 
-def _by_steps(scan: Undersampled, group: Group, seen: Seen, *, noise_power: float, stop: Stop) -> Tensor:
-    problem = cartesian_problem(group.data, group.filled, seen.maps)
-    images = solve_by_steps(problem, seen.prior.movedim(-1, -3), noise_power, stop)
-    return to_target(images, seen.maps, scan.target)
+def _by_steps(scan: Undersampled, group: Group, known: Expected, stop: Stop) -> Tensor:
+    maps, prior = known.seen.maps, known.seen.prior
+    problem = cartesian_problem(group.data, group.filled, maps)
+    images = solve_by_steps(problem, prior.movedim(-1, -3), known.noise_power, stop)
+    return to_target(images, maps, scan.target)
 
 
-def _problem(scan: Undersampled, group: Group, seen: Seen, recipe: SenseRecipe) -> Unfolding:
+def _problem(group: Group, known: Expected) -> Unfolding:
     return Unfolding(
         data=group.data[0],
         filled=group.filled[0],
-        maps=seen.maps,
-        prior=seen.prior,
-        noise_power=_noise(scan, seen, recipe),
+        maps=known.seen.maps,
+        prior=known.seen.prior,
+        noise_power=known.noise_power,
     )

@@ -25,20 +25,26 @@ from gateway.recon.parallel import Group, Undersampled, series_of, understand
 from gateway.recon.scan import Scan
 from gateway.recon.slice_by_slice import Method, slice_by_slice
 from gateway.recon.solvers import Stop
+from gateway.recon.workplace import Workplace
 
 Solver = Callable[[spirit.Consistency, Undersampled, Stop], Tensor]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learned:
-    """Weights of the neighbours, and how coils see the image; None for the root of the sum of squares."""
+    """Weights of the neighbours at each position x, and how coils see the image; None for the sum of squares."""
 
     weights: Tensor
     maps: Tensor | None
 
+    def at(self, some: slice, device: torch.device) -> Learned:
+        """Take some positions x to a device."""
+        maps = None if self.maps is None else self.maps[..., some].to(device)
+        return Learned(weights=self.weights[some].to(device), maps=maps)
+
 
 def reconstruct_spirit(
-    scan: Scan, recipe: SpiritRecipe, *, device: torch.device, progress: Progress
+    scan: Scan, recipe: SpiritRecipe, *, place: Workplace, progress: Progress
 ) -> tuple[ImageSeries, ...]:
     """Find the lines that were not measured; those that were stay as they are.
 
@@ -51,13 +57,13 @@ def reconstruct_spirit(
         scan,
         recipe,
         lambda problem, found, stop: spirit.solve(problem, recipe.noise_weight * found.noise_power, stop),
-        device=device,
+        place=place,
         progress=progress,
     )
 
 
 def reconstruct_l1_spirit(
-    scan: Scan, recipe: L1SpiritRecipe, *, device: torch.device, progress: Progress
+    scan: Scan, recipe: L1SpiritRecipe, *, place: Workplace, progress: Progress
 ) -> tuple[ImageSeries, ...]:
     """Find coil images with few details that agree with what was measured.
 
@@ -70,11 +76,11 @@ def reconstruct_l1_spirit(
     def solve(problem: spirit.Consistency, found: Undersampled, stop: Stop) -> Tensor:
         return spirit.solve_sparsely(problem, recipe.noise_weight * math.sqrt(found.noise_power), stop)
 
-    return _reconstruct(scan, recipe, solve, device=device, progress=progress)
+    return _reconstruct(scan, recipe, solve, place=place, progress=progress)
 
 
 def _reconstruct(
-    scan: Scan, recipe: SpiritRecipe, solve: Solver, *, device: torch.device, progress: Progress
+    scan: Scan, recipe: SpiritRecipe, solve: Solver, *, place: Workplace, progress: Progress
 ) -> tuple[ImageSeries, ...]:
     progress(0.0, "sorting readouts into k-space")
     found = understand(scan, recipe, regular=False)
@@ -83,13 +89,16 @@ def _reconstruct(
 
     def learn(group: Group) -> Learned:
         weights = spirit.learn(fourier(group.block, (-1,)), size, regularisation=recipe.regularisation)
-        return Learned(weights=weights, maps=maps_for(group.block, found.target, recipe))
+        at_x = spirit.at_positions(weights, found.target.matrix.x)
+        return Learned(weights=at_x, maps=maps_for(group.block, found.target, recipe))
 
     def unfold(group: Group, learned: Learned) -> Tensor:
-        problem = spirit.consistency(group.data, group.filled, learned.weights)
+        problem = spirit.consistency(group.data, group.filled, group.power, learned.weights)
         coil_images = resampled(solve(problem, found, stop).movedim(-3, -1), found.target)
         return torch.stack([combine(frame, learned.maps) for frame in coil_images])
 
-    album = slice_by_slice(found, Method(learn=learn, unfold=unfold), recipe, device=device, progress=progress)
+    apart = None if isinstance(recipe, L1SpiritRecipe) else Learned.at  # wavelets join positions
+    method = Method(learn=learn, unfold=unfold, at=apart, work=3 * (found.sorter.lines.n_coils + 4))
+    album = slice_by_slice(found, method, recipe, place=place, progress=progress)
     how = f"SPIRiT, kernel {recipe.kernel_lines} lines by {recipe.kernel_samples} samples."
     return series_of(album, found, (how, recipe.combination))

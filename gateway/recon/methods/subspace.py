@@ -21,10 +21,11 @@ from gateway.recon.parallel import Group, series_of, understand
 from gateway.recon.scan import Scan
 from gateway.recon.slice_by_slice import Method, slice_by_slice
 from gateway.recon.solvers import Stop, conjugate_gradient
+from gateway.recon.workplace import Workplace
 
 
 def reconstruct_subspace(
-    scan: Scan, recipe: SubspaceRecipe, *, device: torch.device, progress: Progress
+    scan: Scan, recipe: SubspaceRecipe, *, place: Workplace, progress: Progress
 ) -> tuple[ImageSeries, ...]:
     """Reconstruct every frame, all frames of a slice together.
 
@@ -47,7 +48,7 @@ def reconstruct_subspace(
         return to_target(images, seen.maps, found.target)
 
     method = Method(learn=learn, unfold=unfold, together=True)
-    album = slice_by_slice(found, method, recipe, device=device, progress=progress)
+    album = slice_by_slice(found, method, recipe, place=place, progress=progress)
     how = f"Frames are mixtures of {recipe.components} images, by what the centre of k-space shows over time."
     return series_of(album, found, (how,))
 
