@@ -62,7 +62,8 @@ class Plane:
     @property
     def normal(self) -> Direction:
         """Row times column: the direction along which slices are ordered, which may be minus MRD's ``slice_dir``."""
-        return np.cross(self.row, self.column)
+        (rx, ry, rz), (cx, cy, cz) = self.row.tolist(), self.column.tolist()
+        return np.array((ry * cz - rz * cy, rz * cx - rx * cz, rx * cy - ry * cx))  # np.cross takes 20 times as long
 
     @property
     def location_mm(self) -> float:
