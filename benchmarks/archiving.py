@@ -21,7 +21,8 @@ from gateway.dicom.association import VERIFICATION
 from gateway.dicom.command import Field
 from gateway.dicom.dicomweb import look
 from gateway.dicom.series import build_series, write_series
-from gateway.dicom.service import DicomService, Gate, answer_echo
+from gateway.dicom.service import DicomService
+from gateway.dicom.session import Gate, answer_echo
 from gateway.dicom.store import echo, store
 from gateway.dicom.stow import store_by_web
 from gateway.model.destinations import PacsDestination, StowDestination

@@ -9,7 +9,8 @@ from pydicom.uid import MRImageStorage
 
 from gateway.dicom.association import VERIFICATION
 from gateway.dicom.command import Field
-from gateway.dicom.service import Answer, DicomService, Gate, Handlers, Heard, ServiceLimits, answer_echo
+from gateway.dicom.service import DicomService
+from gateway.dicom.session import Answer, Gate, Handlers, Heard, ServiceLimits, answer_echo
 
 LIMITS = ServiceLimits(associations=16, associations_per_address=16, message_bytes=1 << 26)
 

@@ -7,7 +7,8 @@ import logging
 from gateway.dicom.association import VERIFICATION
 from gateway.dicom.command import Field
 from gateway.dicom.commitment import STORAGE_COMMITMENT, takes_reports
-from gateway.dicom.service import DicomService, Gate, Handlers, ServiceLimits, answer_echo
+from gateway.dicom.service import DicomService
+from gateway.dicom.session import Gate, Handlers, ServiceLimits, answer_echo
 from gateway.jobs.proofs import Proofs
 from gateway.model.errors import GatewayError
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from gateway.control import Control
-from gateway.dicom.service import Gate, ServiceLimits
+from gateway.dicom.session import Gate, ServiceLimits
 from gateway.dicom.tls import server_context
 from gateway.inquiry import Inquiry
 from gateway.jobs.audit import AuditTrail

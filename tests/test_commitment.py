@@ -10,7 +10,7 @@ import pytest
 import tomlkit
 
 from gateway.answer import our_service
-from gateway.dicom.service import Gate, ServiceLimits
+from gateway.dicom.session import Gate, ServiceLimits
 from gateway.jobs.clock import utc_now
 from gateway.jobs.database import open_database
 from gateway.jobs.presence import Presences

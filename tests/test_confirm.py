@@ -12,7 +12,8 @@ from pynetdicom.events import Event
 
 from gateway.dicom.command import Field
 from gateway.dicom.commitment import STORAGE_COMMITMENT, takes_reports
-from gateway.dicom.service import Answer, DicomService, Gate
+from gateway.dicom.service import DicomService
+from gateway.dicom.session import Answer, Gate
 from gateway.jobs.audit import AuditTrail
 from gateway.jobs.clock import utc_now
 from gateway.model.delivery import DeliveryState

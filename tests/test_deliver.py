@@ -20,7 +20,7 @@ from gateway.answer import our_service
 from gateway.deliver import Deliverer
 from gateway.dicom.scp import LIMITS, StoreScp
 from gateway.dicom.series import build_series, write_series
-from gateway.dicom.service import Answer, Gate
+from gateway.dicom.session import Answer, Gate
 from gateway.jobs.bell import Bell, Pace
 from gateway.jobs.breaker import FAILURES_TO_OPEN
 from gateway.jobs.clock import Clock, utc_now

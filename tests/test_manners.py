@@ -15,7 +15,7 @@ from gateway.dicom.command import encode_command
 from gateway.dicom.commitment import SUCCESS, read_request, report_of
 from gateway.dicom.messages import Channel, answer_to
 from gateway.dicom.negotiation import REJECTIONS, Rejection
-from gateway.dicom.service import Answer
+from gateway.dicom.session import Answer
 from gateway.dicom.syntaxes import UNCOMPRESSED, encode_dataset
 from gateway.dicom.wire import Wire
 from gateway.model.delivery import DeliveryState

@@ -15,7 +15,7 @@ from gateway.dicom.association import Association, open_association
 from gateway.dicom.command import Command, Field
 from gateway.dicom.messages import Message, answer_to
 from gateway.dicom.negotiation import Offer
-from gateway.dicom.service import Answer, Handler, Heard
+from gateway.dicom.session import Answer, Handler, Heard
 from gateway.dicom.syntaxes import UNCOMPRESSED, decode_dataset, encode_dataset
 from gateway.model.commitment import Report
 from gateway.model.destinations import PacsDestination

@@ -26,7 +26,7 @@ from gateway.dicom.negotiation import (
 )
 from gateway.dicom.pdu import LARGEST_PDU_BYTES, OUR_MAX_PDU_BYTES
 from gateway.dicom.query import STUDY_ROOT_FIND
-from gateway.dicom.service import ServiceLimits
+from gateway.dicom.session import ServiceLimits
 from gateway.dicom.status import STATUSES
 from gateway.dicom.stow import SYNTAX_REFUSED
 from gateway.dicom.syntaxes import UNCOMPRESSED

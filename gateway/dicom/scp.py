@@ -27,7 +27,8 @@ from gateway.dicom.command import Field
 from gateway.dicom.commitment import STORAGE_COMMITMENT
 from gateway.dicom.files import write_whole
 from gateway.dicom.negotiation import IMPLEMENTATION_VERSION_NAME
-from gateway.dicom.service import Answer, DicomService, Gate, Handlers, Heard, ServiceLimits, answer_echo
+from gateway.dicom.service import DicomService
+from gateway.dicom.session import Answer, Gate, Handlers, Heard, ServiceLimits, answer_echo
 from gateway.dicom.syntaxes import encode_dataset
 from gateway.model.ids import IMPLEMENTATION_CLASS_UID
 

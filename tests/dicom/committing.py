@@ -14,7 +14,8 @@ from gateway.dicom.association import VERIFICATION, open_association
 from gateway.dicom.command import Command, Field
 from gateway.dicom.commitment import STORAGE_COMMITMENT
 from gateway.dicom.negotiation import Offer
-from gateway.dicom.service import Answer, DicomService, Gate, Handlers, Heard, answer_echo
+from gateway.dicom.service import DicomService
+from gateway.dicom.session import Answer, Gate, Handlers, Heard, answer_echo
 from gateway.dicom.syntaxes import UNCOMPRESSED, encode_dataset
 from tests.dicom.outbox import pacs
 from tests.dicom.scripted import Find

@@ -14,7 +14,7 @@ from gateway.dicom import conformance
 from gateway.dicom.conformance import ANSWERED, ASKED, STORED_CLASSES, Service, statement
 from gateway.dicom.identity import REQUEST_READERS, STEP_READERS, STUDY_READERS
 from gateway.dicom.negotiation import REJECTIONS
-from gateway.dicom.service import Gate, ServiceLimits
+from gateway.dicom.session import Gate, ServiceLimits
 from gateway.dicom.status import STATUSES
 from gateway.dicom.store import echo, store
 from tests.dicom.outbox import pacs, written

@@ -22,7 +22,8 @@ from gateway.dicom.command import Command, Field, encode_command
 from gateway.dicom.commitment import STORAGE_COMMITMENT, takes_reports
 from gateway.dicom.negotiation import Offer
 from gateway.dicom.pdu import LARGEST_PDU_BYTES, PduType
-from gateway.dicom.service import DicomService, Gate, Handlers, ServiceLimits, answer_echo
+from gateway.dicom.service import DicomService
+from gateway.dicom.session import Gate, Handlers, ServiceLimits, answer_echo
 from gateway.dicom.store import echo
 from gateway.dicom.syntaxes import UNCOMPRESSED, encode_dataset
 from gateway.model.callers import Caller

@@ -17,7 +17,8 @@ from pydicom import dcmread
 
 from gateway.dicom.association import VERIFICATION
 from gateway.dicom.command import Field
-from gateway.dicom.service import DicomService, Gate, ServiceLimits, answer_echo
+from gateway.dicom.service import DicomService
+from gateway.dicom.session import Gate, ServiceLimits, answer_echo
 from gateway.dicom.store import echo, store
 from gateway.dicom.tls import client_context, server_context as our_server_context
 from gateway.model.callers import ServerTls
