@@ -110,7 +110,7 @@ class _Sending:
                 except IndexError:  # another association has just taken the last one
                     return
                 self._take(instance, path, self._send(association, instance, path))
-        except BaseException:
+        except BaseException:  # whatever it is, an interrupt too: nobody is to go on sending behind it
             self._left.clear()
             raise
 

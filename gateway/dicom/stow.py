@@ -101,7 +101,7 @@ class _Sending:
             while (batch := self._next()) is not None:
                 try:
                     self._store(batch, connection)
-                except BaseException as fault:
+                except BaseException as fault:  # whatever it is, an interrupt too: nobody is to go on behind it
                     if isinstance(fault, _Busy) and self._change(-1):
                         logger.info("fewer connections than allowed", extra={"reason": str(fault)})
                         self._left.appendleft(batch)
