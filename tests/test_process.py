@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +11,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from gateway.jobs.bell import Bell, Pace
 from gateway.jobs.clock import utc_now
 from gateway.jobs.lease import Terms
 from gateway.jobs.noise import NoiseStore
 from gateway.jobs.queries import JobView
-from gateway.jobs.reconstructions import ClaimedJob, JobQueue
-from gateway.jobs.worker import work
+from gateway.jobs.reconstructions import JobQueue
 from gateway.model.destinations import FolderDestination
 from gateway.model.job import JobState
 from gateway.model.recipes import FftRecipe
@@ -35,6 +32,7 @@ from gateway.spool.exhibits import Exhibits
 from gateway.spool.replies import Replies
 from gateway.zoo.zoo import Zoo
 from tests.test_intake import HOST, Site
+from tests.ward import work_once
 
 DAY_S = 86_400
 NOISE, DEPENDENT = "siemens_xa_noise_scan.h5", "siemens_xa_tse_depends_on_noise.h5"
@@ -82,16 +80,7 @@ class Clinic(Site):
         return sum(map(len, stream_of(self.files / name)[1]))
 
     def work_once(self) -> JobView:
-        stop = threading.Event()
-        worked: list[ClaimedJob] = []
-
-        def run(job: ClaimedJob) -> None:
-            stop.set()
-            worked.append(job)
-            self.processor(job)
-
-        work(self.jobs, run, owner="w1", bell=Bell(stop, 0.01), pace=Pace())
-        return self.queries.job(worked[0].job)
+        return self.queries.job(work_once(self.jobs, self.processor))
 
     def story(self, job: JobView) -> dict[str, str]:
         return {line.what: line.text for line in self.queries.timeline(job)}

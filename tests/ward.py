@@ -174,16 +174,7 @@ class Ward:
 
     def work(self) -> JobView:
         """Let the worker take the next job that is due."""
-        stop = threading.Event()
-        worked: list[ClaimedJob] = []
-
-        def run(job: ClaimedJob) -> None:
-            stop.set()
-            worked.append(job)
-            self.processor(job)
-
-        work(self.jobs, run, owner="w1", bell=Bell(stop, 0.01), pace=Pace())
-        return self.queries.job(worked[0].job)
+        return self.queries.job(work_once(self.jobs, self.processor))
 
     def made(self, job: int) -> list[Dataset]:
         """The instances that may leave."""
@@ -191,3 +182,17 @@ class Ward:
 
     def story(self, job: JobView) -> dict[str, str]:
         return {line.what: line.text for line in self.queries.timeline(job)}
+
+
+def work_once(jobs: JobQueue, processor: Processor) -> JobId:
+    """Be a worker until one job has been worked on; say which."""
+    stop = threading.Event()
+    worked: list[JobId] = []
+
+    def run(job: ClaimedJob) -> None:
+        stop.set()
+        worked.append(job.job)
+        processor(job)
+
+    work(jobs, run, owner="w1", bell=Bell(stop, 0.01), pace=Pace())
+    return worked[0]
