@@ -13,7 +13,7 @@ from random import Random
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, or_, select, update
 
 from gateway.model.errors import LostLease
 
@@ -51,28 +51,39 @@ FREE: Mapping[str, None] = MappingProxyType({"owner": None, "lease_until": None}
 """Columns of a row that nobody works on."""
 
 
+def due(table: Table, now: datetime, terms: Terms) -> ColumnElement[bool]:
+    """Find what need not wait any longer.
+
+    A clock that was ahead has left moments behind that are far away: what was never tried waits for nothing all the
+    same, and nothing waits for longer than it is tried at all.
+    """
+    never = now + timedelta(seconds=terms.give_up_after_s)
+    return or_(table.c.run_at <= now, table.c.attempt == 0, table.c.run_at > never)
+
+
+def lapsed(table: Table, now: datetime, terms: Terms) -> ColumnElement[bool]:
+    """Find the leases that have run out; one that ends later than any given now is of a clock that was ahead."""
+    never = terms.lease_end(terms.lease_end(now))
+    return or_(table.c.lease_until < now, table.c.lease_until > never)
+
+
 def claim_row(
-    connection: Connection,
-    table: Table,
-    where: Iterable[ColumnElement[bool]],
-    *,
-    values: Mapping[str, Any],
-    now: datetime,
+    connection: Connection, table: Table, where: Iterable[ColumnElement[bool]], *, values: Mapping[str, Any]
 ) -> Row[Any] | None:
-    """Claim the next row that is due and may be claimed: highest priority first, then the oldest.
+    """Claim the next row that may be claimed: highest priority first, then the oldest.
 
     ``values`` are the new state, the owner and the end of the lease.
     """
-    due = (
+    first = (
         select(table.c.id)
-        .where(*where, table.c.run_at <= now)
+        .where(*where)
         .order_by(table.c.priority.desc(), table.c.run_at, table.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)
     )
     claim = (
         update(table)
-        .where(table.c.id == due.scalar_subquery())
+        .where(table.c.id == first.scalar_subquery())
         .values(attempt=table.c.attempt + 1, reason="", **values)
         .returning(*table.c)
     )
@@ -92,9 +103,6 @@ def write_fenced(connection: Connection, table: Table, lease: Lease, **values: o
         raise LostLease(f"{table.name} {lease.row}, attempt {lease.attempt}, is no longer ours")
 
 
-def abandoned_rows(
-    connection: Connection, table: Table, state: str, *, now: datetime, dead_owner: str | None
-) -> list[Row[Any]]:
-    """Find the rows whose lease has run out, or, where one is named, whose owner is known to be dead."""
-    gone = table.c.lease_until < now if dead_owner is None else table.c.owner == dead_owner
+def abandoned_rows(connection: Connection, table: Table, state: str, gone: ColumnElement[bool]) -> list[Row[Any]]:
+    """Find the rows that are worked on by nobody any more."""
     return list(connection.execute(select(table).where(table.c.state == state, gone).with_for_update()))

@@ -14,7 +14,7 @@ from gateway.jobs.audit import Deed, add_deed
 from gateway.jobs.clock import Clock
 from gateway.jobs.database import writing
 from gateway.jobs.events import Event, add_event
-from gateway.jobs.lease import FREE, Lease, Terms, abandoned_rows, claim_row, write_fenced
+from gateway.jobs.lease import FREE, Lease, Terms, abandoned_rows, claim_row, due, lapsed, write_fenced
 from gateway.jobs.notices import Subject, note
 from gateway.jobs.route_versions import version_in_force
 from gateway.jobs.tallies import count, count_duration
@@ -53,7 +53,7 @@ class WorkQueue(Generic[State]):
         now = self.clock()
         waiting = self.table.c.state.in_(list(self._claimable))
         values = {"state": self._working, "owner": owner, "lease_until": self.terms.lease_end(now)}
-        row = claim_row(connection, self.table, [waiting, *where], values=values, now=now)
+        row = claim_row(connection, self.table, [waiting, due(self.table, now, self.terms), *where], values=values)
         if row is None:
             return None
         self._event(connection, row, WorkEvent.CLAIM, who=owner, text=f"attempt {row.attempt}")
@@ -160,8 +160,8 @@ class WorkQueue(Generic[State]):
     def reap(self, dead_owner: str | None = None) -> int:
         """Take back the work of dead workers; return how many rows."""
         with writing(self.engine) as connection:
-            now = self.clock()
-            rows = abandoned_rows(connection, self.table, self._working, now=now, dead_owner=dead_owner)
+            gone = self.table.c.owner == dead_owner if dead_owner else lapsed(self.table, self.clock(), self.terms)
+            rows = abandoned_rows(connection, self.table, self._working, gone)
             for row in rows:
                 crashes = row.crashes + 1
                 event = WorkEvent.CRASH_AGAIN if crashes >= self.terms.max_crashes else WorkEvent.LEASE_EXPIRED
@@ -172,7 +172,7 @@ class WorkQueue(Generic[State]):
     def interrupt(self, owner: str) -> int:
         """Take back the work of a worker that we have stopped in the middle of it, which is no crash; say how much."""
         with writing(self.engine) as connection:
-            rows = abandoned_rows(connection, self.table, self._working, now=self.clock(), dead_owner=owner)
+            rows = abandoned_rows(connection, self.table, self._working, self.table.c.owner == owner)
             for row in rows:
                 self._take_back(connection, row, WorkEvent.INTERRUPT, reason="the gateway was stopped while it ran")
             return len(rows)

@@ -158,6 +158,30 @@ def test_a_postponed_job_waits_and_then_runs(
     assert claimed(jobs).lease.attempt == 2
 
 
+@pytest.mark.parametrize("ahead_s", [3_600, 400 * 86_400])
+def test_a_clock_that_was_ahead_keeps_no_scan_waiting(
+    jobs: JobQueue, clock: TurnedClock, new_job: NewJob, ahead_s: float
+) -> None:
+    clock.turn(ahead_s)
+    new_job(1)
+    clock.turn(-ahead_s)
+    assert claimed(jobs).job == 1
+
+
+def test_what_a_clock_that_was_ahead_has_left_comes_back(jobs: JobQueue, clock: TurnedClock, new_job: NewJob) -> None:
+    year_s = 365 * 86_400.0
+    clock.turn(year_s)
+    new_job(1)
+    new_job(2)
+    jobs.postpone(claimed(jobs).lease, "no room")
+    left = claimed(jobs)
+    clock.turn(-year_s)
+    assert jobs.reap() == 1
+    assert {claimed(jobs).job, claimed(jobs).job} == {1, left.job}
+    with pytest.raises(LostLease):
+        jobs.renew(left.lease)
+
+
 def test_patience_ends(jobs: JobQueue, queries: Queries, clock: TurnedClock, new_job: NewJob) -> None:
     new_job(1)
     clock.turn(TERMS.give_up_after_s + 1)
