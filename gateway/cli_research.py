@@ -66,6 +66,9 @@ def evaluate(
     folder: Annotated[Path, typer.Option("--out", help="Folder for the report.")],
     recipe: Recipes,
     mask: Masks = USUAL,
+    page: Annotated[
+        Path | None, typer.Option("--page", help="Also write a page of Markdown, pictures beside it.")
+    ] = None,
     config: Config = None,
 ) -> None:
     """Compare recipes on scans of every line, of which lines are left out: numbers, box plots, and the worst cases."""
@@ -84,6 +87,11 @@ def evaluate(
     maskings = [Masking.parse(text) for text in mask]
     trials = list(compare(read_scans(scans), recipes, maskings, device=settings.workers.device, tell=err.print))
     out.print(f"report in {write_report(trials, folder)}", soft_wrap=True)
+    if page is not None:
+        from gateway.evaluation.page import write_page  # noqa: PLC0415
+
+        learned = frozenset(name for name, one in asked.items() if one.method == "learned")
+        write_page(trials, page, title="Image quality, recipe by recipe", learned=learned)
 
 
 def train(

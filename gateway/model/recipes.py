@@ -162,6 +162,38 @@ class GrappaRecipe(Combining, Compressing):
     """Of the kernel, relative to the mean power of what it is learned from."""
 
 
+class RakiRecipe(Combining, Compressing):
+    """Undersampled Cartesian k-space: GRAPPA, and a network of the scan's own calibration for what that leaves over."""
+
+    method: Literal["raki"] = "raki"
+    """Which method it is."""
+    kernel_lines: Literal[2, 4, 6] = 4
+    """Measured lines that a missing one is made from."""
+    kernel_samples: Literal[1, 3, 5, 7, 9] = 5
+    """Samples of each of these lines."""
+    regularisation: Annotated[float, Field(ge=1e-6, le=1)] = 1e-4
+    """Of the linear kernel, relative to the mean power of what it is learned from."""
+    width: Annotated[int, Field(ge=1, le=1024)] = 64
+    """Channels of the network's two layers."""
+    steps: Annotated[int, Field(ge=1, le=10_000)] = 300
+    """Of its training, for each slice."""
+
+
+class DipRecipe(Unfolding, Cartesian):
+    """Undersampled Cartesian k-space: the image that a network nobody trained makes when it is fitted to the data."""
+
+    method: Literal["dip"] = "dip"
+    """Which method it is."""
+    n_channels: Annotated[int, Field(ge=4, le=512)] = 48
+    """Of each layer."""
+    n_layers: Annotated[int, Field(ge=2, le=10)] = 5
+    """Each doubles the size."""
+    steps: Annotated[int, Field(ge=1, le=20_000)] = 3000
+    """Of the fit, for each frame, which takes minutes; it stops where lines held out are no longer met better."""
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.01
+    """Of the fit."""
+
+
 class SpiritRecipe(Combining, Compressing):
     """Undersampled Cartesian k-space, also at random: every point is made of its neighbours, measured or not."""
 
@@ -273,6 +305,8 @@ class LowRankSparseRecipe(Unfolding, Cartesian):
 Recipe = Annotated[
     AutoRecipe
     | GrappaRecipe
+    | RakiRecipe
+    | DipRecipe
     | SpiritRecipe
     | L1SpiritRecipe
     | SenseRecipe

@@ -95,8 +95,8 @@ class Masks(Table):
 
     patterns: Annotated[tuple[Pattern, ...], Field(min_length=1)] = (Pattern.EQUISPACED, Pattern.RANDOM)
     """Patterns; equispaced lines start anywhere."""
-    accelerations: Annotated[tuple[Annotated[int, Field(ge=2, le=32)], ...], Field(min_length=1)] = (2, 3, 4, 5, 6)
-    """One line of so many is kept, beside those of the calibration."""
+    accelerations: Annotated[tuple[Annotated[int, Field(ge=1, le=32)], ...], Field(min_length=1)] = (2, 3, 4, 5, 6)
+    """One line of so many is kept, beside those of the calibration; 1 keeps all, which leaves noise alone to learn."""
     n_calibration: Annotated[tuple[Annotated[int, Field(ge=8, le=128)], ...], Field(min_length=1)] = (16, 20, 24, 32)
     """Lines around the centre that are always kept."""
 

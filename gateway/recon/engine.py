@@ -18,12 +18,14 @@ from gateway.model.recipes import (
     AutoRecipe,
     CgNufftRecipe,
     CgSenseRecipe,
+    DipRecipe,
     FftRecipe,
     GrappaRecipe,
     L1SpiritRecipe,
     L1WaveletRecipe,
     LowRankSparseRecipe,
     NufftRecipe,
+    RakiRecipe,
     Recipe,
     SenseRecipe,
     SpiritRecipe,
@@ -35,12 +37,14 @@ from gateway.recon.epi.straighten import straighten
 from gateway.recon.kspace import Progress
 from gateway.recon.methods.auto import reconstruct_auto
 from gateway.recon.methods.cg_nufft import reconstruct_cg_nufft
+from gateway.recon.methods.dip import reconstruct_dip
 from gateway.recon.methods.fft import reconstruct_fft
 from gateway.recon.methods.grappa import reconstruct_grappa
 from gateway.recon.methods.l1_wavelet import reconstruct_l1_wavelet
 from gateway.recon.methods.learned import reconstruct_learned
 from gateway.recon.methods.low_rank_sparse import reconstruct_low_rank_sparse
 from gateway.recon.methods.nufft import reconstruct_nufft
+from gateway.recon.methods.raki import reconstruct_raki
 from gateway.recon.methods.sense import reconstruct_cg_sense, reconstruct_sense
 from gateway.recon.methods.spirit import reconstruct_l1_spirit, reconstruct_spirit
 from gateway.recon.methods.subspace import reconstruct_subspace
@@ -56,6 +60,8 @@ METHODS: Mapping[type, Callable[..., tuple[ImageSeries, ...]]] = MappingProxyTyp
     {
         AutoRecipe: reconstruct_auto,
         GrappaRecipe: reconstruct_grappa,
+        RakiRecipe: reconstruct_raki,
+        DipRecipe: reconstruct_dip,
         SenseRecipe: reconstruct_sense,
         CgSenseRecipe: reconstruct_cg_sense,
         FftRecipe: reconstruct_fft,

@@ -73,16 +73,55 @@ def learn(block: Tensor, kernel: Kernel, *, n_x: int, regularisation: float) -> 
     BadScan
         There are fewer calibration lines than the kernel is wide, or coils that do not differ.
     """
-    n_coils = block.shape[0]
-    kspace = fourier(block, (-1,))
-    width = min(MOST_READOUT, n_x)
-    kspace = kspace.narrow(-1, n_x // 2 - width // 2, width)
-    sources, targets = _examples(kspace, kernel)
-    normal = sources.mH @ sources
-    weights = _ridge_regression(normal, sources.mH @ targets, regularisation)
-    taps = weights.reshape(len(kernel.sources), n_coils, kernel.n_readout, -1)
+    weights = linear_weights(examples(block, kernel, n_x=n_x), regularisation)
+    taps = weights.reshape(len(kernel.sources), block.shape[0], kernel.n_readout, -1)
     phases = _turns(n_x, kernel.n_readout, device=block.device)
-    return torch.einsum("xk,scko->xsco", phases, taps).reshape(n_x, len(kernel.sources) * n_coils, -1)
+    return torch.einsum("xk,scko->xsco", phases, taps).reshape(n_x, len(kernel.sources) * block.shape[0], -1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examples:
+    """Every place of the calibration where a kernel fits, one line of k-space after the other.
+
+    Parameters
+    ----------
+    sources
+        Shape `(example source*coil*tap)`.
+    targets
+        Shape `(example target*coil)`.
+    n_together
+        Examples of one line.
+    """
+
+    sources: Tensor
+    targets: Tensor
+    n_together: int
+
+
+def examples(block: Tensor, kernel: Kernel, *, n_x: int) -> Examples:
+    """Collect what a kernel is learned from, of calibration in hybrid space `(coil z y x)`.
+
+    Raises
+    ------
+    BadScan
+        There are fewer calibration lines than the kernel is wide.
+    """
+    width = min(MOST_READOUT, n_x)
+    kspace = fourier(block, (-1,)).narrow(-1, n_x // 2 - width // 2, width)
+    sources, targets = _examples(kspace, kernel)
+    return Examples(sources=sources, targets=targets, n_together=width - kernel.n_readout + 1)
+
+
+def linear_weights(found: Examples, regularisation: float) -> Tensor:
+    """Learn one matrix from sources to targets by ridge regression. Shape `(source*coil*tap target*coil)`.
+
+    Raises
+    ------
+    BadScan
+        Coils do not differ.
+    """
+    sources = found.sources
+    return _ridge_regression(sources.mH @ sources, sources.mH @ found.targets, regularisation)
 
 
 def _ridge_regression(normal: Tensor, right: Tensor, regularisation: float) -> Tensor:
@@ -144,7 +183,7 @@ def fill(hybrid: Tensor, lattice: Lattice, kernel: Kernel, weights: Tensor) -> T
     (z_low, z_high), (y_low, y_high) = kernel.reach
     margin_z, margin_y = lattice.step_z + max(-z_low, z_high), lattice.step_y + max(-y_low, y_high)
     padded = torch.nn.functional.pad(hybrid.permute(3, 1, 2, 0), (0, 0, margin_y, margin_y, margin_z, margin_z))
-    z, y = (torch.from_numpy(index).to(hybrid.device) for index in _anchors(lattice, n_z, n_y))
+    z, y = (torch.from_numpy(index).to(hybrid.device) for index in anchors(lattice, n_z, n_y))
     at_z, at_y = z + margin_z, y + margin_y
 
     dz, dy = torch.tensor(kernel.sources, device=hybrid.device).unbind(dim=1)
@@ -157,7 +196,7 @@ def fill(hybrid: Tensor, lattice: Lattice, kernel: Kernel, weights: Tensor) -> T
     return filled[:, margin_z : margin_z + n_z, margin_y : margin_y + n_y].permute(3, 1, 2, 0)
 
 
-def _anchors(lattice: Lattice, n_z: int, n_y: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def anchors(lattice: Lattice, n_z: int, n_y: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """List the points of the lattice whose cells reach into the matrix."""
     z = np.arange(1 - lattice.step_z, n_z)
     y = np.arange(1 - lattice.step_y, n_y)

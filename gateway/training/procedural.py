@@ -19,6 +19,9 @@ Floats = npt.NDArray[np.float32]
 SMALLEST, LARGEST = 1.5, 0.25
 """Radius of leaves: in pixels, and relative to the width."""
 
+WIDEST = 2.5
+"""Standard deviation of the strongest blur, in pixels of the fine grid."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outline:
@@ -74,11 +77,11 @@ def head(n_y: int, n_x: int, random: Random) -> Floats:
     for _ in range(int(random.integers(0, 3))):
         _fold(image, outline, levels, random)
     np.clip(image, 0, None, out=image)
-    if random.random() < 0.6:  # noqa: PLR2004 - some are smooth
-        grain = 1 + random.uniform(0, 0.1) * random.standard_normal((n_y, n_x), np.float32)
+    if random.random() < 0.4:  # noqa: PLR2004 - most are smooth
+        grain = 1 + random.uniform(0, 0.08) * random.standard_normal((n_y, n_x), np.float32)
         image *= np.clip(grain, 0, 2)
     image *= np.exp(0.2 * smooth_field(n_y, n_x, random, order=2))
-    return _framed(image, outline, random)
+    return _soft(_framed(image, outline, random), random)
 
 
 def _leaves(image: Floats, outline: Outline, levels: npt.NDArray[np.float64], random: Random) -> None:
@@ -129,6 +132,15 @@ def smooth_field(n_y: int, n_x: int, random: Random, *, order: int) -> Floats:
     along_y, along_x = (np.exp(2j * np.pi * np.arange(size)[:, None] / size * waves) for size in (n_y, n_x))
     field = (along_y @ amplitudes @ along_x.T).real
     return np.asarray((field - field.mean()) / (field.std() + 1e-9), np.float32)
+
+
+def _soft(image: Floats, random: Random) -> Floats:
+    """Blur the edges, often a little and sometimes much: tissue has no steps of one pixel, as leaves have."""
+    width = random.uniform(0, WIDEST) ** 2 / WIDEST
+    away = [np.exp(-2 * (np.pi * width * np.asarray(f)) ** 2) for f in (np.fft.fftfreq(n) for n in image.shape)]
+    along_x = away[1][: image.shape[1] // 2 + 1]
+    soft = np.fft.irfft2(np.fft.rfft2(image) * away[0][:, None] * along_x, s=image.shape)
+    return np.asarray(np.clip(soft, 0, None), np.float32)
 
 
 def _framed(image: Floats, outline: Outline, random: Random) -> Floats:
