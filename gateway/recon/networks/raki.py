@@ -52,7 +52,7 @@ class Completion:
         if self.rest is None:
             return made
         more: Tensor = self.rest(torch.view_as_real(sources / self.scale).flatten(-2))
-        return made + torch.view_as_complex(more.unflatten(-1, (-1, 2)).contiguous()) * self.gain
+        return made + torch.view_as_complex(more.reshape(*more.shape[:-1], -1, 2).contiguous()) * self.gain
 
 
 def learn(examples: Examples, linear: Tensor, *, width: int, steps: int) -> Completion:
@@ -76,7 +76,7 @@ def _fitted(inputs: Tensor, wanted: Tensor, judge: Tensor, *, width: int, steps:
     for step in range(1, steps + 1):
         optimiser.zero_grad()
         loss = (network(inputs[~judge]) - wanted[~judge]).square().mean()
-        loss.backward()  # type: ignore[no-untyped-call] # torch has no types here
+        loss.backward()
         optimiser.step()
         if step % LOOK_EVERY == 0:
             with torch.no_grad():
