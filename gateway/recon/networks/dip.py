@@ -118,5 +118,5 @@ def _best(network: nn.Module, code: Tensor, parted: tuple[Observed, Tensor, Tens
 def _misfit(seen: Observed, image: Tensor, lines: Tensor) -> Tensor:
     """Say how far the samples of some lines are off: their mean energy. A number."""
     off = (seen.transform.apply(image) - seen.data) * lines[:, None, None]
-    energy: Tensor = off.abs().square().sum()
-    return energy / lines.sum().clamp_min(1)
+    misfit: Tensor = off.abs().square().sum() / lines.sum().clamp_min(1)
+    return misfit

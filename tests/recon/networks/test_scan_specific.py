@@ -35,7 +35,7 @@ def test_raki_gives_the_same_bits_and_scales_with_the_data() -> None:
         run(((each,), header), RakiRecipe(steps=40)).pixels for each in (readouts, readouts, louder)
     )
     np.testing.assert_array_equal(first, again)
-    assert error(scaled / np.float32(1e6), first) < 1e-3
+    assert error(np.asarray(scaled / 1e6, np.float32), first) < 1e-3
 
 
 def test_raki_refuses_a_scan_that_lacks_nothing() -> None:
