@@ -98,7 +98,8 @@ def _best(network: nn.Module, code: Tensor, parted: tuple[Observed, Tensor, Tens
     """Fit, and keep the mean image that meets the held lines best."""
     seen, shown, judge = parted
     optimiser = torch.optim.Adam(network.parameters(), how.learning_rate)
-    mean = kept = network(code).detach()
+    first: Tensor = network(code).detach()
+    mean = kept = first
     best, waited = float("inf"), 0
     for step in range(1, how.steps + 1):
         optimiser.zero_grad()
