@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from gateway.model.errors import BadScan
@@ -16,11 +15,10 @@ from gateway.recon.networks.observed import observe
 from gateway.recon.parallel import Group, series_of, understand
 from gateway.recon.scan import Scan
 from gateway.recon.slice_by_slice import Method, slice_by_slice
+from gateway.recon.workplace import Workplace
 
 
-def reconstruct_dip(
-    scan: Scan, recipe: DipRecipe, *, device: torch.device, progress: Progress
-) -> tuple[ImageSeries, ...]:
+def reconstruct_dip(scan: Scan, recipe: DipRecipe, *, place: Workplace, progress: Progress) -> tuple[ImageSeries, ...]:
     """Fit a network to every frame.
 
     Raises
@@ -44,6 +42,6 @@ def reconstruct_dip(
         return to_target(image[:, None, :, None], seen.maps[:1], found.target)
 
     method = Method(learn=lambda group: see(group.block, group.filled.shape[1:], recipe), unfold=unfold)
-    album = slice_by_slice(found, method, recipe, device=device, progress=progress)
+    album = slice_by_slice(found, method, recipe, place=place, progress=progress)
     how_made = f"A network that nobody trained, fitted to the data (deep image prior), {recipe.estimator} maps."
     return series_of(album, found, (how_made,))

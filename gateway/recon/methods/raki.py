@@ -23,6 +23,7 @@ from gateway.recon.networks.raki import Completion, fill, learn
 from gateway.recon.parallel import Group, series_of, understand
 from gateway.recon.scan import Scan
 from gateway.recon.slice_by_slice import Method, slice_by_slice
+from gateway.recon.workplace import Workplace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,7 @@ class Learned:
 
 
 def reconstruct_raki(
-    scan: Scan, recipe: RakiRecipe, *, device: torch.device, progress: Progress
+    scan: Scan, recipe: RakiRecipe, *, place: Workplace, progress: Progress
 ) -> tuple[ImageSeries, ...]:
     """Fill every frame and transform it.
 
@@ -62,7 +63,7 @@ def reconstruct_raki(
         whole = torch.where(filled[..., None], data, made * wanted(found, group)[..., None])
         return combine(to_matrix(whole, found.target), known.maps)[None]
 
-    album = slice_by_slice(found, Method(learn=learned, unfold=unfold), recipe, device=device, progress=progress)
+    album = slice_by_slice(found, Method(learn=learned, unfold=unfold), recipe, place=place, progress=progress)
     size = f"{recipe.kernel_lines} lines by {recipe.kernel_samples} samples"
     how = f"GRAPPA, kernel {size}, and a network of the scan's own calibration for what that leaves over (RAKI)."
     return series_of(album, found, (how, recipe.combination))
