@@ -1,7 +1,7 @@
 """Forward passes of fastMRI's networks on a slice of 320 x 320 and 16 coils, beside MONAI where that is installed.
 
-MONAI is no dependency (it would not bring torchvision, but nothing here needs it): ``pip install --no-deps monai`` in an
-environment of its own. Its networks have as many parameters as ours within one per cent, and compute the same.
+MONAI is no dependency: nothing here needs it. ``pip install --no-deps monai`` into an environment of its own.
+Its networks have as many parameters as ours within one per cent, and compute the same.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _monai(kspace: Tensor, lines: Tensor, n_parameters: int) -> Callable[[], obj
 
 @benchmark
 def varnet() -> Iterator[Peers]:
-    """E2E-VarNet of 12 cascades, fp32."""
+    """Time the E2E-VarNet of 12 cascades, fp32."""
     kspace, lines = _measured()
     ours = VarNet().eval()
     peers: dict[str, Callable[[], object]] = {"gateway": lambda: ours(kspace, lines, CALIBRATION)}
@@ -60,7 +60,7 @@ def varnet() -> Iterator[Peers]:
 
 @benchmark
 def unet() -> Iterator[Peers]:
-    """fastMRI's U-Net of 32 channels, fp32."""
+    """Time the U-Net of fastMRI, 32 channels, fp32."""
     network, image = Unet(1, 1).eval(), torch.randn(1, 1, N, N)
     with torch.inference_mode():
         yield {"gateway": lambda: network(image)}
