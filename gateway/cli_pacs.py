@@ -49,7 +49,7 @@ def pacs_studies(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """List studies that a PACS has, the newest first. Shows patients."""
+    """List studies that a PACS or an archive has, the newest first. Shows patients."""
     wanted = Wanted.of(patient_id=patient_id, patient_name=name, accession_number=accession, day=date, until=until)
     found = open_stations(config).inquiry.studies(source, wanted)
     print(show.as_json(found[:limit])) if as_json else show.show_studies(out, found, limit)  # noqa: T201

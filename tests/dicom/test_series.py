@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from pydicom import config, dcmread, dcmwrite
 from pydicom.dataset import Dataset
 
+from gateway.dicom import values
 from gateway.dicom.encoding import encode_series
 from gateway.dicom.plan import SeriesPlan
 from gateway.dicom.series import build_series, write_series
@@ -76,6 +77,24 @@ def test_dcm2niix_sees_time_as_a_dimension_and_echoes_as_volumes(
     assert found == [(24, 16, 3, *more) for more in shapes]
     told = [json.loads(path.read_text()) for path in sorted((tmp_path / "nifti").glob("*.json"))]
     assert not any("MultibandAccelerationFactor" in one for one in told)
+
+
+@pytest.mark.peer("dcm2niix")
+def test_dcm2niix_sees_when_each_slice_was_measured(tmp_path: Path) -> None:
+    """Its clock has the resolution of float32 seconds of the day."""
+    (tmp_path / "nifti").mkdir()
+    write(tmp_path / "dicom")
+    said = complaints("/usr/bin/dcm2niix", "-o", tmp_path / "nifti", "-f", "x", "-b", "y", tmp_path / "dicom")
+    told = json.loads((tmp_path / "nifti" / "x.json").read_text())
+    assert told["SliceTiming"] == pytest.approx([0.0, 0.1, 0.2], abs=0.01), said
+    assert "MultibandAccelerationFactor" not in told
+
+
+def test_no_two_of_a_hundred_thousand_instances_share_a_uid() -> None:
+    frame, plan = scans.images().frames[0], scans.plan()
+    uids = {plan.instance_uid(frame, number) for number in range(100_000)}
+    assert len(uids) == 100_000
+    assert all(values.uid(uid) == uid for uid in uids)
 
 
 def _hold_against(path: Path, images: ImageSeries, directions: npt.NDArray[np.float64]) -> None:

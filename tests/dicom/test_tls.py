@@ -175,6 +175,19 @@ def test_our_own_port_talks_to_nobody_else(who: str, town: Town) -> None:
         echo(pacs(port, tls=town.tls()))
 
 
+@pytest.mark.parametrize(
+    ("version", "spoken"), [("-tls1", False), ("-tls1_1", False), ("-tls1_2", True), ("-tls1_3", True)]
+)
+def test_our_own_port_speaks_no_old_version(version: str, spoken: bool, town: Town) -> None:
+    ours = ["-cert", town.gateway.certificate, "-key", town.gateway.key, "-CAfile", town.ca.certificate]
+    with our_port(town) as port:
+        where = ["-connect", f"{LOOPBACK}:{port}", version, "-cipher", "ALL:@SECLEVEL=0"]
+        command = ["/usr/bin/openssl", "s_client", *where, *ours]
+        said = subprocess.run(command, input=b"", capture_output=True, check=False).stdout
+        assert (b"Cipher is (NONE)" not in said) is spoken
+        echo(pacs(port, tls=town.tls()))
+
+
 def test_a_handshake_that_drips_ends_in_time(town: Town) -> None:
     begun = time.monotonic()
     with our_port(town) as port, socket.create_connection((LOOPBACK, port)) as caller:
