@@ -182,7 +182,7 @@ def test_our_own_port_speaks_no_old_version(version: str, spoken: bool, town: To
     ours = ["-cert", town.gateway.certificate, "-key", town.gateway.key, "-CAfile", town.ca.certificate]
     with our_port(town) as port:
         where = ["-connect", f"{LOOPBACK}:{port}", version, "-cipher", "ALL:@SECLEVEL=0"]
-        command = ["/usr/bin/openssl", "s_client", *where, *ours]
+        command = ["/usr/bin/openssl", "s_client", *where, *map(str, ours)]
         said = subprocess.run(command, input=b"", capture_output=True, check=False).stdout
         assert (b"Cipher is (NONE)" not in said) is spoken
         echo(pacs(port, tls=town.tls()))
