@@ -6,11 +6,14 @@ is smaller than ours by more than a hundredth, the benchmark refuses to compare 
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +32,9 @@ from gateway.recon.sense import Unfolding, solve_by_steps, solve_exactly
 from gateway.recon.sensitivities import espirit
 from gateway.recon.smooth import low_resolution
 from gateway.recon.solvers import Stop
+
+SIGPY, PYGRAPPA = (importlib.util.find_spec(name) is not None for name in ("sigpy", "pygrappa"))
+"""Peers of Python, where the development environment has them."""
 
 N, STEP, CALIBRATION = 320, 4, 24
 NOISE = 0.003
@@ -104,6 +110,8 @@ def espirit_maps() -> Iterator[Peers]:
     scan = work()
     block = scan.kspace[:, scan.calibration]
     peers: dict[str, Callable[[], object]] = {"gateway": lambda: espirit(block, n_y=N, n_x=N)}
+    if SIGPY:
+        peers["sigpy EspiritCalib"] = lambda: _sigpy_maps(scan)
     with tempfile.TemporaryDirectory() as folder:
         if installed():
             bart = Bart(Path(folder))
@@ -113,6 +121,24 @@ def espirit_maps() -> Iterator[Peers]:
             theirs = torch.from_numpy(bart.read("maps"))
             _agree("combined", _combined(scan, espirit(block, n_y=N, n_x=N).maps[0]), _combined(scan, theirs))
         yield peers
+
+
+def _sigpy_maps(scan: Work) -> npt.NDArray[np.complex64]:
+    apps: Any = importlib.import_module("sigpy.mri.app")
+    measured = (scan.kspace * scan.filled[:, None]).numpy()
+    app = apps.EspiritCalib(measured, calib_width=CALIBRATION, kernel_width=6, crop=0, show_pbar=False)
+    found: npt.NDArray[np.complex64] = app.run()
+    return found
+
+
+def _sigpy_sense(scan: Work, maps: Tensor) -> npt.NDArray[np.complex64]:
+    """Take 30 steps of conjugate gradients with the weight that BART is given."""
+    apps: Any = importlib.import_module("sigpy.mri.app")
+    measured = (scan.kspace * scan.filled[:, None]).numpy()
+    found: npt.NDArray[np.complex64] = apps.SenseRecon(
+        measured, maps.numpy(), lamda=0.001, max_iter=30, show_pbar=False
+    ).run()
+    return found
 
 
 def _combined(scan: Work, maps: Tensor) -> float:
@@ -130,6 +156,10 @@ def unfolding() -> Iterator[Peers]:
         "gateway cg-sense, 30 steps": lambda: _by_steps(alike),
         "gateway sense, exact": lambda: solve_exactly(exact),
     }
+    if SIGPY:
+        maps = alike.maps[0, :, 0].contiguous()
+        peers["sigpy SenseRecon, 30 steps"] = lambda: _sigpy_sense(scan, maps)
+        _agree("30 steps", _error(_by_steps(alike), scan.truth), _error(_sigpy_sense(scan, maps), scan.truth))
     print(f"exact: NRMSE {_error(solve_exactly(exact)[0, 0], scan.truth):.4f}")
     with tempfile.TemporaryDirectory() as folder:
         if installed():
@@ -145,7 +175,7 @@ def unfolding() -> Iterator[Peers]:
 
 @benchmark
 def grappa_4x5() -> Iterator[Peers]:
-    """GRAPPA of 4 lines by 5 samples, weights and lines; no peer of the kind is packaged."""
+    """GRAPPA of 4 lines by 5 samples, weights and lines; pygrappa's kernel of 5 x 5 has the two lines beside a gap."""
     scan = work()
     lattice = Lattice(step_z=1, step_y=STEP, shift=0, first_z=0, first_y=0)
     kernel = grappa.kernel_for(lattice, n_lines=4, n_readout=5)
@@ -157,6 +187,21 @@ def grappa_4x5() -> Iterator[Peers]:
         return grappa.fill(data, lattice, kernel, weights)
 
     filled = torch.where(scan.calibration[:, None], hybrid, ours()[:, 0])
-    image = torch.linalg.vector_norm(inverse_fourier(filled, (-2,)), dim=0)
-    print(f"grappa: NRMSE {_error(image, scan.truth):.4f}")
-    yield {"gateway": ours}
+    found = _error(torch.linalg.vector_norm(inverse_fourier(filled, (-2,)), dim=0), scan.truth)
+    print(f"grappa: NRMSE {found:.4f}")
+    peers: dict[str, Callable[[], object]] = {"gateway": ours}
+    if PYGRAPPA:
+        peers["pygrappa cgrappa 5 x 5"] = lambda: _pygrappa(scan)
+        images = inverse_fourier(torch.from_numpy(_pygrappa(scan)), (-2, -1))
+        _agree("grappa", found, _error(torch.linalg.vector_norm(images, dim=0), scan.truth))
+    yield peers
+
+
+def _pygrappa(scan: Work) -> npt.NDArray[np.complex64]:
+    pygrappa: Any = importlib.import_module("pygrappa")
+    measured, block = (
+        each.numpy().astype(np.complex128)
+        for each in (scan.kspace * scan.filled[:, None], scan.kspace[:, scan.calibration])
+    )
+    made: npt.NDArray[np.complex128] = pygrappa.cgrappa(measured, block, kernel_size=(5, 5), coil_axis=0, lamda=1e-4)
+    return made.astype(np.complex64)

@@ -61,31 +61,52 @@ def cartesian_problem(hybrid: Tensor, filled: Tensor, maps: Tensor) -> Problem:
     for coil, seen in zip(hybrid.unbind(dim=1), laid.unbind(dim=COIL), strict=True):  # not all at once in memory
         image = inverse_fourier(coil.movedim(-1, -3) * weights, AXES)
         rhs.addcmul_(image.unsqueeze(1), seen.conj())
-    return Problem(normal=coil_summed(fewer_coils(laid), fourier_filter(weights, AXES)), rhs=rhs)
+    return Problem(normal=normal_operator(laid, weights), rhs=rhs)
 
 
-def fewer_coils(maps: Tensor) -> Tensor:
-    """Turn coils at each position x so that few of them see all (Zhang 2013, doi:10.1002/mrm.24267).
+def normal_operator(maps: Tensor, weights: Tensor) -> Map:
+    """Build ``A^H A`` of as few coils as see all, at each position x (Zhang 2013, doi:10.1002/mrm.24267).
 
-    The normal operator only knows sums over coils, which a unitary change of coils leaves alone; at one x, all
-    sensitivities along y and z are made of few shapes, so the last of the turned coils see nothing and are left out.
+    It only knows sums over coils, which a unitary change of coils leaves alone; at one x, sensitivities along y and z
+    are made of few shapes, so the last of the turned coils see nothing and are left out. Positions that need many of
+    them go first, so that each coil is worked on as far as it is needed.
 
     Parameters
     ----------
     maps
         Shape `(set coil x z y)`.
+    weights
+        What was measured. Shape `(frame 1 z y)`.
+    """
+    turned, needed = turned_coils(maps)
+    order = needed.argsort(descending=True, stable=True)
+    back = order.argsort()
+    counts = [int((needed > coil).sum()) for coil in range(int(needed.max()))]
+    few = (turned[:, coil].index_select(-3, order[:n]) for coil, n in enumerate(counts))
+    summed = coil_summed(few, fourier_filter(weights, AXES))
+    return lambda images: summed(images.index_select(-3, order)).index_select(-3, back)
+
+
+def turned_coils(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Turn coils at each position x so that the first see most, and count how many of them see all.
+
+    Parameters
+    ----------
+    maps
+        Shape `(set coil x z y)`.
+
+    Returns
+    -------
+        Shapes `(set coil x z y)` and `(x,)`.
     """
     at_x = maps.permute(2, 1, 0, 3, 4).flatten(2)
     powers, vectors = torch.linalg.eigh(at_x @ at_x.mH)
     shares = powers.flip(-1).cumsum(dim=-1) / powers.sum(dim=-1, keepdim=True).clamp_min(1e-30)
     before = torch.nn.functional.pad(shares, (1, -1))
-    needed = (before < 1 - NEGLIGIBLE) & (
-        powers.flip(-1) > 0
-    )  # by each position for itself, whatever others are beside it
-    n_kept = max(1, int(needed.sum(dim=-1).max()))
-    turned: Tensor = (vectors.flip(-1) * needed.unsqueeze(-2))[..., :n_kept].mH @ at_x
+    needed = ((before < 1 - NEGLIGIBLE) & (powers.flip(-1) > 0)).sum(dim=-1)
+    turned: Tensor = vectors.flip(-1)[..., : max(1, int(needed.max()))].mH @ at_x
     n_sets, _, n_x, n_z, n_y = maps.shape
-    return turned.reshape(n_x, n_kept, n_sets, n_z, n_y).permute(2, 1, 0, 3, 4).contiguous()
+    return turned.reshape(n_x, -1, n_sets, n_z, n_y).permute(2, 1, 0, 3, 4), needed
 
 
 def to_target(images: Tensor, maps: Tensor, target: Target) -> Tensor:

@@ -5,7 +5,7 @@ Images have one axis for sets of maps, ``(... set z y x)``: with one set it has 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -84,7 +84,7 @@ def fourier_filter(weights: Tensor, axes: Sequence[int]) -> Map:
         Real, centred; must broadcast to k-space. Its axes that are transformed must have the size of the image.
     """
     axes = [axis for axis in axes if weights.shape[axis] > 1]
-    shifted = torch.fft.ifftshift(weights, dim=axes)
+    shifted = torch.fft.ifftshift(weights, dim=axes).to(torch.promote_types(weights.dtype, torch.complex64))
 
     def apply(image: Tensor) -> Tensor:
         if not axes:
@@ -96,7 +96,7 @@ def fourier_filter(weights: Tensor, axes: Sequence[int]) -> Map:
     return apply
 
 
-def coil_summed(maps: Tensor, filtered: Map) -> Map:
+def coil_summed(maps: Iterable[Tensor], filtered: Map) -> Map:
     """Build the normal operator ``sum_c S_c^H filtered(S_c image)``, one coil after the other.
 
     So a coil's image stays in the cache from its sensitivity to its sum, and memory does not grow with the coils.
@@ -104,17 +104,19 @@ def coil_summed(maps: Tensor, filtered: Map) -> Map:
     Parameters
     ----------
     maps
-        Complex. Shape `(... set coil z y x)`.
+        Complex, of one coil each; one that sees nothing further on may end earlier along the first of the axes of
+        space. Shape `(... set z y x)`.
     filtered
         From coil image to coil image, `(... z y x)`.
     """
-    coils = [(coil.contiguous(), coil.conj().resolve_conj().contiguous()) for coil in maps.unbind(dim=COIL)]
+    coils = [(coil.contiguous(), coil.conj().resolve_conj().contiguous()) for coil in maps]
 
     def normal(image: Tensor) -> Tensor:
         result = torch.zeros_like(image)
         for coil, conjugate in coils:
-            seen = coil.squeeze(SET) * image.squeeze(SET) if coil.shape[SET] == 1 else (coil * image).sum(dim=SET)
-            result.addcmul_(filtered(seen).unsqueeze(SET), conjugate)
+            part = image.narrow(-3, 0, coil.shape[-3])
+            seen = coil.squeeze(SET) * part.squeeze(SET) if coil.shape[SET] == 1 else (coil * part).sum(dim=SET)
+            result.narrow(-3, 0, coil.shape[-3]).addcmul_(filtered(seen).unsqueeze(SET), conjugate)
         return result
 
     return normal

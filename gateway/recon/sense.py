@@ -157,9 +157,9 @@ def solve_by_steps(problem: Problem, prior: Tensor, noise_power: float, stop: St
     noise_power
         Variance of the noise of a complex sample of each coil.
     """
-    scale = prior.sqrt()
+    scale = prior.sqrt().to(problem.rhs.dtype)
 
     def normal(values: Tensor) -> Tensor:
-        return scale * problem.normal(scale * values) + noise_power * values
+        return torch.add(scale * problem.normal(scale * values), values, alpha=noise_power)
 
     return scale * conjugate_gradient(normal, scale * problem.rhs, stop, apart=APART)

@@ -65,11 +65,11 @@ def conjugate_gradient(
             break
         image = normal(direction)
         curvature = inner(direction, image, apart)  # rounding leaves none where everything is found
-        length = torch.where(going & (curvature > tiny), power / curvature.clamp_min(tiny), 0)
-        x = x + length * direction
-        residual = residual - length * image
+        length = torch.where(going & (curvature > tiny), power / curvature.clamp_min(tiny), 0).to(x.dtype)
+        x = torch.addcmul(x, direction, length)  # one pass over memory, where a product and a sum are two
+        residual = torch.addcmul(residual, image, length, value=-1)
         before, power = power, inner(residual, residual, apart)
-        direction = residual + power / before.clamp_min(tiny) * direction
+        direction = torch.addcmul(residual, direction, (power / before.clamp_min(tiny)).to(x.dtype))
     return x
 
 

@@ -13,7 +13,7 @@ from gateway.model.recipes import CgNufftRecipe
 from gateway.recon.coil_maps import coil_maps, joined_sets
 from gateway.recon.kspace import Progress
 from gateway.recon.nufft import toeplitz
-from gateway.recon.operators import Map, coil_summed, sensitivities
+from gateway.recon.operators import COIL, Map, coil_summed, sensitivities
 from gateway.recon.scan import Scan
 from gateway.recon.scattered_loop import Gridding, Readings, Scattering, frame_by_frame
 from gateway.recon.solvers import Stop, conjugate_gradient
@@ -57,7 +57,7 @@ def solve(readings: Readings, filtered: Map, recipe: CgNufftRecipe) -> Tensor:
     maps = coil_maps(readings.calibration(), readings.shape, recipe.coils, n_sets=recipe.map_sets)
     rhs = sensitivities(maps).adjoint(readings.coil_images())[None]
     weight = recipe.noise_weight * readings.image_noise() ** 2 / float(rhs.abs().square().mean())
-    summed = coil_summed(maps, flat(filtered, readings.shape))
+    summed = coil_summed(maps.unbind(dim=COIL), flat(filtered, readings.shape))
     image = conjugate_gradient(
         lambda x: summed(x[0])[None] + weight * x, rhs, Stop(steps=recipe.steps, tolerance=recipe.tolerance)
     )
