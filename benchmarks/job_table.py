@@ -49,7 +49,7 @@ def dashboard_among_a_million() -> Iterator[Peers]:
 
 @contextmanager
 def databases() -> Iterator[dict[str, Engine]]:
-    """Fill each database with a million finished jobs."""
+    """Fill each database with a million finished jobs, each with a series that has arrived."""
     with tempfile.TemporaryDirectory() as folder:
         engines = {"sqlite": open_database(f"sqlite:///{folder}/gateway.db")}
         if not BINARIES.is_dir():
@@ -81,6 +81,13 @@ FILL = (
     """INSERT INTO jobs (scan_id, state, reason, priority, recipe_asked, progress, doing, attempt, crashes, run_at,
                          created_at, finished_at)
        SELECT {name}, 'DONE', '', 10, '', 1.0, '', 1, 0, {moment}, {moment}, {moment} FROM numbers""",
+    """INSERT INTO series (job_id, study_instance_uid, series_instance_uid, description)
+       SELECT i, '2.25.' || i, '2.25.1' || i, 'fft' FROM numbers""",
+    """INSERT INTO deliveries (series_id, job_id, scan_id, destination, state, reason, priority, attempt, crashes,
+                               run_at, created_at, finished_at)
+       SELECT i, i, {name}, 'pacs', 'COMMITTED', '', 10, 1, 0, {moment}, {moment}, {moment} FROM numbers""",
+    """INSERT INTO events (at, scan_id, job_id, who, what, text)
+       SELECT {moment}, {name}, i, 'worker', 'succeed', '' FROM numbers""",
 )
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Engine, ScalarSelect, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, ScalarSelect, Table, func, select
 
 from gateway.jobs.clock import Clock
 from gateway.jobs.database import reading
 from gateway.jobs.presence import Presences
 from gateway.jobs.tables import absences, deliveries, jobs, scans
 from gateway.jobs.tallies import Tally, all_tallies
+from gateway.jobs.ways import ways_out
 from gateway.model.delivery import DeliveryState
 from gateway.model.job import JobState
 from gateway.model.scan import ScanState
@@ -57,12 +58,10 @@ class Census:
     def take(self) -> Counts:
         """Count."""
         by_state = select(*(_count(jobs, state).label(state) for state in JOBS_OPEN))
-        ways = (deliveries.c.destination, deliveries.c.state)
-        by_way = select(*ways, func.count()).where(deliveries.c.state.in_(DELIVERIES_OPEN)).group_by(*ways)
         arriving = select(func.count()).where(scans.c.state == ScanState.RECEIVING)
         with reading(self._engine) as connection:
             states = connection.execute(by_state).one()._mapping  # noqa: SLF001 - the row as names
-            found = {(name, state): number for name, state, number in connection.execute(by_way)}
+            found = _by_way(connection)
             sessions = int(connection.execute(arriving).scalar_one())
             away = frozenset(connection.execute(select(absences.c.destination)).scalars())
         processes = dict.fromkeys(ROLES, 0)
@@ -89,9 +88,19 @@ class Census:
         return max((max(0.0, (self._clock() - first).total_seconds()) for first in firsts), default=0.0)
 
 
-def _count(table: Table, state: str) -> ScalarSelect[int]:
+def _by_way(connection: Connection) -> dict[tuple[str, str], int]:
+    """Count what is still to be done for each destination; nothing where there is nothing."""
+    found: dict[tuple[str, str], int] = {}
+    for name in ways_out(connection):
+        mine = (_count(deliveries, state, deliveries.c.destination == name).label(state) for state in DELIVERIES_OPEN)
+        counted = connection.execute(select(*mine)).one()._mapping  # noqa: SLF001 - the row as names
+        found |= {(name, state): int(counted[state]) for state in DELIVERIES_OPEN if counted[state]}
+    return found
+
+
+def _count(table: Table, state: str, *where: ColumnElement[bool]) -> ScalarSelect[int]:
     """Count rows of one state; of one alone, so that every database takes its index."""
-    return select(func.count()).where(table.c.state == state).scalar_subquery()
+    return select(func.count()).where(table.c.state == state, *where).scalar_subquery()
 
 
 def _order(table: Table) -> list[ColumnElement[object]]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -13,12 +16,20 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, InvalidatePoolError, SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from gateway.model.errors import GatewayError, StorageFault, WrongCall
 
 SQLITE_BUSY_MS = 90_000
 """Another process may hold the database for a minute, and no scan is refused; longer, and a scanner is told."""
+
+REST_S = 1.0
+"""A connection to PostgreSQL that was not used for so long may have died with its server."""
+
+_USED_AT = "used at"
+_SHARED: ContextVar[Connection | None] = ContextVar("the connection that reads at once", default=None)
 
 
 def open_database(url: str) -> Engine:
@@ -42,7 +53,10 @@ def open_database(url: str) -> Engine:
             event.listen(engine, "begin", _begin_sqlite)
             return engine
         case "postgresql":
-            return create_engine(parsed, pool_pre_ping=True, connect_args={"options": "-c synchronous_commit=on"})
+            engine = create_engine(parsed, connect_args={"options": "-c synchronous_commit=on"})
+            event.listen(engine, "checkin", _note_use)
+            event.listen(engine, "checkout", partial(_ping_after_rest, engine))
+            return engine
         case other:
             raise WrongCall(f"database.url names {other}; sqlite and postgresql are the ones we know")
 
@@ -51,6 +65,23 @@ def _set_sqlite_pragmas(connection: sqlite3.Connection, _record: object) -> None
     connection.isolation_level = None  # transactions are begun by us, see _begin_sqlite
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _note_use(_connection: object, record: ConnectionPoolEntry) -> None:
+    record.info[_USED_AT] = time.monotonic()
+
+
+def _ping_after_rest(engine: Engine, connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
+    """Ask a connection that has rested whether it still lives; one that was used a moment ago costs no round trip."""
+    used_at = record.info.get(_USED_AT)
+    if used_at is None or time.monotonic() - used_at < REST_S:
+        return
+    try:
+        alive = engine.dialect.do_ping(connection)
+    except engine.dialect.loaded_dbapi.Error:
+        alive = False
+    if not alive:
+        raise InvalidatePoolError
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -85,10 +116,31 @@ def reading(engine: Engine) -> Iterator[Connection]:
         The database did not answer.
     """
     try:
+        shared = _SHARED.get()
+        if shared is not None and shared.engine is engine:
+            yield shared
+            return
         with engine.connect().execution_options(reading=True) as connection:
             yield connection
     except SQLAlchemyError as error:
         raise StorageFault(f"the database did not answer: {type(error).__name__}") from error
+
+
+@contextmanager
+def reading_at_once(engine: Engine) -> Iterator[None]:
+    """Let everything that is read in the block be read in one transaction; each one costs round trips.
+
+    Raises
+    ------
+    StorageFault
+        The database did not answer.
+    """
+    with reading(engine) as connection:
+        outer = _SHARED.set(connection)
+        try:
+            yield
+        finally:
+            _SHARED.reset(outer)
 
 
 def _alembic(engine: Engine) -> Config:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, Table, bindparam, func, select, text
+from sqlalchemy import ColumnElement, Connection, Engine, Row, ScalarSelect, Table, bindparam, func, literal, select
 
 from gateway.jobs.clock import Clock
 from gateway.jobs.columns import Utc
@@ -18,6 +18,7 @@ from gateway.jobs.database import reading
 from gateway.jobs.presence import Presence, Presences
 from gateway.jobs.queries import STUCK_DELIVERIES, STUCK_JOBS
 from gateway.jobs.tables import absences, deliveries, events, jobs, presences, scans
+from gateway.jobs.ways import ways_out
 from gateway.model.delivery import DeliveryState
 from gateway.model.ids import JobId
 from gateway.model.job import JobState
@@ -27,10 +28,7 @@ COUNTED = 1_000
 """Counts stop here; a page says "1000 or more"."""
 HOURS = 24
 
-_LAST_EVENT = select(func.max(events.c.id))
-
 ON_THE_WAY = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.WAITING)
-ARRIVED = (DeliveryState.STORED, DeliveryState.COMMITTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +91,7 @@ class Overview:
         self._engine = engine
         self._clock = clock
         self._presences = Presences(engine, clock)
+        self._past: tuple[datetime | None, list[Hour]] = (None, [])
 
     def last_event(self) -> int:
         """Say which event was the last: the cheapest sign that anything has happened."""
@@ -115,12 +114,10 @@ class Overview:
 
     def backlog(self) -> Backlog:
         """Count what there is to do."""
-        return Backlog(
-            arriving=self._count(scans, [ScanState.RECEIVING]),
-            running=self._count(jobs, [JobState.RUNNING]),
-            queued=self._count(jobs, [JobState.QUEUED]),
-            stuck=min(self._count(jobs, STUCK_JOBS) + self._count(deliveries, STUCK_DELIVERIES), COUNTED),
-        )
+        with reading(self._engine) as connection:
+            row = connection.execute(_BACKLOG).one()
+        stuck = min(row.jobs + row.deliveries, COUNTED)
+        return Backlog(arriving=row.arriving, running=row.running, queued=row.queued, stuck=stuck)
 
     def colleagues(self) -> list[Colleague]:
         """List who is at work, and at what."""
@@ -136,54 +133,43 @@ class Overview:
 
     def destinations(self, names: Sequence[str]) -> list[DestinationView]:
         """Say how it stands with these destinations, and with others that something is still on the way to."""
-        states = (*ON_THE_WAY, *STUCK_DELIVERIES)
-        some = select(deliveries.c.destination).where(deliveries.c.state.in_(states)).limit(COUNTED).subquery()
         with reading(self._engine) as connection:
-            others = connection.execute(select(some.c.destination).distinct()).scalars().all()
+            others = ways_out(connection)
             away = {row.destination: row for row in connection.execute(select(absences))}
-        return [
-            DestinationView(
-                name=name,
-                away_since=away[name].since if name in away else None,
-                reason=away[name].reason if name in away else "",
-                last_arrived_at=self._last_arrival(name),
-                on_the_way=self._count(deliveries, ON_THE_WAY, deliveries.c.destination == name),
-                stuck=self._count(deliveries, STUCK_DELIVERIES, deliveries.c.destination == name),
-            )
-            for name in dict.fromkeys([*names, *sorted(others)])
-        ]
+        found = [self._destination(name, away.get(name)) for name in dict.fromkeys([*names, *others])]
+        return [one for one in found if one.name in names or one.on_the_way or one.stuck]
+
+    def _destination(self, name: str, away: Row[Any] | None) -> DestinationView:
+        with reading(self._engine) as connection:
+            row = connection.execute(_DESTINATION, {"name": name}).one()
+        arrived = (row.stored, row.committed)
+        return DestinationView(
+            name=name,
+            away_since=away.since if away else None,
+            reason=away.reason if away else "",
+            last_arrived_at=max((moment for moment in arrived if moment is not None), default=None),
+            on_the_way=row.on_the_way,
+            stuck=row.stuck,
+        )
 
     def last_day(self) -> list[Hour]:
-        """Count by the hour what came and what was made, oldest hour first; the last one is not over."""
-        this_hour = self._clock().replace(minute=0, second=0, microsecond=0)
-        begins = [this_hour - timedelta(hours=ago) for ago in reversed(range(HOURS))]
-        moments = {f"t{number}": begin for number, begin in enumerate([*begins, this_hour + timedelta(hours=1)])}
-        with reading(self._engine) as connection:
-            counts = [int(count) for count in connection.execute(_BY_HOUR, moments).one()]
-        received, done, stuck = (counts[start : start + HOURS] for start in range(0, 3 * HOURS, HOURS))
-        return [
-            Hour(begins_at=begin, received=came, done=made, stuck=bad)
-            for begin, came, made, bad in zip(begins, received, done, stuck, strict=True)
-        ]
+        """Count by the hour what came and what was made, oldest hour first; the last one is not over.
 
-    def _last_arrival(self, destination: str) -> datetime | None:
-        """Find when something last arrived at a destination: the newest of each state, from the index."""
-        with reading(self._engine) as connection:
-            found = []
-            for state in ARRIVED:
-                query = select(deliveries.c.finished_at).where(
-                    deliveries.c.destination == destination,
-                    deliveries.c.state == state,
-                    deliveries.c.finished_at.is_not(None),
-                )
-                newest = query.order_by(deliveries.c.finished_at.desc()).limit(1)
-                found.append(connection.execute(newest).scalar_one_or_none())
-        return max((moment for moment in found if moment is not None), default=None)
+        Hours that are over hardly change any more: they are counted once a minute.
+        """
+        now = self._clock()
+        this_hour, minute = now.replace(minute=0, second=0, microsecond=0), now.replace(second=0, microsecond=0)
+        counted_at, past = self._past
+        if counted_at != minute:
+            past = [self._hour(this_hour - timedelta(hours=ago)) for ago in reversed(range(1, HOURS))]
+            self._past = (minute, past)
+        return [*past, self._hour(this_hour)]
 
-    def _count(self, table: Table, states: Sequence[str], *where: ColumnElement[bool]) -> int:
-        some = select(table.c.id).where(table.c.state.in_(states), *where).limit(COUNTED).subquery()
+    def _hour(self, begins_at: datetime) -> Hour:
+        ends_at = begins_at + timedelta(hours=1)
         with reading(self._engine) as connection:
-            return int(connection.execute(select(func.count()).select_from(some)).scalar_one())
+            row = connection.execute(_HOUR, {"begins": begins_at, "ends": ends_at}).one()
+        return Hour(begins_at=begins_at, received=row.received, done=row.done, stuck=row.stuck)
 
 
 def _in_state(connection: Connection, table: Table, state: str, names: Sequence[str]) -> Sequence[Row[Any]]:
@@ -200,23 +186,43 @@ def _in_state(connection: Connection, table: Table, state: str, names: Sequence[
     return connection.execute(query).all()
 
 
-def _by_hour(rows: str, moment: str) -> list[str]:
-    """Count rows of each hour, up to `COUNTED`, each from an index."""
-    return [
-        f"(SELECT count(*) FROM (SELECT 1 FROM {rows} {moment} >= :t{hour} AND {moment} < :t{hour + 1} "  # noqa: S608 - ours
-        f"LIMIT {COUNTED}) AS h{hour})"
-        for hour in range(HOURS)
-    ]
+def _some(table: Table, states: Sequence[str], *where: ColumnElement[bool]) -> ScalarSelect[int]:
+    """Count rows of some states, up to `COUNTED`, from an index."""
+    some = select(table.c.id).where(table.c.state.in_(states), *where).limit(COUNTED).subquery()
+    return select(func.count()).select_from(some).scalar_subquery()
 
 
-_BY_HOUR = text(
-    "SELECT "
-    + ", ".join(
-        [
-            *_by_hour("scans WHERE", "started_at"),
-            *_by_hour(f"jobs WHERE state = '{JobState.DONE}' AND", "finished_at"),
-            *_by_hour(f"jobs WHERE state = '{JobState.FAILED}' AND", "finished_at"),
-        ]
-    )
-).bindparams(*(bindparam(f"t{hour}", type_=Utc()) for hour in range(HOURS + 1)))
-"""Three times twenty-four counts in one statement; as text, because building it anew takes longer than running it."""
+def _newest(state: str) -> ScalarSelect[datetime]:
+    """Find when something last came into a state at a destination, from the index."""
+    columns = deliveries.c
+    there = (columns.destination == bindparam("name"), columns.state == state, columns.finished_at.is_not(None))
+    return select(columns.finished_at).where(*there).order_by(columns.finished_at.desc()).limit(1).scalar_subquery()
+
+
+def _within(moment: ColumnElement[datetime], *where: ColumnElement[bool]) -> ScalarSelect[int]:
+    """Count rows of an hour, up to `COUNTED`, from an index."""
+    begins, ends = bindparam("begins", type_=Utc()), bindparam("ends", type_=Utc())
+    some = select(literal(1)).where(*where, moment >= begins, moment < ends).limit(COUNTED).subquery()
+    return select(func.count()).select_from(some).scalar_subquery()
+
+
+# Statements that a page asks again and again: to build one takes longer than to run it.
+_LAST_EVENT = select(func.max(events.c.id))
+_BACKLOG = select(
+    _some(scans, [ScanState.RECEIVING]).label("arriving"),
+    _some(jobs, [JobState.RUNNING]).label("running"),
+    _some(jobs, [JobState.QUEUED]).label("queued"),
+    _some(jobs, STUCK_JOBS).label("jobs"),
+    _some(deliveries, STUCK_DELIVERIES).label("deliveries"),
+)
+_DESTINATION = select(
+    _some(deliveries, ON_THE_WAY, deliveries.c.destination == bindparam("name")).label("on_the_way"),
+    _some(deliveries, STUCK_DELIVERIES, deliveries.c.destination == bindparam("name")).label("stuck"),
+    _newest(DeliveryState.STORED).label("stored"),
+    _newest(DeliveryState.COMMITTED).label("committed"),
+)
+_HOUR = select(
+    _within(scans.c.started_at).label("received"),
+    _within(jobs.c.finished_at, jobs.c.state == JobState.DONE).label("done"),
+    _within(jobs.c.finished_at, jobs.c.state == JobState.FAILED).label("stuck"),
+)

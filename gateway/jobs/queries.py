@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, Engine, Row, Select, and_, func, or_, select
 
 from gateway.jobs.candidates import candidates_of
-from gateway.jobs.database import reading
+from gateway.jobs.database import reading, reading_at_once
 from gateway.jobs.joblog import LogLine, log_of
 from gateway.jobs.rulings import Rulings, RulingView
 from gateway.jobs.tables import deliveries, delivery_items, events, instances, jobs, scans, series
@@ -122,6 +123,10 @@ class Queries:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+
+    def at_once(self) -> AbstractContextManager[None]:
+        """Read everything in a block in one transaction."""
+        return reading_at_once(self._engine)
 
     def ping(self) -> None:
         """Ask the database for anything.

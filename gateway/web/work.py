@@ -66,7 +66,8 @@ class Desk:
         """Name a view: it is the same for all who may do the same."""
 
         def whole() -> dict[str, Any]:
-            return {**read(), "rights": sorted(visitor.rights), "stranger": not visitor.name}
+            with self.queries.at_once():
+                return {**read(), "rights": sorted(visitor.rights), "stranger": not visitor.name}
 
         return View(
             key=(template, key, tuple(sorted(visitor.rights)), bool(visitor.name)),

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 
 from gateway.jobs.clock import utc_now
 from gateway.jobs.columns import metadata
-from gateway.jobs.database import _alembic, open_database, reading, upgrade, writing
+from gateway.jobs.database import _alembic, open_database, reading, reading_at_once, upgrade, writing
 from gateway.jobs.lease import Terms
 from gateway.jobs.queries import Queries
 from gateway.jobs.reconstructions import JobQueue
@@ -125,3 +125,40 @@ def test_a_test_that_is_killed_leaves_no_database_server_behind() -> None:
         test.kill()
     wait_until(lambda: not server.exists() or "Z" in (server / "stat").read_text().split())
     shutil.rmtree(folder)
+
+
+def test_what_is_read_at_once_takes_one_connection_and_a_fault_is_told_as_ever(engine: Engine) -> None:
+    with reading_at_once(engine), reading(engine) as one, reading(engine) as other:
+        assert one is other
+        with writing(engine) as third:
+            assert third is not one
+    with reading(engine) as one, reading(engine) as other:
+        assert one is not other
+    with pytest.raises(StorageFault), reading_at_once(engine), reading(engine) as connection:
+        connection.execute(text("SELECT nonsense"))
+    with reading(engine) as connection:
+        assert connection.execute(text("SELECT 1")).scalar_one() == 1
+
+
+def test_a_connection_that_has_rested_is_asked_whether_it_lives(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = open_database(postgres.new_database())
+    pings: list[object] = []
+    ping = engine.dialect.do_ping
+    monkeypatch.setattr(engine.dialect, "do_ping", lambda connection: pings.append(connection) or ping(connection))
+    for _ in range(3):
+        with reading(engine) as connection:
+            connection.execute(text("SELECT 1"))
+    assert pings == []
+    monkeypatch.setattr("gateway.jobs.database.REST_S", 0.0)
+    with reading(engine) as connection:
+        (mine,) = connection.execute(text("SELECT pg_backend_pid()")).one()
+    assert len(pings) == 1
+    other = open_database(engine.url.render_as_string(hide_password=False))
+    with writing(other) as connection:
+        connection.execute(text("SELECT pg_terminate_backend(:mine)"), {"mine": mine})
+    with reading(engine) as connection:
+        assert connection.execute(text("SELECT 1")).scalar_one() == 1
+    other.dispose()
+    engine.dispose()
