@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from gateway.model.destinations import FolderDestination, PacsDestination
 from gateway.model.errors import RoutesFault, SettingsFault
+from gateway.options import hint
 from gateway.settings import PREFIX, Settings, load_routes, load_settings
 
 CONFIG = Path(__file__).parent.parent / "config"
@@ -326,3 +327,18 @@ def test_telling_needs_its_files_from_the_folder_of_the_settings(file: Path) -> 
     settings = load_settings(write(file, f'[webhook]\n{HOOK}ca_file = "ca.pem"'))
     assert settings.webhook.ca_file == file.parent / "ca.pem"
     assert settings.webhook.url == "https://chat.example.org/x"
+
+
+def test_settings_in_the_current_folder_that_nobody_named_are_mentioned(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said(config: Path | None) -> bool:
+        assert hint(config) == config
+        return "gateway.toml in this folder is not read" in capsys.readouterr().err
+
+    assert not said(None)
+    Path("gateway.toml").touch()
+    assert said(None)
+    assert not said(Path("other.toml"))
+    monkeypatch.setattr("sys.argv", ["gateway", "work", "--leashed"])
+    assert not said(None)
