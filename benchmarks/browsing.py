@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -69,17 +69,13 @@ def site() -> Iterator[tuple[Scene, int]]:
 
 
 def _wait(port: int) -> None:
+    """Wait until it answers."""
     for _ in range(600):
-        try:
-            connection = http.client.HTTPConnection(LOOPBACK, port, timeout=5)
+        with suppress(OSError), closing(http.client.HTTPConnection(LOOPBACK, port, timeout=5)) as connection:
             connection.request("GET", "/")
             connection.getresponse().read()
-        except OSError:
-            time.sleep(0.1)
-        else:
             return
-        finally:
-            connection.close()
+        time.sleep(0.1)
 
 
 def _visit(browser: Browser, port: int) -> tuple[float, float]:

@@ -28,7 +28,7 @@ def _in_the_clear(routes: Routes) -> Iterator[tuple[Key, str]]:
 def _unused(routes: Routes) -> Iterator[tuple[Key, str]]:
     recipes = {rule.recipe for rule in routes.rules}
     destinations = {name for rule in routes.rules for name in rule.destinations}
-    for name in routes.recipes.keys() - recipes:
+    for name in (one for one in routes.recipes if one not in recipes):
         yield ("recipes", name), "no rule names it; a scan gets it only where the scanner asks for it by this name"
-    for name in routes.destinations.keys() - destinations:
+    for name in (one for one in routes.destinations if one not in destinations):
         yield ("destinations", name), "no rule sends anything there"
