@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from gateway.evaluation.compare import Masking, Scan, Trial, compare
+from gateway.evaluation.page import LABEL_HEIGHT, SIDE, write_page
 from gateway.evaluation.report import sections, write_report
 from gateway.evaluation.retrospective import line_count, undersampled
 from gateway.model.errors import BadScan, WrongCall
@@ -154,3 +156,18 @@ def test_a_recipe_that_the_routes_do_not_know_is_told_the_known_ones(tmp_path: P
     done = gateway("evaluate", tmp_path, "--recipe", "grapa", "--out", tmp_path / "report")
     assert (done.returncode, "known are: auto" in done.stderr) == (2, True)
     assert not (tmp_path / "report").exists()
+
+
+def test_the_page_ranks_recipes_and_shows_images_over_their_errors(trials: list[Trial], tmp_path: Path) -> None:
+    write_page(trials, tmp_path / "quality.md", title="Heads", learned=frozenset({"l1"}))
+    text = (tmp_path / "quality.md").read_text()
+    lines = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| recipe")]
+    rows = [line.split("|")[1].strip() for line in lines]
+    assert rows.count("*l1*") == 2
+    assert rows[2] == "fft", "what refuses stands last"
+    assert "| fft | refused: " in text
+    assert "**" in text
+    pictures = sorted((tmp_path / "quality").glob("case-*.png"))
+    assert len(pictures) == 2
+    with Image.open(pictures[0]) as picture:
+        assert picture.size == (3 * SIDE, LABEL_HEIGHT + 2 * SIDE), "truth and two recipes, over their errors"
