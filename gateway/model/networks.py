@@ -52,6 +52,8 @@ class Residual(Table):
     """Channels of each layer."""
     dilations: Dilations = CALM
     """One for each layer."""
+    attention: bool = False
+    """Let each layer weigh its channels by their means over the image (MICCAN; doi:10.1109/ISBI.2019.8759423)."""
 
 
 class ModlNetwork(Residual):

@@ -13,6 +13,8 @@ from gateway.model.networks import Residual
 
 SLOPE = 0.1
 """Of the leaky rectifier below zero."""
+NARROWER = 4
+"""Times that attention has fewer channels inside."""
 
 
 class ResidualNetwork(nn.Module):
@@ -25,17 +27,40 @@ class ResidualNetwork(nn.Module):
             nn.Conv2d(before, after, 3, padding=step, dilation=step)
             for before, after, step in zip(widths[:-1], widths[1:], sizes.dilations, strict=True)
         )
+        weighing = Attention if sizes.attention else _unweighed
+        self.attention = nn.ModuleList(weighing(sizes.n_channels) for _ in sizes.dilations)
         self.out = nn.Conv2d(sizes.n_channels, 2, 3, padding=1)
         for weights in self.out.parameters():
             nn.init.zeros_(weights)
 
     def forward(self, channels: Tensor) -> Tensor:
         """Correct an image. From `(batch channel x y)` to `(batch 2 x y)`."""
-        hidden = functional.leaky_relu(self.layers[0](channels), SLOPE)
-        for layer in self.layers[1:]:
-            hidden = hidden + functional.leaky_relu(layer(hidden), SLOPE)
+        first, *others = zip(self.layers, self.attention, strict=True)
+        hidden = first[1](functional.leaky_relu(first[0](channels), SLOPE))
+        for layer, weigh in others:
+            hidden = hidden + weigh(functional.leaky_relu(layer(hidden), SLOPE))
         corrected: Tensor = channels[:, :2] + self.out(hidden)
         return corrected
+
+
+class Attention(nn.Module):
+    """Weigh channels by their means (Hu 2018, arXiv:1709.01507; for MRI Huang 2019, doi:10.1109/ISBI.2019.8759423)."""
+
+    def __init__(self, n_channels: int) -> None:
+        super().__init__()
+        narrow = max(1, n_channels // NARROWER)
+        self.weigh = nn.Sequential(
+            nn.Linear(n_channels, narrow), nn.SiLU(), nn.Linear(narrow, n_channels), nn.Sigmoid()
+        )
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Keep the shape `(batch channel x y)`."""
+        weighed: Tensor = hidden * self.weigh(hidden.mean(dim=(2, 3)))[:, :, None, None]
+        return weighed
+
+
+def _unweighed(_n_channels: int) -> nn.Module:
+    return nn.Identity()
 
 
 def to_channels(image: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ from gateway.recon.networks.solving import nearest
 TINY = {"n_channels": 6, "dilations": (1, 2)}
 NETWORKS: tuple[Network, ...] = (
     ModlNetwork.model_validate({**TINY, "n_unrolls": 2, "cg_steps": 12}),
+    ModlNetwork.model_validate({**TINY, "n_unrolls": 1, "cg_steps": 12, "n_channels": 8, "attention": True}),
     CascadeNetwork.model_validate({**TINY, "n_cascades": 2}),
     CascadeNetwork.model_validate({**TINY, "n_cascades": 2, "consistency": "hard"}),
     VariationalNetwork(n_stages=2, n_filters=4, filter_size=5, n_weights=7),
@@ -45,6 +46,7 @@ CONSISTENT = tuple(
 
 def _name(network: Network) -> str:
     kind = getattr(network, "consistency", None) or getattr(network, "splitting", None)
+    kind = "attention" if getattr(network, "attention", False) else kind
     return f"{network.method}-{kind}" if kind else network.method
 
 
