@@ -94,6 +94,7 @@ def make_series(
         noise=work.noise,
     )
     tell.note("reconstructed", "; ".join(f"{len(one.frames)} images, {one.kind}" for one in outputs))
+    tell.note("how", " ".join(dict.fromkeys(note for one in outputs for note in one.notes)))
     for output in outputs:
         check_images(output)
     tell.note("checked", "the images are finite and not empty")

@@ -18,7 +18,7 @@ from gateway.jobs.queries import JobView
 from gateway.jobs.reconstructions import JobQueue
 from gateway.model.destinations import FolderDestination
 from gateway.model.job import JobState
-from gateway.model.recipes import FftRecipe
+from gateway.model.recipes import AutoRecipe, FftRecipe
 from gateway.model.route import Routes, Rule
 from gateway.model.scan import ScanState
 from gateway.model.work import WorkEvent
@@ -164,6 +164,16 @@ def test_the_job_tells_every_step_back_that_memory_forced(clinic: Clinic, monkey
     assert done.state is JobState.DONE
     told = "Memory ran out with 64 MiB at a time on cpu: begun anew with 16 MiB at a time on cpu."
     assert clinic.story(done)["memory"] == told
+
+
+def test_the_job_says_how_its_images_were_made_and_why_so(clinic: Clinic) -> None:
+    rule = Rule(name="everything", recipe="auto", destinations=("folder",))
+    routes = clinic.processor.routes(1).model_copy(update={"rules": (rule,), "recipes": {"auto": AutoRecipe()}})
+    clinic.processor = replace(clinic.processor, routes=lambda _version: routes)
+    clinic.send_file(GRE)
+    told = clinic.story(clinic.work_once())["how"]
+    assert told.startswith("Recipe fft chosen: every line was measured. ")
+    assert "Coils combined by root sum of squares." in told
 
 
 def test_a_job_that_no_memory_holds_is_tried_again_later(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
