@@ -32,7 +32,7 @@ from gateway.model.errors import StorageFault
 from gateway.mrd.listener import Listener
 from gateway.recovery import recover
 from gateway.respond import Responder
-from gateway.retention import clear_outbox, retire
+from gateway.retention import clear_exhibits, clear_outbox, retire
 from gateway.schedule import duties_of, housekeeping, start_schedule
 from gateway.serving import showing
 from gateway.stations import Stations, make_folder, open_stations, our_gate, our_limits, pace_of, session_limits, zoo_of
@@ -42,6 +42,9 @@ from gateway.telling import TELL_EVERY_S, notifier_of
 from gateway.watch import WatchFolder
 
 logger = logging.getLogger(__name__)
+
+PICTURES_LAST_DAYS = 30
+"""So long the pictures of the gate are kept after their job is done, where the settings keep series for ever."""
 
 DESTINATIONS_AT_ONCE = 4
 """To so many a deliverer sends at the same time, so that a slow one does not keep the others waiting."""
@@ -251,7 +254,7 @@ def _housekeeping(stations: Stations) -> Mapping[str, tuple[float, Callable[[], 
 
 
 def _deletions(stations: Stations) -> Mapping[str, Callable[[], object]]:
-    """List what is deleted when it is old, where the settings say when that is."""
+    """List what is deleted when it is old, where the settings say when that is; pictures of the gate in any case."""
     settings, rows = stations.settings, Retention(stations.jobs.engine, utc_now)
     deletions: dict[str, Callable[[], object]] = {}
     if settings.recordings.keep_days is not None:
@@ -261,6 +264,9 @@ def _deletions(stations: Stations) -> Mapping[str, Callable[[], object]]:
         keep = timedelta(days=settings.recordings.keep_series_days)
         outbox = settings.data.outbox_folder
         deletions["delete old series from the outbox"] = partial(clear_outbox, outbox, rows, keep=keep, clock=utc_now)
+    keep = timedelta(days=settings.recordings.keep_series_days or PICTURES_LAST_DAYS)
+    pictures = partial(clear_exhibits, stations.exhibits, rows, keep=keep, clock=utc_now)
+    deletions["delete old pictures of the gate"] = pictures
     return deletions
 
 

@@ -22,7 +22,7 @@ from gateway.quality.familiarity import familiarity
 from gateway.quality.geometry import ghosting, mirrored
 from gateway.quality.ruling import rule
 from gateway.quality.sanity import check_images
-from gateway.recon.checks.examine import ALL_BY_OPERATORS, Evidence
+from gateway.recon.checks.examine import ALL_BY_OPERATORS, RERUN, Evidence
 from gateway.recon.checks.recording import evidence_of
 from gateway.recon.engine import reconstruct
 from gateway.recon.networks.ready import ReadyModel
@@ -231,4 +231,9 @@ def _exhibits(
     if beside is not None and beside.shape == images.pixels.shape:
         yield Exhibit(title="learned less conventional", pixels=images.pixels - beside, aspect=aspect)
     for check, pixels in evidence.maps.items():
-        yield Exhibit(title=TITLES[check], pixels=pixels, aspect=aspect)
+        alone = evidence.frames.get(check) if check in RERUN else None
+        if check in RERUN and alone is None:
+            continue  # it could not be made
+        some = pixels if alone is None else pixels[alone : alone + 1]
+        where = "" if alone is None else f", image {alone + 1}"
+        yield Exhibit(title=f"{TITLES[check]}{where}", pixels=some, aspect=aspect)

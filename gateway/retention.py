@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gateway.jobs.clock import Clock
 from gateway.jobs.retention import Retention
+from gateway.spool.exhibits import Exhibits
 from gateway.spool.spool import Spool
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,15 @@ def clear_outbox(outbox: Path, rows: Retention, *, keep: timedelta, clock: Clock
             _delete(outbox, path)
         rows.series_deleted(one, f"delivered more than {keep.days} days ago")
         logger.info("series deleted from the outbox", extra={"job": one.job, "instances": len(one.paths)})
+    return len(gone)
+
+
+def clear_exhibits(exhibits: Exhibits, rows: Retention, *, keep: timedelta, clock: Clock) -> int:
+    """Delete the pictures of the gate that nobody will look at any more; say of how many jobs."""
+    gone = rows.done_before(exhibits.old(keep.total_seconds()), clock() - keep)
+    for job in gone:
+        exhibits.clear(job)
+        logger.info("pictures of the gate deleted", extra={"job": job})
     return len(gone)
 
 

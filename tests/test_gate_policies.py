@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,14 @@ from gateway.dicom.learned import IMAGE_TYPE, SUFFIX
 from gateway.dicom.ruling import CREATOR, GROUP
 from gateway.jobs.audit import AuditTrail
 from gateway.jobs.clock import utc_now
+from gateway.jobs.retention import Retention
 from gateway.model.card import Purpose
 from gateway.model.errors import IllegalTransition, Overtaken, ReasonMissing
 from gateway.model.gate import Action, Check, Decision, Grade
 from gateway.model.job import JobState
 from gateway.model.policy import Answer, Policy
 from gateway.model.work import WorkEvent
+from gateway.retention import clear_exhibits
 from tests.dicom.scripted import scripted_pacs
 from tests.studio import FOR_OTHERS, Archive, Studio
 
@@ -29,6 +32,7 @@ def whatever(action: Action, **more: object) -> Policy:
         "consistency",
         "structure",
         "lines",
+        "coils",
         "agreement",
         "response",
         "uncertainty",
@@ -172,3 +176,15 @@ def test_a_scan_outside_the_card_is_conventional_and_says_so(
     assert kinds(archive) == ["plain"]
     assert "Network small 1.0 was not used: " in archive.got[0].ImageComments
     assert not archive.got[0].SeriesDescription.endswith(SUFFIX)
+
+
+def test_pictures_go_when_their_job_has_long_been_done_and_not_before(studio: Studio) -> None:
+    settle(studio)
+    (job,) = studio.queries.jobs()
+    exhibits, rows = studio.processor.exhibits, Retention(studio.engine, utc_now)
+    at_once = timedelta(seconds=-60)
+    assert clear_exhibits(exhibits, rows, keep=at_once, clock=utc_now) == 0, "somebody has to look at them"
+    studio.jobs.review(job.id, Decision.REJECT, who="anna", reason="streaks")
+    assert clear_exhibits(exhibits, rows, keep=timedelta(days=1), clock=utc_now) == 0
+    assert clear_exhibits(exhibits, rows, keep=at_once, clock=utc_now) == 1
+    assert exhibits.shelves(job.id) == []

@@ -38,7 +38,8 @@ def put_policy(config: Path, **policy: object) -> None:
 
 
 WARN_ALWAYS = {
-    name: {"fail": "warn"} for name in ("consistency", "structure", "lines", "agreement", "orientation", "ghosting")
+    name: {"fail": "warn"}
+    for name in ("consistency", "structure", "lines", "coils", "agreement", "orientation", "ghosting")
 }
 
 

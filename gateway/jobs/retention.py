@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from sqlalchemy import Engine, exists, or_, select, update
+from sqlalchemy import Engine, and_, exists, or_, select, update
 
 from gateway.jobs.clock import Clock
 from gateway.jobs.database import reading, writing
@@ -82,6 +83,13 @@ class Retention:
             )
             for (number, job, scan), files in groupby(rows, key=lambda row: (row.id, row.job, row.scan_id))
         ]
+
+    def done_before(self, jobs_asked: Sequence[JobId], moment: datetime) -> list[JobId]:
+        """Choose the jobs that wait for nobody any more since before a moment; those that are not there, too."""
+        late = or_(jobs.c.finished_at >= moment, and_(jobs.c.finished_at.is_(None), jobs.c.state != JobState.CANCELLED))
+        with reading(self._engine) as connection:
+            waiting = set(connection.execute(select(jobs.c.id).where(jobs.c.id.in_(jobs_asked), late)).scalars())
+        return [one for one in jobs_asked if one not in waiting]
 
     def series_deleted(self, one: OldSeries, why: str) -> None:
         """Note in row and audit that the files of a series are gone."""

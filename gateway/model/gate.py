@@ -16,6 +16,8 @@ class Check(StrEnum):
     """One place that contradicts the data far more than the rest of the patient does."""
     LINES = "lines"
     """The same, line by line of k-space."""
+    COILS = "coils"
+    """The same, coil by coil: one that fits worse than the others."""
     HELD_OUT = "held-out"
     """Lines that the method did not get, against what its image says of them."""
     AGREEMENT = "agreement"

@@ -60,6 +60,8 @@ class Policy(Table):
     """The image disagrees with what was measured in one place far more than elsewhere."""
     lines: Answer = Answer()
     """The image disagrees with a line of k-space."""
+    coils: Answer = Answer()
+    """The image disagrees with what one coil measured."""
     held_out: Answer = Field(default=UNASKED, alias="held-out")
     """Lines that were kept from the method are not what its image says."""
     agreement: Answer = Answer(fail=Action.COMPANION)

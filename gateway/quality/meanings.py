@@ -29,32 +29,37 @@ MEANINGS: Mapping[Check, Meaning] = MappingProxyType(
         Check.CONSISTENCY: Meaning(
             sentence="By how many standard deviations of the noise the image contradicts the data where it does most.",
             warning="The image contradicts the measured data in a place.",
-            limits=_limits(4.0, 6.0),
+            limits=_limits(7.5, 10.0),
         ),
         Check.STRUCTURE: Meaning(
             sentence="How much more the image contradicts the data in its worst place than in most of the patient.",
             warning="Something in one place of the image is not in the data, or the reverse.",
-            limits=_limits(3.6, 5.0),
+            limits=_limits(4.0, 5.5),
         ),
         Check.LINES: Meaning(
             sentence="How much further than noise allows the worst line of k-space is from what the image says.",
             warning="A line of k-space contradicts the image: motion, a spike or lost data.",
-            limits=_limits(1.4, 2.0),
+            limits=_limits(1.5, 2.2),
+        ),
+        Check.COILS: Meaning(
+            sentence="How much further what the worst coil measured is from the image than what most coils did.",
+            warning="What one coil measured contradicts the image: it may have failed during the scan.",
+            limits=_limits(1.3, 1.7),
         ),
         Check.HELD_OUT: Meaning(
             sentence="How much further lines that the method did not get are from its prediction than is usual.",
             warning="Data that were kept from the method are not what its image predicts.",
-            limits=_limits(1.3, 2.0),
+            limits=_limits(1.25, 2.0),
         ),
         Check.AGREEMENT: Meaning(
             sentence="By how many standard deviations of its noise the conventional image differs where it does most.",
             warning="The image differs from the conventional one by more than noise.",
-            limits=_limits(5.0, 8.0),
+            limits=_limits(4.2, 8.0),
         ),
         Check.RESPONSE: Meaning(
             sentence="How wrongly details put into k-space come out, of five times the noise; 0 is right, 1 is lost.",
             warning="Small details may be lost or invented.",
-            limits=_limits(0.35, 0.6),
+            limits=_limits(0.4, 0.7),
         ),
         Check.UNCERTAINTY: Meaning(
             sentence="Half of the patient is more uncertain than this part of its brightness.",

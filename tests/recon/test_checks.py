@@ -106,7 +106,8 @@ def test_the_noise_of_the_conventional_image_is_that_of_images_of_other_noise() 
 
 
 @pytest.mark.parametrize(
-    "check", [Check.CONSISTENCY, Check.STRUCTURE, Check.LINES, Check.HELD_OUT, Check.AGREEMENT, Check.RESPONSE]
+    "check",
+    [Check.CONSISTENCY, Check.STRUCTURE, Check.LINES, Check.COILS, Check.HELD_OUT, Check.AGREEMENT, Check.RESPONSE],
 )
 def test_a_good_image_passes(check: Check) -> None:
     assert grade(clean(), check) is Grade.PASS, clean().values
@@ -161,6 +162,18 @@ def test_coils_that_change_places_are_found() -> None:
     broken = changed(swap)
     found = evidence_of(*broken, RECIPE, run(broken, RECIPE), device="cpu", reruns="never")
     assert Grade.FAIL in {grade(found, Check.LINES), grade(found, Check.CONSISTENCY)}, found.values
+
+
+def test_a_coil_that_fails_after_the_calibration_is_found() -> None:
+    def fail(samples: npt.NDArray[np.complex64]) -> None:
+        strongest = int(np.abs(samples).sum(axis=(0, 2)).argmax())
+        samples[: len(samples) // 3, strongest] = 0
+        samples[-len(samples) // 3 :, strongest] = 0
+
+    broken = changed(fail)
+    found = evidence_of(*broken, RECIPE, run(broken, RECIPE), device="cpu", reruns="never")
+    assert found.values[Check.COILS] > 1.1 * clean().values[Check.COILS]
+    assert {grade(found, Check.COILS), grade(found, Check.STRUCTURE)} != {Grade.PASS}, found.values
 
 
 def test_a_method_that_drops_details_does_not_respond_to_them() -> None:

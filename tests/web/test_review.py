@@ -85,9 +85,9 @@ def test_maps_stand_side_by_side_and_zoom_together(browser: Browser, app: FastAP
     with serving(app) as url, visiting(browser, url, name="operator") as page:
         page.goto("/jobs/1")
         maps = page.locator("[data-map]:visible figcaption")
-        expect(maps).to_have_count(8)
+        expect(maps).to_have_count(7)
         expect(maps.nth(0)).to_have_text("Gate: learned (small 1.0) · 1 of 1")
-        expect(maps.nth(7)).to_have_text("Gate: response to details put in · 1 of 1")
+        expect(maps.nth(6)).to_have_text("Gate: response to details put in, image 1 · 1 of 1")
         expect(page.locator("#gate")).to_contain_text("The image contradicts the measured data in a place.")
         expect(page.get_by_role("row", name="Consistency")).to_contain_text("Fail")
         assert barriers(page) == []
@@ -100,7 +100,7 @@ def test_maps_stand_side_by_side_and_zoom_together(browser: Browser, app: FastAP
         page.keyboard.press("m")
         expect(maps).to_have_count(0)
         page.keyboard.press("m")
-        expect(maps).to_have_count(8)
+        expect(maps).to_have_count(7)
 
 
 def test_a_decision_needs_a_reason_and_is_written_down(browser: Browser, app: FastAPI, studio: Studio) -> None:

@@ -74,3 +74,16 @@ def line_misfit(view: View, image: Tensor, left: Tensor) -> Tensor:
     explained = view.seen(image).abs().square().mean(dim=(0, 2))
     expected = view.noise_power + MODEL_ERROR_OF_LINES**2 * explained
     return (found / expected).sqrt() * view.filled
+
+
+def coil_misfit(view: View, image: Tensor, left: Tensor) -> Tensor:
+    """Say by how much the residual of each coil is larger than noise and the allowed error, all lines alike.
+
+    Lines far from the centre hold little signal, so each is weighed by its own: a coil that fails there would be hidden
+    by the centre otherwise. Shape `(coil,)`.
+    """
+    on = view.filled
+    found = left[:, on].abs().square().mean(dim=2)
+    explained = view.seen(image)[:, on].abs().square().mean(dim=2)
+    expected = view.noise_power + MODEL_ERROR_OF_LINES**2 * explained
+    return (found / expected).mean(dim=1).sqrt()

@@ -15,7 +15,7 @@ from gateway.model.gate import Check
 from gateway.model.image import ImageSeries, Pixels
 from gateway.recon.checks.again import Engine, Rerun, inference
 from gateway.recon.checks.agreement import agreement_map, difference, uncertainty_map
-from gateway.recon.checks.consistency import consistency_map, line_misfit, residual, standing_alone
+from gateway.recon.checks.consistency import coil_misfit, consistency_map, line_misfit, residual, standing_alone
 from gateway.recon.checks.held_out import predicted
 from gateway.recon.checks.intake import InputStatistics, statistics_of
 from gateway.recon.checks.response import respond
@@ -27,6 +27,11 @@ AFFORDABLE = 0.25
 """Part of the images that may be reconstructed again for a check."""
 TOP = 0.999
 """Quantile of a map that is its value: one pixel alone is no structure."""
+
+
+RERUN = (Check.HELD_OUT, Check.RESPONSE)
+OF_MAPS = (Check.CONSISTENCY, Check.AGREEMENT, Check.UNCERTAINTY)
+ALL_BY_OPERATORS = (*OF_MAPS, Check.STRUCTURE, Check.LINES, Check.COILS, *RERUN)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,6 +66,18 @@ class Evidence:
     reference: Pixels | None = None
     deviation: Pixels | None = None
     statistics: InputStatistics | None = None
+
+    @classmethod
+    def empty(cls, shape: tuple[int, ...]) -> Evidence:
+        """Begin, with room for the maps of so many images."""
+        made = cls()
+        made.make_room(shape)
+        return made
+
+    def make_room(self, shape: tuple[int, ...]) -> None:
+        """Make maps for so many images."""
+        self.maps = {check: np.zeros(shape, np.float32) for check in OF_MAPS}
+        self.reference, self.deviation = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
 
     def found(self, check: Check, value: float, frame: int) -> None:
         """Keep the worst value of a check."""
@@ -98,11 +115,6 @@ class Examination:
     seed: int = 0
 
 
-RERUN = (Check.HELD_OUT, Check.RESPONSE)
-OF_MAPS = (Check.CONSISTENCY, Check.AGREEMENT, Check.UNCERTAINTY)
-ALL_BY_OPERATORS = (*OF_MAPS, Check.STRUCTURE, Check.LINES, *RERUN)
-
-
 def examine(asked: Examination, device: torch.device) -> Evidence:
     """Run every check that the scan allows; one that it does not allow says why."""
     evidence = Evidence()
@@ -127,8 +139,7 @@ def _check(asked: Examination, found: Undersampled) -> None:
 def _look(asked: Examination, found: Undersampled, evidence: Evidence, device: torch.device) -> None:
     pixels = asked.images.pixels
     again = _chosen(asked, len(pixels))
-    evidence.maps = {check: np.zeros(pixels.shape, np.float32) for check in OF_MAPS}
-    evidence.reference, evidence.deviation = (np.zeros(pixels.shape, np.float32) for _ in range(2))
+    evidence.make_room(pixels.shape)
     if again:
         evidence.maps |= {check: np.zeros(pixels.shape, np.float32) for check in RERUN}
     else:
@@ -139,7 +150,7 @@ def _look(asked: Examination, found: Undersampled, evidence: Evidence, device: t
     for number in range(len(pixels)):
         with evidence.timed(Check.AGREEMENT):
             view = next(every)
-        _maps_of(view, found, asked.images, number, evidence)
+        look_at(view, found, asked.images, number, evidence)
         if number in again:
             _reruns_of(
                 view,
@@ -157,16 +168,16 @@ def _chosen(asked: Examination, n: int) -> set[int]:
     return {n // 2}
 
 
-def _maps_of(view: View, found: Undersampled, images: ImageSeries, number: int, evidence: Evidence) -> None:
-    """Make the maps of one frame."""
+def look_at(view: View, found: Undersampled, images: ImageSeries, number: int, evidence: Evidence) -> None:
+    """Look at one image of a scan, by everything that needs no other reconstruction."""
     matrix, grid = found.target.matrix.y, found.target.grid.y
     if evidence.reference is None or evidence.deviation is None:
         raise AssertionError("the conventional image has no place")
-    with evidence.timed(Check.CONSISTENCY, Check.STRUCTURE, Check.LINES):
+    with evidence.timed(Check.CONSISTENCY, Check.STRUCTURE, Check.LINES, Check.COILS):
         image = view.on_lines(images.pixels[number], matrix, grid)
         left = residual(view, image)
         by_place = consistency_map(view, image, left)
-        by_line = line_misfit(view, image, left)
+        by_line, by_coil = line_misfit(view, image, left), coil_misfit(view, image, left)
     with evidence.timed(Check.AGREEMENT):
         apart = difference(view, image)
         disagreement = agreement_map(view, apart)
@@ -177,6 +188,7 @@ def _maps_of(view: View, found: Undersampled, images: ImageSeries, number: int, 
     evidence.found(Check.CONSISTENCY, float(by_place.flatten().quantile(TOP)), number)
     evidence.found(Check.STRUCTURE, standing_alone(by_place, view.there), number)
     evidence.found(Check.LINES, float(by_line.max()), number)
+    evidence.found(Check.COILS, float(by_coil.max() / by_coil.median().clamp_min(1e-30)), number)
     evidence.found(Check.AGREEMENT, float(disagreement.flatten().quantile(TOP)), number)
     evidence.found(Check.UNCERTAINTY, share, number)
     for check, values, scale in (

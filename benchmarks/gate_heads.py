@@ -1,0 +1,136 @@
+"""Heads for measuring the gate: real ones at clinical brightness over noise, and synthetic ones without end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from gateway.model.header import ScanHeader
+from gateway.model.readout import Acquisition, Readouts
+from gateway.model.zyx import Zyx
+from gateway.mrd.files import read_scan
+from gateway.mrd.header import parse_header
+from gateway.recon import masks
+from gateway.recon.checks.intake import statistics_of
+from gateway.recon.checks.view import RECIPE, View, views
+from gateway.recon.engine import prepared
+from gateway.recon.parallel import Undersampled, understand
+from gateway.recon.phantom import HEAD, MARKER, Ellipsoid, PhantomScan, head_phantom
+from gateway.recon.spaces import imaged_spaces
+
+REAL = ("brain_16ch_full", "brain_4ch_full")
+COARSEST = 128
+"""Lines that are kept of a real scan, so that many cases can be tried."""
+LINE = "kspace_encoding_step_1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """A scan of every line."""
+
+    name: str
+    family: str
+    """Limits for one family never come from itself."""
+    acquisition: Acquisition
+    header: ScanHeader
+
+    @property
+    def lines(self) -> int:
+        """Count the lines."""
+        return self.header.encodings[0].encoded.matrix.y
+
+
+def real_heads(folder: Path) -> Iterator[Head]:
+    """Read the real heads, those of many lines at a lower resolution."""
+    for name in REAL:
+        scan = read_scan(folder / f"{name}.h5")
+        yield coarser(Head(name=name, family=name, acquisition=scan.acquisition, header=parse_header(scan.header_xml)))
+
+
+def coarser(head: Head) -> Head:
+    """Keep the middle of k-space, as a scan of lower resolution would have measured it."""
+    if head.lines <= COARSEST:
+        return head
+    (run,) = head.acquisition
+    encoding = head.header.encodings[0]
+    y = run.heads["idx"]["kspace_encode_step_1"].astype(int)
+    start, first = head.lines // 2 - COARSEST // 2, run.samples.shape[2] // 2 - COARSEST // 2
+    kept = run.select((y >= start) & (y < start + COARSEST))
+    heads = kept.heads.copy()
+    heads["idx"]["kspace_encode_step_1"] -= start
+    heads["number_of_samples"], heads["center_sample"] = COARSEST, COARSEST // 2
+    small = Zyx(z=1, y=COARSEST, x=COARSEST)
+    limits = {name: one for name, one in encoding.limits.items() if name != LINE}
+    coarse = replace(
+        encoding,
+        encoded=replace(encoding.encoded, matrix=small),
+        recon=replace(encoding.recon, matrix=small),
+        limits=limits,
+    )
+    samples = np.ascontiguousarray(kept.samples[:, :, first : first + COARSEST])
+    readouts = Readouts(heads, samples, kept.trajectory[:, :COARSEST])
+    return replace(head, acquisition=[readouts], header=replace(head.header, encodings=(coarse,)))
+
+
+def synthetic(seed: int) -> Head:
+    """Scan the phantom with a dozen lesions of its own."""
+    random = np.random.default_rng(seed)
+
+    def three(low: float, high: float) -> tuple[float, float, float]:
+        x, y, z = random.uniform(low, high, 3).tolist()
+        return x, y, z
+
+    lesions = tuple(Ellipsoid(float(random.uniform(-0.3, 0.3)), three(-45, 45), three(4, 16)) for _ in range(12))
+    scan = PhantomScan(
+        n_slices=1,
+        n_coils=8,
+        matrix=Zyx(z=1, y=COARSEST, x=COARSEST),
+        noise=float(random.uniform(0.01, 0.03)),
+        seed=seed,
+        anatomy=(*HEAD, MARKER, *lesions),
+    )
+    acquisition, header = head_phantom(scan)
+    return Head(name=f"synthetic {seed}", family="synthetic", acquisition=acquisition, header=header)
+
+
+def view_of(acquisition: Acquisition, header: ScanHeader) -> tuple[Undersampled, View]:
+    """Look at the only frame of a scan as the checks do."""
+    (space,) = imaged_spaces(acquisition, header)
+    with torch.inference_mode():
+        found = understand(prepared(space, None)[0], RECIPE, regular=False)
+        (view,) = views(found, torch.device("cpu"))
+    return found, view
+
+
+def noisier(head: Head, snr: float) -> Head:
+    """Add noise until the patient is only so many times as bright as it."""
+    _, view = view_of(head.acquisition, head.header)
+    statistics = statistics_of(view)
+    if statistics is None or statistics.snr <= snr:
+        return head
+    level = view.scale * (view.noise_power / 2 * ((statistics.snr / snr) ** 2 - 1)) ** 0.5
+    random = np.random.default_rng(0)
+    runs = []
+    for run in head.acquisition:
+        more = random.standard_normal((*run.samples.shape, 2)).view(np.complex128)[..., 0] * level
+        runs.append(replace(run, samples=(run.samples + more).astype(np.complex64)))
+    return replace(head, name=f"{head.name} at SNR {snr:g}", acquisition=runs)
+
+
+def patterns(n: int) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
+    """Give the lines that are kept, by the name of the pattern."""
+    centre = calibration_lines(n)
+    for step, offset in ((3, 0), (4, 0), (4, 1)):
+        yield f"equispaced {step}/{offset}", masks.equispaced(n, step=step, n_calibration=centre, offset=offset)
+    random = np.random.default_rng(0)
+    yield "variable density 3", masks.variable_density(n, acceleration=3, n_calibration=centre, random=random)
+
+
+def calibration_lines(n: int) -> int:
+    """Say how many lines around the centre are kept."""
+    return max(16, n // 10)

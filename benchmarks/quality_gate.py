@@ -1,0 +1,212 @@
+"""Measure the gate: known faults in real heads, with limits that come from other heads than those that are reported.
+
+``python -m benchmarks.quality_gate measure --heads FOLDER --rows ROWS.json`` takes half an hour of one core, and
+``python -m benchmarks.quality_gate report --rows ROWS.json --out docs/quality-gate-measured.md`` writes what came out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from benchmarks.gate_faults import IN_DATA, lesion, planted, softened
+from benchmarks.gate_heads import Head, calibration_lines, noisier, patterns, real_heads, synthetic, view_of
+from benchmarks.gate_report import report
+from gateway.evaluation.retrospective import undersampled
+from gateway.model.errors import GatewayError
+from gateway.model.gate import Check
+from gateway.model.header import ScanHeader
+from gateway.model.image import ImageSeries
+from gateway.model.readout import Acquisition
+from gateway.model.recipes import L1WaveletRecipe, Recipe, TvRecipe
+from gateway.quality.geometry import ghosting, mirrored
+from gateway.recon import masks
+from gateway.recon.checks.examine import RERUN, Evidence, look_at
+from gateway.recon.checks.recording import evidence_of
+from gateway.recon.engine import reconstruct
+
+Image = npt.NDArray[Any]
+Scan = tuple[Acquisition, ScanHeader]
+
+RECIPES: Mapping[str, Recipe] = {"l1-wavelet": L1WaveletRecipe(), "tv": TvRecipe(steps=60)}
+"""What stands for the learned method."""
+AMPLITUDES = (1, 2, 3, 4, 5)
+WIDTH_PX = 1.7
+"""Of planted structures: four pixels from half height to half height."""
+REPORTED = ((30, "l1-wavelet"), (30, "tv"), (60, "l1-wavelet"))
+"""Brightness over noise and recipe, for each real head."""
+SYNTHETIC = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One case: what was planted, and what the checks measured."""
+
+    head: str
+    family: str
+    recipe: str
+    pattern: str
+    fault: str
+    size: float
+    """How many standard deviations the fault changed the image by where it did most; 0 where nothing was planted."""
+    values: dict[str, float]
+    refused: str = ""
+    """What the reconstruction said instead of making an image."""
+    gate_s: float = 0.0
+    made_s: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A thinned scan, reconstructed."""
+
+    row: Row
+    scan: Scan
+    recipe: Recipe
+    clean: ImageSeries
+    evidence: Evidence
+    random: np.random.Generator
+
+    @property
+    def noise(self) -> Image:
+        """Standard deviation of the noise of the conventional image."""
+        if self.evidence.deviation is None:
+            raise AssertionError("the scan was not understood")
+        deviation: Image = self.evidence.deviation[0]
+        return deviation
+
+
+def cases(head: Head, name: str, *, faults: bool) -> Iterator[Row]:
+    """Try every pattern of lines, and with each every fault."""
+    for pattern, mask in patterns(head.lines):
+        centre = masks.calibration(head.lines, calibration_lines(head.lines))
+        scan = undersampled(head.acquisition, head.header, measured=mask, calibration=centre, step=1)
+        begun = time.perf_counter()
+        clean = made(scan, RECIPES[name])
+        between = time.perf_counter()
+        evidence = examined(scan, RECIPES[name], clean)
+        row = Row(
+            head=head.name,
+            family=head.family,
+            recipe=name,
+            pattern=pattern,
+            fault="",
+            size=0.0,
+            values=values_of(evidence, clean.pixels[0]),
+            made_s=between - begun,
+            gate_s=time.perf_counter() - between,
+        )
+        yield row
+        if faults:
+            random = np.random.default_rng(sum(map(ord, head.name + pattern)))
+            case = Case(row=row, scan=scan, recipe=RECIPES[name], clean=clean, evidence=evidence, random=random)
+            yield from in_image(case)
+            yield from in_data(case)
+
+
+def in_image(case: Case) -> Iterator[Row]:
+    """Add and remove structures, and smooth; the data stay as they are."""
+    pixels, reference = case.clean.pixels[0], case.evidence.reference
+    if reference is None:
+        return
+    found, view = view_of(*case.scan)
+    inside = np.argwhere(reference[0] > 0.25 * np.quantile(reference[0], 0.99))
+    changed: list[tuple[str, float, Image]] = []
+    for amplitude in AMPLITUDES:
+        for sign, word in ((1, "added"), (-1, "removed")):
+            y, x = inside[case.random.integers(len(inside))]
+            change = sign * amplitude * case.noise[y, x] * lesion(pixels.shape, (y, x), WIDTH_PX)
+            changed.append((f"structure {word}, {amplitude} SD", amplitude, np.maximum(pixels + change, 0)))
+    for width in (0.7, 1.0):
+        soft = softened(pixels, width)
+        changed.append((f"over-smoothing, {width:g} px", size_of(soft, pixels, case.noise), soft))
+    for fault, size, image in changed:
+        shown = replace(case.clean, pixels=image[None].astype(np.float32))
+        evidence = Evidence.empty(shown.pixels.shape)
+        with torch.inference_mode():
+            look_at(view, found, shown, 0, evidence)
+        evidence.values |= {check: case.evidence.values[check] for check in RERUN if check in case.evidence.values}
+        yield replace(case.row, fault=fault, size=size, values=values_of(evidence, image))
+
+
+def in_data(case: Case) -> Iterator[Row]:
+    """Plant faults into the measured lines, and reconstruct."""
+    for fault in IN_DATA:
+        broken = planted(*case.scan, fault, case.random), case.scan[1]
+        try:
+            image = made(broken, case.recipe)
+        except GatewayError as refusal:
+            yield replace(case.row, fault=fault, size=99.0, values={}, refused=str(refusal))
+            continue
+        found = examined(broken, case.recipe, image)
+        size = size_of(image.pixels[0], case.clean.pixels[0], case.noise)
+        yield replace(case.row, fault=fault, size=size, values=values_of(found, image.pixels[0]))
+
+
+def made(scan: Scan, recipe: Recipe) -> ImageSeries:
+    """Reconstruct."""
+    (series,) = reconstruct(*scan, recipe, device="cpu", progress=lambda *_: None)
+    return series
+
+
+def examined(scan: Scan, recipe: Recipe, image: ImageSeries) -> Evidence:
+    """Run every check."""
+    return evidence_of(*scan, recipe, image, device="cpu", reruns="always")
+
+
+def values_of(evidence: Evidence, image: Image) -> dict[str, float]:
+    """Collect the values of all checks, by name."""
+    found = {check.value: float(value) for check, value in evidence.values.items()}
+    if evidence.reference is not None and (turned := mirrored(image, evidence.reference[0])) is not None:
+        found[Check.ORIENTATION.value] = turned
+    if (ghost := ghosting(image)) is not None:
+        found[Check.GHOSTING.value] = ghost
+    return found
+
+
+def size_of(image: Image, clean: Image, noise: Image) -> float:
+    """Say by how many standard deviations an image differs where it does most, one pixel in two hundred aside."""
+    gain = float((image * clean).sum() / (image * image).sum())
+    ratio = np.abs(gain * image - clean) / np.maximum(noise, 1e-3 * noise.max())
+    return float(np.quantile(ratio[clean > 0.1 * clean.max()], 0.995))
+
+
+def measure(folder: Path, rows: Path) -> None:
+    """Try everything; what is there already is written after each head."""
+    real = list(real_heads(folder))
+    units = [
+        (noisier(synthetic(seed), 30 if seed % 2 else 50), name, False) for seed in range(SYNTHETIC) for name in RECIPES
+    ]
+    units += [(noisier(head, snr), name, True) for snr, name in REPORTED for head in real]
+    found: list[dict[str, Any]] = []
+    for head, name, faults in units:
+        found += [asdict(row) for row in cases(head, name, faults=faults)]
+        rows.write_text(json.dumps(found))
+        print(f"{head.name}, {name}: {len(found)} cases")
+
+
+def main() -> None:
+    """Measure, or report."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality_gate", description=__doc__)
+    parser.add_argument("what", choices=("measure", "report"))
+    parser.add_argument("--heads", type=Path, default=Path("../shared/data/mrd"))
+    parser.add_argument("--rows", type=Path, default=Path("build/quality-gate.json"))
+    parser.add_argument("--out", type=Path, default=Path("docs/quality-gate-measured.md"))
+    call = parser.parse_args()
+    if call.what == "measure":
+        measure(call.heads, call.rows)
+    else:
+        call.out.write_text(report(json.loads(call.rows.read_text())))
+
+
+if __name__ == "__main__":
+    main()
