@@ -57,8 +57,8 @@ these each check catches with its limit from other heads.
 {missed}
 
 Motion that turns the phase of one half of k-space is what another patient would have given: coils see nothing wrong
-with it. Slow drifts of coils stay within what is allowed for. Limits from one number of coils do not hold for another: most false alarms are
-scans of 4 coils at one line in 4.
+with it. Slow drifts of coils stay within what is allowed for. Limits from one number of coils do not hold for another:
+most false alarms are scans of 4 coils at one line in 4.
 
 ## What it costs
 

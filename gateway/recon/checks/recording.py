@@ -16,6 +16,7 @@ from gateway.recon.engine import METHODS, choose_device, prepared
 from gateway.recon.networks.ready import ReadyModel
 from gateway.recon.scan import Scan
 from gateway.recon.spaces import imaged_spaces
+from gateway.recon.workplace import Workplace, retreating, workplaces
 
 ONLY_MAGNITUDE = {"output": (ImageKind.MAGNITUDE,), "replicas": None}
 
@@ -37,17 +38,19 @@ def evidence_of(  # noqa: PLR0913 - the whole of what a job knows
     GatewayError
         The device does not exist.
     """
-    chosen = choose_device(device)
     space = next(one for one in imaged_spaces(acquisition, header) if one.number == images.encoding)
     scan, _ = prepared(space, noise)
     alone = _only_magnitude(recipe)
     method: Any = METHODS[type(alone)]
 
-    def engine(changed: Scan) -> tuple[ImageSeries, ...]:
-        made: tuple[ImageSeries, ...] = method(changed, alone, device=chosen, progress=nothing_said)
-        return made
+    def examined(place: Workplace) -> Evidence:
+        def engine(changed: Scan) -> tuple[ImageSeries, ...]:
+            made: tuple[ImageSeries, ...] = method(changed, alone, place=place, progress=nothing_said)
+            return made
 
-    return examine(Examination(scan=scan, images=images, engine=engine, reruns=reruns), chosen)
+        return examine(Examination(scan=scan, images=images, engine=engine, reruns=reruns), place.device)
+
+    return retreating(examined, workplaces(choose_device(device), None), lambda _text: None)
 
 
 def _only_magnitude(recipe: Recipe | ReadyModel) -> Recipe | ReadyModel:
