@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, delete, insert, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, insert, or_, select, text, update
 
 from gateway.jobs.breaker import AWAY, Breaker
 from gateway.jobs.clock import Clock
@@ -67,13 +67,16 @@ class DeliveryQueue(WorkQueue[DeliveryState]):
         if event is WorkEvent.RESEND:
             connection.execute(delete(delivery_items).where(delivery_items.c.delivery_id == row.id))
 
+    def conditions(self) -> Iterable[ColumnElement[bool]]:
+        """Leave alone what somebody sends to, what is finished, and who does not answer."""
+        return (~_BUSY, _UNFINISHED, deliveries.c.destination.not_in(AWAY))
+
     def claim(self, owner: str) -> ClaimedDelivery | None:
         """Claim the next delivery that is due, to a destination that nobody is sending to."""
         with writing(self.engine) as connection:
             if connection.dialect.name == "postgresql":  # SQLite has one writer at a time anyway
                 connection.execute(_ONE_CLAIM_AT_A_TIME)
-            where = [~_BUSY, _UNFINISHED, deliveries.c.destination.not_in(AWAY)]
-            claimed = self.claim_row(connection, owner, where)
+            claimed = self.claim_row(connection, owner)
             return _claimed(connection, *claimed) if claimed else None
 
     def stored(self, claimed: ClaimedDelivery, confirmed: Sequence[tuple[Instance, int]]) -> None:

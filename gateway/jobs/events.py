@@ -24,4 +24,7 @@ class Event:
 
 def add_event(connection: Connection, event: Event) -> None:
     """Append one event in the transaction that does what it tells."""
-    connection.execute(insert(events).values(asdict(event)))
+    connection.execute(_ADD, asdict(event))
+
+
+_ADD = insert(events)

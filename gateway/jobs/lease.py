@@ -13,8 +13,9 @@ from random import Random
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Executable, Row, Table, bindparam, or_, select, update
 
+from gateway.jobs.columns import Utc
 from gateway.model.errors import LostLease
 
 
@@ -51,13 +52,13 @@ FREE: Mapping[str, None] = MappingProxyType({"owner": None, "lease_until": None}
 """Columns of a row that nobody works on."""
 
 
-def due(table: Table, now: datetime, terms: Terms) -> ColumnElement[bool]:
+def _due(table: Table) -> ColumnElement[bool]:
     """Find what need not wait any longer.
 
     A clock that was ahead has left moments behind that are far away: what was never tried waits for nothing all the
     same, and nothing waits for longer than it is tried at all.
     """
-    never = now + timedelta(seconds=terms.give_up_after_s)
+    now, never = bindparam("now", type_=Utc()), bindparam("never", type_=Utc())
     return or_(table.c.run_at <= now, table.c.attempt == 0, table.c.run_at > never)
 
 
@@ -67,27 +68,34 @@ def lapsed(table: Table, now: datetime, terms: Terms) -> ColumnElement[bool]:
     return or_(table.c.lease_until < now, table.c.lease_until > never)
 
 
-def claim_row(
-    connection: Connection, table: Table, where: Iterable[ColumnElement[bool]], *, values: Mapping[str, Any]
-) -> Row[Any] | None:
-    """Claim the next row that may be claimed: highest priority first, then the oldest.
+def claim_statement(table: Table, where: Iterable[ColumnElement[bool]], state: str) -> Executable:
+    """Write how the next row that may be claimed is: highest priority first, then the oldest.
 
-    ``values`` are the new state, the owner and the end of the lease.
+    Built once for each queue: that takes longer than to run it.
     """
     first = (
         select(table.c.id)
-        .where(*where)
+        .where(*where, _due(table))
         .order_by(table.c.priority.desc(), table.c.run_at, table.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)
     )
-    claim = (
+    ours = {"state": state, "owner": bindparam("by"), "lease_until": bindparam("until", type_=Utc())}
+    return (
         update(table)
         .where(table.c.id == first.scalar_subquery())
-        .values(attempt=table.c.attempt + 1, reason="", **values)
+        .values(attempt=table.c.attempt + 1, reason="", **ours)
         .returning(*table.c)
     )
-    return connection.execute(claim).one_or_none()
+
+
+def claim_row(
+    connection: Connection, statement: Executable, owner: str, *, now: datetime, terms: Terms
+) -> Row[Any] | None:
+    """Claim the next row that may be claimed."""
+    never = now + timedelta(seconds=terms.give_up_after_s)
+    values = {"by": owner, "until": terms.lease_end(now), "now": now, "never": never}
+    return connection.execute(statement, values).one_or_none()
 
 
 def write_fenced(connection: Connection, table: Table, lease: Lease, **values: object) -> None:

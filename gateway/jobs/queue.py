@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from random import Random
 from typing import Any, Generic
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, Table, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Executable, Row, Table, select, update
 
 from gateway.jobs.audit import Deed, add_deed
 from gateway.jobs.clock import Clock
 from gateway.jobs.database import writing
 from gateway.jobs.events import Event, add_event
-from gateway.jobs.lease import FREE, Lease, Terms, abandoned_rows, claim_row, due, lapsed, write_fenced
+from gateway.jobs.lease import FREE, Lease, Terms, abandoned_rows, claim_row, claim_statement, lapsed, write_fenced
 from gateway.jobs.notices import Subject, note
 from gateway.jobs.route_versions import version_in_force
 from gateway.jobs.tallies import count, count_duration
@@ -46,14 +47,18 @@ class WorkQueue(Generic[State]):
         (self._working,) = set(self._claimable.values())
         self._random = Random()  # noqa: S311 - jitter, not a secret
 
-    def claim_row(
-        self, connection: Connection, owner: str, where: Iterable[ColumnElement[bool]] = ()
-    ) -> tuple[Lease, Row[Any]] | None:
-        """Claim the next row that is due, and for which the conditions hold."""
-        now = self.clock()
+    @cached_property
+    def _claim(self) -> Executable:
         waiting = self.table.c.state.in_(list(self._claimable))
-        values = {"state": self._working, "owner": owner, "lease_until": self.terms.lease_end(now)}
-        row = claim_row(connection, self.table, [waiting, due(self.table, now, self.terms), *where], values=values)
+        return claim_statement(self.table, [waiting, *self.conditions()], self._working)
+
+    def conditions(self) -> Iterable[ColumnElement[bool]]:
+        """Say what else has to hold for a row that is claimed; for the queues that have more."""
+        return ()
+
+    def claim_row(self, connection: Connection, owner: str) -> tuple[Lease, Row[Any]] | None:
+        """Claim the next row that is due."""
+        row = claim_row(connection, self._claim, owner, now=self.clock(), terms=self.terms)
         if row is None:
             return None
         self._event(connection, row, WorkEvent.CLAIM, who=owner, text=f"attempt {row.attempt}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 
 from gateway.jobs.candidates import add_candidates, choose_candidate, chosen_of, put_candidates
 from gateway.jobs.clock import Clock
@@ -52,6 +52,9 @@ REVIEWED = {
 }
 
 
+_SCAN = select(scans).where(scans.c.id == bindparam("scan"))
+
+
 class JobQueue(WorkQueue[JobState]):
     """Reconstructions."""
 
@@ -66,7 +69,7 @@ class JobQueue(WorkQueue[JobState]):
             if claimed is None:
                 return None
             lease, row = claimed
-            scan = connection.execute(select(scans).where(scans.c.id == row.scan_id)).one()
+            scan = connection.execute(_SCAN, {"scan": row.scan_id}).one()
             return ClaimedJob(
                 lease=lease,
                 job=JobId(row.id),
