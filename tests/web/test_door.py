@@ -32,6 +32,7 @@ NEEDS = {
     ("POST", "/jobs/{number}/candidates"): Right.ACT,
     ("GET", "/jobs/{number}/explain"): Right.LOOK,
     ("POST", "/jobs/{number}/resend"): Right.ACT,
+    ("POST", "/jobs/{number}/review"): Right.ACT,
     ("POST", "/jobs/{number}/{deed}"): Right.ACT,
     ("POST", "/scans/{scan}/replay"): Right.ACT,
     ("POST", "/deliveries/{number}/{deed}"): Right.ACT,
