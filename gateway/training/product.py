@@ -42,6 +42,8 @@ def train(plan: Plan, folder: Path, zoo: Zoo, tell: Callable[[str], None]) -> Mo
     except OSError as error:
         raise StorageFault(f"{folder} cannot be made: {error.strerror}") from error
     outcome = fit(plan, folder, first, tell)
+    if not outcome.finished:
+        tell(f"time is up; the model has the weights of step {outcome.step}, run again to go on")
     return _written(plan, outcome, folder)
 
 

@@ -18,8 +18,10 @@ from gateway.recon.engine import reconstruct
 from gateway.recon.networks.ready import ReadyModel
 from gateway.settings import load_plan
 from gateway.training.events import checksum
+from gateway.training.product import train
 from gateway.training.state import STATE
 from gateway.zoo.folder import WEIGHTS, check_weights
+from gateway.zoo.zoo import Zoo
 from tests.recon.undersampled import undersampled
 from tests.running import gateway
 from tests.training.plans import NETWORK, column, plan, run
@@ -89,7 +91,9 @@ train(plan(fit={{"steps": 6, "epoch": 2, "reuse": 3}}), Path({str(tmp_path / "st
 
 
 def test_time_that_runs_out_stops_a_training_that_can_go_on(tmp_path: Path) -> None:
-    run(plan(fit={"minutes": 1e-9}), tmp_path)
+    said: list[str] = []
+    train(plan(fit={"minutes": 1e-9}), tmp_path, Zoo(()), said.append)
+    assert said == ["time is up; the model has the weights of step 0, run again to go on"]
     assert (tmp_path / STATE).exists()
     assert not (tmp_path / "log.csv").exists()
 
