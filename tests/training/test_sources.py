@@ -40,7 +40,7 @@ def test_a_drawn_head_is_finite_has_air_around_and_follows_from_its_seed() -> No
     assert image.shape == (96, 80)
     assert np.isfinite(image).all()
     assert image.min() >= 0
-    assert image[0].max() < 0.05 * image.max()
+    assert np.median(image[[0, -1]]) < 0.01 * image.max(), "heads may touch the edge, but there is air"
     np.testing.assert_array_equal(image, head(96, 80, _random(3)))
     assert not np.array_equal(image, head(96, 80, _random(4)))
 
