@@ -109,6 +109,7 @@ PAGE_TO_API = {
     ("GET", "/jobs/{number}/images/{image}.u16"): ("GET", "/jobs/{number}/images/{image}.u16"),
     ("GET", "/jobs/{number}/candidates"): ("GET", "/jobs/{number}/candidates"),
     ("POST", "/jobs/{number}/candidates"): ("POST", "/jobs/{number}/candidates"),
+    ("POST", "/jobs/{number}/review"): ("POST", "/jobs/{number}/review"),
     ("GET", "/jobs/{number}/explain"): ("GET", "/scans/{scan}/explanation"),
     ("POST", "/jobs/{number}/resend"): ("POST", "/jobs/{number}/{deed}"),
     ("POST", "/jobs/{number}/{deed}"): ("POST", "/jobs/{number}/{deed}"),
