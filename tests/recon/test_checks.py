@@ -18,6 +18,7 @@ from gateway.model.recipes import L1WaveletRecipe
 from gateway.quality.ruling import assess
 from gateway.recon.checks.again import some_lines
 from gateway.recon.checks.blobs import WIDTHS_PX, blob, smoothed, standing_out
+from gateway.recon.checks.consistency import standing_alone
 from gateway.recon.checks.examine import Evidence
 from gateway.recon.checks.recording import evidence_of
 from gateway.recon.checks.view import RECIPE as REFERENCE, View, views
@@ -127,6 +128,14 @@ def test_what_was_invented_or_removed_contradicts_the_data_where_it_is(sign: int
     assert grade(found, Check.STRUCTURE) is Grade.FAIL, found.values
     peak = np.unravel_index(found.maps[Check.CONSISTENCY][0].argmax(), (HEAD.matrix.y, HEAD.matrix.x))
     assert np.abs(np.subtract(peak, (40, 52))).max() <= 3
+
+
+def test_a_place_within_the_noise_does_not_stand_out_however_calm_the_rest_is() -> None:
+    calm = torch.full((40, 40), 0.1)
+    calm[20, 20:24] = 1.0
+    everywhere = torch.ones_like(calm, dtype=torch.bool)
+    assert standing_alone(calm, everywhere) == 1
+    assert standing_alone(5 * calm, everywhere) > 4
 
 
 def test_an_image_that_was_smoothed_over_is_found() -> None:

@@ -17,6 +17,8 @@ MODEL_ERROR = 0.02
 """Of the signal: how well sensitivities explain what coils measure, at their best."""
 WORST, MOST = 0.999, 0.9
 """Quantiles over the patient that stand for its worst place, and for most of it."""
+WITHIN_NOISE = 2.0
+"""Standard deviations below which the worst place says nothing, however calm the rest is."""
 FEWEST = 100
 """Pixels of a patient."""
 MODEL_ERROR_OF_LINES = 0.10
@@ -56,7 +58,7 @@ def consistency_map(view: View, image: Tensor, left: Tensor) -> Tensor:
 
 
 def standing_alone(by_place: Tensor, there: Tensor) -> float:
-    """Say how far the worst place of a map stands out of the rest of the patient; 1 where there is no patient.
+    """Say how far the worst place of a map stands out of the rest of the patient; 1 where it is within the noise.
 
     What the method and the sensitivities do everywhere raises both, what was invented in one place only the one: a
     detector of constant false alarms (Rohling 1983, doi:10.1109/TAES.1983.309350).
@@ -65,6 +67,8 @@ def standing_alone(by_place: Tensor, there: Tensor) -> float:
     if values.numel() < FEWEST:
         return 1.0
     worst, most = values.quantile(WORST), values.quantile(MOST)
+    if worst < WITHIN_NOISE:
+        return 1.0
     return float(worst / most.clamp_min(torch.finfo(most.dtype).tiny))
 
 
