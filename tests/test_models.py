@@ -79,7 +79,8 @@ def test_a_checkpoint_becomes_a_model_for_tests(tmp_path: Path) -> None:
     options = ("--name", "published", "--licence", "MIT", "--trained-on", "fastMRI knees", "--config", config)
     done = gateway("models", "import", tmp_path / "published.pt", *options)
     assert done.returncode == 0, done.stderr
-    (listed,) = json.loads(gateway("models", "list", "--json", "--config", config).stdout)
+    models = json.loads(gateway("models", "list", "--json", "--config", config).stdout)
+    listed = next(each for each in models if each["name"] == "published")
     assert (listed["network"], listed["purpose"], listed["fault"]) == ("unet", "training and tests", "")
     again = gateway("models", "import", tmp_path / "published.pt", *options)
     assert (again.returncode, "already" in again.stderr) == (2, True)

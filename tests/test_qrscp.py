@@ -83,7 +83,8 @@ def test_a_series_is_committed_by_what_a_query_shows(tmp_path: Path) -> None:
     site = Site(tmp_path / "site", TurnedClock())
     site.finish("a")
     with qrscp(tmp_path / "pacs") as port:
-        destination = pacs(port, AE_TITLE, commitment_timeout_s=60, max_associations=4)
+        # one at a time: several race for the index of dcmqrscp, which then shows one instance fewer (DCMTK 3.6.7)
+        destination = pacs(port, AE_TITLE, commitment_timeout_s=60, max_associations=1)
         run_next(site, site.deliverer(a=destination))
     assert site.states() == {"a": DeliveryState.COMMITTED}
     (view,) = site.queries.job(1).deliveries
