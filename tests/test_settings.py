@@ -21,6 +21,7 @@ WITHOUT_DEFAULT = {
     *(("web", "certificate_file"), ("web", "address")),
     *(("oidc", key) for key in ("issuer", "client_id", "client_secret", "ca_file", "proxy", "roles")),
     *(("database", "url"), ("routes", "file"), ("workers", "max_memory_bytes"), ("workers", "noise_folder")),
+    ("workers", "piece_memory_bytes"),
     *(
         ("recordings", "watch_folder"),
         ("recordings", "keep_days"),

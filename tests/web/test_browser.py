@@ -198,9 +198,9 @@ def test_two_fingers_zoom_or_go_through_images_and_one_windows(browser: Browser,
         expect(page.get_by_label("Window")).to_have_value("4000")
         touch(page, [[(0, 0)], [(60, 0)]])
         expect(page.get_by_label("Window")).not_to_have_value("4000")
-        page.get_by_role("button", name="Reset view").click()  # a tap would only end the fling of the drag
+        page.get_by_role("button", name="Reset view").click()  # Chromium takes the first tap after a drag for its end
         expect(page.get_by_label("Window")).to_have_value("4000")
-        page.locator("#image-1").tap()
+        page.locator("#image-1").click()
         expect(caption).to_have_text("rings · 1 of 6")
         assert pixels(page) != zoomed
         shoot(page, "viewer-touch")
