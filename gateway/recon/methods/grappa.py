@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from gateway.model.errors import BadScan
 from gateway.model.image import ImageSeries
-from gateway.model.recipes import GrappaRecipe
+from gateway.model.recipes import GrappaRecipe, RakiRecipe
 from gateway.recon import grappa
 from gateway.recon.coil_maps import maps_for
 from gateway.recon.coils import combine, combining
@@ -47,11 +48,7 @@ def reconstruct_grappa(
     BadScan
         The scan is not Cartesian, has every line, lacks lines of its pattern, or has too little calibration.
     """
-    progress(0.0, "sorting readouts into k-space")
-    found = understand(scan, recipe)
-    if found.lattice.acceleration == 1:
-        raise BadScan("every line was measured: recipe grappa has nothing to fill")
-    kernel = grappa.kernel_for(found.lattice, n_lines=recipe.kernel_lines, n_readout=recipe.kernel_samples)
+    found, kernel = with_gaps(scan, recipe, progress)
 
     def learn(group: Group) -> Learned:
         n_x = found.target.matrix.x
@@ -59,7 +56,8 @@ def reconstruct_grappa(
         return Learned(weights=weights, maps=maps_for(group.block, found.target, recipe))
 
     def coil_images(group: Group, learned: Learned) -> Tensor:
-        return to_matrix(fill(found, group, kernel, learned.weights), found.target)
+        whole = fill(found, group, lambda data: grappa.fill(data, found.lattice, kernel, learned.weights))
+        return to_matrix(whole, found.target)
 
     def noise(group: Group, learned: Learned) -> Tensor:
         weights = combining(coil_images(group, learned), learned.maps)
@@ -78,11 +76,30 @@ def reconstruct_grappa(
     return series_of(album, found, (f"GRAPPA, kernel {size}.", recipe.combination))
 
 
-def fill(scan: Undersampled, group: Group, kernel: grappa.Kernel, weights: Tensor) -> Tensor:
-    """Fill one frame between the first and the last line; what was measured stays as measured. Shape `(coil z y x)`."""
+def with_gaps(scan: Scan, recipe: GrappaRecipe | RakiRecipe, progress: Progress) -> tuple[Undersampled, grappa.Kernel]:
+    """Sort a scan that has gaps, and choose the kernel for them.
+
+    Raises
+    ------
+    BadScan
+        The scan is not Cartesian, has every line, or lacks lines of its pattern.
+    """
+    progress(0.0, "sorting readouts into k-space")
+    found = understand(scan, recipe)
+    if found.lattice.acceleration == 1:
+        raise BadScan(f"every line was measured: recipe {recipe.method} has nothing to fill")
+    kernel = grappa.kernel_for(found.lattice, n_lines=recipe.kernel_lines, n_readout=recipe.kernel_samples)
+    return found, kernel
+
+
+def fill(scan: Undersampled, group: Group, complete: Callable[[Tensor], Tensor]) -> Tensor:
+    """Fill one frame between the first and the last line; what was measured stays as measured. Shape `(coil z y x)`.
+
+    ``complete`` gets the points of the lattice, zero between them, and makes those between.
+    """
     data, filled = group.data[0], group.filled[0]
     on_lattice = torch.from_numpy(scan.lattice.points(*filled.shape)).to(filled.device)
-    made = grappa.fill(data * on_lattice[..., None], scan.lattice, kernel, weights)
+    made = complete(data * on_lattice[..., None])
     return torch.where(filled[..., None], data, made * wanted(scan, group)[..., None])
 
 

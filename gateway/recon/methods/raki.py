@@ -7,20 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
-from gateway.model.errors import BadScan
 from gateway.model.image import ImageSeries
 from gateway.model.recipes import RakiRecipe
 from gateway.recon.coil_maps import maps_for
 from gateway.recon.coils import combine
-from gateway.recon.grappa import examples, kernel_for, linear_weights
+from gateway.recon.grappa import examples, linear_weights
 from gateway.recon.hybrid import to_matrix
 from gateway.recon.kspace import Progress
-from gateway.recon.methods.grappa import wanted
-from gateway.recon.networks.raki import Completion, fill, learn
-from gateway.recon.parallel import Group, series_of, understand
+from gateway.recon.methods.grappa import fill, with_gaps
+from gateway.recon.networks.raki import Completion, fill as complete, learn
+from gateway.recon.parallel import Group, series_of
 from gateway.recon.scan import Scan
 from gateway.recon.slice_by_slice import Method, slice_by_slice
 from gateway.recon.workplace import Workplace
@@ -44,11 +42,7 @@ def reconstruct_raki(
     BadScan
         The scan is not Cartesian, has every line, lacks lines of its pattern, or has too little calibration.
     """
-    progress(0.0, "sorting readouts into k-space")
-    found = understand(scan, recipe)
-    if found.lattice.acceleration == 1:
-        raise BadScan("every line was measured: recipe raki has nothing to fill")
-    kernel = kernel_for(found.lattice, n_lines=recipe.kernel_lines, n_readout=recipe.kernel_samples)
+    found, kernel = with_gaps(scan, recipe, progress)
 
     def learned(group: Group) -> Learned:
         seen = examples(group.block, kernel, n_x=found.target.matrix.x)
@@ -57,10 +51,7 @@ def reconstruct_raki(
         return Learned(completion=completion, maps=maps_for(group.block, found.target, recipe))
 
     def unfold(group: Group, known: Learned) -> Tensor:
-        data, filled = group.data[0], group.filled[0]
-        on_lattice = torch.from_numpy(found.lattice.points(*filled.shape)).to(filled.device)
-        made = fill(data * on_lattice[..., None], found.lattice, kernel, known.completion)
-        whole = torch.where(filled[..., None], data, made * wanted(found, group)[..., None])
+        whole = fill(found, group, lambda data: complete(data, found.lattice, kernel, known.completion))
         return combine(to_matrix(whole, found.target), known.maps)[None]
 
     album = slice_by_slice(found, Method(learn=learned, unfold=unfold), recipe, place=place, progress=progress)
