@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +62,7 @@ class Exhibits:
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir(mode=0o700, parents=True)
             shelves = [_put(part / f"{number}.i16", one) for number, one in enumerate(exhibits)]
-            _write(part / INDEX, json.dumps([_plain(one) for one in shelves]).encode())
+            _write(part / INDEX, json.dumps([asdict(one) for one in shelves]).encode())
             shutil.rmtree(final, ignore_errors=True)
             part.rename(final)
         except OSError as error:
@@ -111,10 +111,6 @@ class Exhibits:
         until = time.time() - older_than_s
         folders = self.folder.iterdir() if self.folder.is_dir() else ()
         return [JobId(int(one.name)) for one in folders if one.name.isdecimal() and one.stat().st_mtime <= until]
-
-
-def _plain(shelf: Shelf) -> dict[str, object]:
-    return {name: getattr(shelf, name) for name in Shelf.__dataclass_fields__}
 
 
 def _put(path: Path, one: Exhibit) -> Shelf:
