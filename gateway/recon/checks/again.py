@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
 from gateway.model.errors import BadScan
@@ -142,13 +141,3 @@ def measured(view_filled: Tensor) -> Bools:
 
 def nothing_said(_fraction: float, _doing: str) -> None:
     """Take progress that nobody follows."""
-
-
-def inference(engine: Engine) -> Engine:
-    """Run a method without gradients."""
-
-    def run(scan: Scan) -> tuple[ImageSeries, ...]:
-        with torch.inference_mode():
-            return engine(scan)
-
-    return run

@@ -13,7 +13,7 @@ import torch
 from gateway.model.errors import BadScan
 from gateway.model.gate import Check
 from gateway.model.image import ImageSeries, Pixels
-from gateway.recon.checks.again import Engine, Rerun, inference
+from gateway.recon.checks.again import Engine, Rerun
 from gateway.recon.checks.agreement import agreement_map, difference, uncertainty_map
 from gateway.recon.checks.consistency import coil_misfit, consistency_map, line_misfit, residual, standing_alone
 from gateway.recon.checks.held_out import predicted
@@ -154,7 +154,7 @@ def _look(asked: Examination, found: Undersampled, evidence: Evidence, device: t
         if number in again:
             _reruns_of(
                 view,
-                Rerun(scan=asked.scan, found=found, reconstruct=inference(asked.engine), frame=number),
+                Rerun(scan=asked.scan, found=found, reconstruct=asked.engine, frame=number),
                 pixels[number],
                 evidence,
                 np.random.default_rng(asked.seed + number),
