@@ -107,6 +107,24 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
+def lending(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction that only lends work out: claims, leases and signs of life.
+
+    It is in force at once, and in order with all others, but PostgreSQL does not wait for its disk: a power cut of its
+    machine may undo it. Nobody was promised anything by it. Whoever had claimed finds that the lease is lost.
+
+    Raises
+    ------
+    StorageFault
+        The database did not take it.
+    """
+    with writing(engine) as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
+        yield connection
+
+
+@contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """Open a transaction that only reads.
 

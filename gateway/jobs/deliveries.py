@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, insert, o
 
 from gateway.jobs.breaker import AWAY, Breaker
 from gateway.jobs.clock import Clock
-from gateway.jobs.database import writing
+from gateway.jobs.database import lending, writing
 from gateway.jobs.lease import Lease, Terms, write_fenced
 from gateway.jobs.proofs import Proofs, last_request, not_kept, tally
 from gateway.jobs.queue import WorkQueue
@@ -73,7 +73,7 @@ class DeliveryQueue(WorkQueue[DeliveryState]):
 
     def claim(self, owner: str) -> ClaimedDelivery | None:
         """Claim the next delivery that is due, to a destination that nobody is sending to."""
-        with writing(self.engine) as connection:
+        with lending(self.engine) as connection:
             if connection.dialect.name == "postgresql":  # SQLite has one writer at a time anyway
                 connection.execute(_ONE_CLAIM_AT_A_TIME)
             claimed = self.claim_row(connection, owner)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from gateway.jobs.clock import Clock
-from gateway.jobs.database import reading, writing
+from gateway.jobs.database import lending, reading, writing
 from gateway.jobs.tables import presences
 from gateway.model.errors import StorageFault
 
@@ -75,7 +75,7 @@ class Presences:
 
     def say(self, owner: str, role: str, place: str) -> None:
         """Be on the list from now on; whoever was silent for very long is taken off it."""
-        with writing(self._engine) as connection:
+        with lending(self._engine) as connection:
             now = self._clock()
             _seen(connection, owner, now, {"role": role, "place": place[:255]})
             connection.execute(delete(presences).where(presences.c.seen_at < now - FORGOTTEN))

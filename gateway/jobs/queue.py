@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Executable, Row, Table
 
 from gateway.jobs.audit import Deed, add_deed
 from gateway.jobs.clock import Clock
-from gateway.jobs.database import writing
+from gateway.jobs.database import lending, writing
 from gateway.jobs.events import Event, add_event
 from gateway.jobs.lease import FREE, Lease, Terms, abandoned_rows, claim_row, claim_statement, lapsed, write_fenced
 from gateway.jobs.notices import Subject, note
@@ -72,7 +72,7 @@ class WorkQueue(Generic[State]):
         LostLease
             Somebody else has the row, or a person has stopped the work.
         """
-        with writing(self.engine) as connection:
+        with lending(self.engine) as connection:
             write_fenced(connection, self.table, lease, lease_until=self.terms.lease_end(self.clock()))
 
     def note(self, lease: Lease, what: str, text: str = "") -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 
 from gateway.jobs.candidates import add_candidates, choose_candidate, chosen_of, put_candidates
 from gateway.jobs.clock import Clock
-from gateway.jobs.database import reading, writing
+from gateway.jobs.database import lending, reading, writing
 from gateway.jobs.lease import Lease, Terms, write_fenced
 from gateway.jobs.queue import Will, WorkQueue
 from gateway.jobs.rulings import Rulings, Word, decide, put_ruling
@@ -64,7 +64,7 @@ class JobQueue(WorkQueue[JobState]):
 
     def claim(self, owner: str) -> ClaimedJob | None:
         """Claim the next job that is due."""
-        with writing(self.engine) as connection:
+        with lending(self.engine) as connection:
             claimed = self.claim_row(connection, owner)
             if claimed is None:
                 return None
@@ -91,7 +91,7 @@ class JobQueue(WorkQueue[JobState]):
         LostLease
             Somebody else has the job, or a person has stopped it.
         """
-        with writing(self.engine) as connection:
+        with lending(self.engine) as connection:
             until = self.terms.lease_end(self.clock())
             write_fenced(connection, jobs, lease, progress=fraction, doing=doing, lease_until=until)
 

@@ -47,9 +47,10 @@ class Postgres:
         ]
         subprocess.run([*self._with_us, *map(str, initdb)], cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
-    def start(self) -> None:
+    def start(self, *settings: str) -> None:
         """Start it and wait until it answers; the kernel ends it with us, however we end."""
         options: list[object] = ["-p", self._port, "-h", LOOPBACK, "-k", self._folder, "-c", f"fsync={self._fsync}"]
+        options += [word for setting in settings for word in ("-c", setting)]
         command = [self._binary("postgres"), "-D", self._folder / "db", *options]
         with (self._folder / "log").open("ab") as log:
             self._server = subprocess.Popen(

@@ -19,7 +19,7 @@ from gateway.jobs.lease import Terms
 from gateway.jobs.queries import Queries
 from gateway.jobs.reconstructions import JobQueue
 from gateway.jobs.scans import ScanStore
-from gateway.model.errors import GatewayError, StorageFault, WrongCall
+from gateway.model.errors import GatewayError, LostLease, StorageFault, WrongCall
 from gateway.model.job import JobState
 from tests.campaign.test_worker import wait_until
 from tests.jobs.conftest import seal
@@ -93,6 +93,7 @@ def test_a_server_that_dies_is_told_and_works_again_when_it_is_back(postgres: Po
     scans.finish(seal(1), "key")
     claimed = jobs.claim("w1")
     assert claimed is not None
+    jobs.note(claimed.lease, "begun")  # is on the disk when it returns, and the claim before it
     postgres.kill()
     try:
         for write in (lambda: jobs.renew(claimed.lease), lambda: scans.finish(seal(2), "other key"), queries.ping):
@@ -103,6 +104,33 @@ def test_a_server_that_dies_is_told_and_works_again_when_it_is_back(postgres: Po
     jobs.renew(claimed.lease)
     assert scans.finish(seal(2), "other key")[2] is not None
     assert [job.state for job in queries.jobs()] == [JobState.QUEUED, JobState.RUNNING]
+    engine.dispose()
+
+
+def test_a_claim_that_a_crash_of_the_server_undoes_is_lost_to_its_holder_and_free_for_others(
+    postgres: Postgres,
+) -> None:
+    engine = open_database(postgres.new_database())
+    jobs, scans, queries = JobQueue(engine, utc_now, Terms()), ScanStore(engine, utc_now), Queries(engine)
+    scans.finish(seal(1), "key")
+    postgres.kill()
+    postgres.start("wal_writer_delay=10s")  # what nobody waits for lies in memory when the kill comes
+    engine.dispose()
+    undone = jobs.claim("w1")
+    assert undone is not None
+    assert queries.jobs()[0].state == JobState.RUNNING, "in force at once"
+    postgres.kill()
+    postgres.start()
+    engine.dispose()
+    assert queries.jobs()[0].state == JobState.QUEUED, "the server did not wait for its disk"
+    with pytest.raises(LostLease):
+        jobs.renew(undone.lease)
+    again = jobs.claim("w2")
+    assert again is not None
+    assert again.lease.attempt == undone.lease.attempt
+    with pytest.raises(LostLease):
+        jobs.succeed(undone, [], [])
+    jobs.succeed(again, [], [])
     engine.dispose()
 
 
