@@ -1,4 +1,4 @@
-"""The job table with a million finished jobs: the slowest of a hundred claims, and of a hundred dashboards."""
+"""The job table with a million finished jobs: what a claim, a statement of the dashboard and a whole page take."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, event, text
 
-from benchmarks.registry import Peers, benchmark
 from gateway.jobs.clock import utc_now
-from gateway.jobs.database import open_database, upgrade, writing
+from gateway.jobs.database import open_database, reading, upgrade, writing
 from gateway.jobs.lease import Terms
 from gateway.jobs.overview import Overview
 from gateway.jobs.queries import Queries
@@ -31,20 +32,6 @@ N_JOBS = 1_000_000
 N_LOOKS = 100
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DISK = Disk(used_percent=62, free_gb=190, warn_percent=80, refuse_percent=95)
-
-
-@benchmark
-def claim_among_a_million() -> Iterator[Peers]:
-    """Claim and finish a hundred jobs beside a million finished ones: the 99th percentile of the claims."""
-    with databases() as engines:
-        yield {name: lambda engine=engine: _claims(engine) for name, engine in engines.items()}  # type: ignore[misc]
-
-
-@benchmark
-def dashboard_among_a_million() -> Iterator[Peers]:
-    """Make the pages of the dashboard, of what is held and of a job a hundred times: the 99th percentile of one."""
-    with databases() as engines:
-        yield {name: lambda engine=engine: _looks(engine) for name, engine in engines.items()}  # type: ignore[misc]
 
 
 @contextmanager
@@ -111,11 +98,13 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-def _p99(times: list[float]) -> float:
-    return sorted(times)[math.ceil(0.99 * len(times)) - 1]
+def percentile(times: list[float], percent: int) -> float:
+    """Find the time that so many of a hundred do not exceed."""
+    return sorted(times)[math.ceil(percent / 100 * len(times)) - 1]
 
 
-def _claims(engine: Engine) -> float:
+def claims(engine: Engine) -> float:
+    """Claim a hundred jobs, each just queued, and finish them: the 99th percentile of the claims."""
     queue, store, times = JobQueue(engine, utc_now, Terms()), ScanStore(engine, utc_now), []
     for _ in range(N_LOOKS):
         store.finish(_seal(time.time_ns()), "key")
@@ -124,7 +113,7 @@ def _claims(engine: Engine) -> float:
         times.append(time.perf_counter() - begin)
         assert claimed is not None, "it was queued a moment ago"  # noqa: S101
         queue.succeed(claimed, [], [])
-    return _p99(times)
+    return percentile(times, 99)
 
 
 def _seal(number: int) -> Seal:
@@ -134,12 +123,46 @@ def _seal(number: int) -> Seal:
     return Seal(recording=recording, peer=peer, started_at=NOON, ended_at=NOON, digest=digest, verdict=verdict)
 
 
-def _looks(engine: Engine) -> float:
-    """Show the dashboard, what is held and the story of a job, as whole pages; ask for one scan by its id."""
-    queries = Queries(engine)
+def statements(engine: Engine) -> float:
+    """Say to the database again, a hundred times each, what the dashboard says: p99 of the slowest statement."""
+    slowest = 0.0
+    with reading(engine) as connection:
+        for said in said_by_the_dashboard(engine):
+            answer = partial(_answer, connection, said)
+            slowest = max(slowest, percentile([seconds(answer) for _ in range(N_LOOKS)], 99))
+    return slowest
+
+
+def _answer(connection: Connection, said: tuple[str, Any]) -> object:
+    return connection.exec_driver_sql(*said).all()
+
+
+def said_by_the_dashboard(engine: Engine) -> list[tuple[str, Any]]:
+    """Write down the statements, with their values, behind the dashboard, what is held, a job, a scan and the pulse."""
+    said: list[tuple[str, Any]] = []
+
+    def write_down(_connection: object, _cursor: object, statement: str, values: object, *_: object) -> None:
+        if statement != "BEGIN":
+            said.append((statement, values))
+
+    desk, queries = desk_of(engine), Queries(engine)
+    event.listen(engine, "before_cursor_execute", write_down)
+    try:
+        desk.dashboard(STRANGER)
+        desk.held(STRANGER, None)
+        desk.job(STRANGER, N_JOBS // 2)
+        queries.scan("00000000000000000000000000000abc")
+        Overview(engine, utc_now).pulse()
+    finally:
+        event.remove(engine, "before_cursor_execute", write_down)
+    return said
+
+
+def desk_of(engine: Engine) -> Desk:
+    """Set up what makes the pages, over a database alone."""
     site = Site(overview=Overview(engine, utc_now), disk=lambda: DISK, destinations=lambda: {"pacs": "by C-STORE"})
-    desk = Desk(
-        queries=queries,
+    return Desk(
+        queries=Queries(engine),
         pages=Pages(signs_in=False),
         site=site,
         pictures=None,
@@ -147,11 +170,3 @@ def _looks(engine: Engine) -> float:
         door=Door(people=None),
         recipes=tuple,
     )
-    asked: list[Callable[[], object]] = [
-        lambda: desk.show(desk.dashboard(STRANGER), "work.html", STRANGER, ""),
-        lambda: desk.show(desk.held(STRANGER, None), "held.html", STRANGER, ""),
-        lambda: desk.show(desk.job(STRANGER, N_JOBS // 2), "job.html", STRANGER, ""),
-        lambda: queries.scan("00000000000000000000000000000abc"),
-        site.overview.pulse,
-    ]
-    return _p99([seconds(ask) for _ in range(N_LOOKS) for ask in asked])
