@@ -2,10 +2,10 @@
 
 from alembic import context
 
-from gateway.jobs import account_tables, tables
+from gateway.jobs import account_tables, chart_tables, tables
 from gateway.jobs.columns import metadata
 
-assert {tables.jobs.name, account_tables.people.name} <= set(metadata.tables)  # noqa: S101 - they are all there
+assert {tables.jobs.name, account_tables.people.name, chart_tables.charts.name} <= set(metadata.tables)  # noqa: S101 - they are all there
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,

@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 from gateway.answer import our_service
 from gateway.deliver import Deliverer
+from gateway.follow import phantoms_due
 from gateway.intake import Reception
 from gateway.jobs.arrivals import Arrivals
 from gateway.jobs.bell import ringing
@@ -33,7 +34,7 @@ from gateway.mrd.listener import Listener
 from gateway.recovery import recover
 from gateway.respond import Responder
 from gateway.retention import clear_exhibits, clear_outbox, retire
-from gateway.schedule import duties_of, housekeeping, start_schedule
+from gateway.schedule import REMIND_EVERY_S, duties_of, housekeeping, start_schedule
 from gateway.serving import showing
 from gateway.stations import Stations, make_folder, open_stations, our_gate, our_limits, pace_of, session_limits, zoo_of
 from gateway.steering import UNAPPLIED
@@ -234,6 +235,8 @@ def keeping(stations: Stations) -> Iterator[None]:
     It goes with the listener: there is one for each spool, so that nothing is done, and nobody told, twice.
     """
     duties = {**duties_of(stations.jobs, stations.deliveries, stations.replies), **_housekeeping(stations)}
+    remind = lambda: stations.jobs.charts.remind(phantoms_due(stations.routes))  # noqa: E731 - the routes of that moment
+    duties["remind of phantoms that nobody has scanned"] = (REMIND_EVERY_S, remind)
     if (notifier := notifier_of(stations)) is not None:
         duties["tell people what needs them"] = (TELL_EVERY_S, notifier.tell)
     scheduler = start_schedule(duties)

@@ -12,6 +12,7 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
 
 from gateway import __version__, app as roles, operations, show
+from gateway.cli_charts import charts
 from gateway.cli_pacs import pacs
 from gateway.cli_research import evaluate, models, train
 from gateway.cli_steering import audit, routes, tokens, users
@@ -34,6 +35,7 @@ for name, group in (
     ("users", users),
     ("tokens", tokens),
     ("models", models),
+    ("charts", charts),
     ("db", database),
 ):
     app.add_typer(group, name=name)

@@ -71,6 +71,8 @@ class Passage:
     ruling: Ruling
     images: tuple[ImageSeries, ...]
     exhibits: tuple[Exhibit, ...]
+    model: str
+    """Its name and version."""
 
     def check(self) -> None:
         """Stop images that wait for a person.
@@ -99,7 +101,12 @@ def judge(suspect: Suspect) -> Passage:
     wants_conventional = ruling.action in (Action.COMPANION, Action.REPLACE, Action.HOLD)
     conventional = _conventional(suspect, ruling) if wants_conventional else ()
     sent = _sent(suspect, ruling, conventional, evidence)
-    return Passage(ruling=ruling, images=sent, exhibits=tuple(_exhibits(suspect, images, conventional, evidence)))
+    return Passage(
+        ruling=ruling,
+        images=sent,
+        exhibits=tuple(_exhibits(suspect, images, conventional, evidence)),
+        model=suspect.ready.card.label,
+    )
 
 
 def subject_of(work_digest: str, card: ModelCard) -> str:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.follow import follow_checks, follow_phantom
 from gateway.gate import Passage
 from gateway.identify import identify
+from gateway.jobs.charts import Origin
 from gateway.jobs.noise import NoiseStore
 from gateway.jobs.reconstructions import ClaimedJob, JobQueue
 from gateway.model.errors import BadScan, IncompleteScan
@@ -15,7 +17,7 @@ from gateway.model.header import ScanHeader
 from gateway.model.image import ImageSeries
 from gateway.model.noise import NoiseCovariance
 from gateway.model.readout import Acquisition
-from gateway.model.route import Routes
+from gateway.model.route import Routes, Rule
 from gateway.mrd import messages
 from gateway.mrd.header import parse_header
 from gateway.mrd.images import Told, image_messages
@@ -23,7 +25,7 @@ from gateway.mrd.stream import read_session
 from gateway.recon.noise import is_only_noise, measure_noise
 from gateway.reconstruction import Teller, Work, make_series
 from gateway.routing.choose import Choice, choose
-from gateway.routing.facts import facts_of
+from gateway.routing.facts import Facts, facts_of
 from gateway.site_noise import site_noise
 from gateway.spool.exhibits import Exhibits
 from gateway.spool.replies import Replies
@@ -79,7 +81,8 @@ class Processor:
             progress=lambda fraction, doing: self.jobs.progress(job.lease, fraction, doing),
             note=lambda what, text: self.jobs.note(job.lease, what, text),
             checked=lambda shown, images: self._respond(job, shown, images),
-            judged=lambda passage: self._keep_ruling(job, passage),
+            judged=lambda passage: self._keep_ruling(job, facts, passage),
+            measurable=lambda images: self._measure_phantom(job, facts, choice.rule, images),
         )
         try:
             outbox = self.outbox / str(job.job)
@@ -96,10 +99,17 @@ class Processor:
             self.replies.write(job.job, _reply_of(job, work, images))
             self.jobs.note(job.lease, "images kept", "for the sender of the scan")
 
-    def _keep_ruling(self, job: ClaimedJob, passage: Passage) -> None:
+    def _measure_phantom(self, job: ClaimedJob, facts: Facts, rule: Rule, images: Sequence[ImageSeries]) -> None:
+        """Measure a phantom, where the rule says that it is one."""
+        if rule.phantom is not None:
+            told = follow_phantom(self.jobs.charts, facts, _origin(job), rule, images)
+            self.jobs.note(job.lease, f"phantom {rule.phantom}", told)
+
+    def _keep_ruling(self, job: ClaimedJob, facts: Facts, passage: Passage) -> None:
         """Keep what the gate said, pictures before the row that tells of them, for pages and for whoever reviews."""
         self.exhibits.write(job.job, passage.exhibits)
         self.jobs.ruled(job.lease, passage.ruling)
+        follow_checks(self.jobs.charts, facts, _origin(job), passage.ruling, model=passage.model)
 
     def _keep_noise(self, job: ClaimedJob, acquisition: Acquisition, header: ScanHeader) -> None:
         """Keep what a measurement of noise found; it makes no series, but serves the scans that name it."""
@@ -122,6 +132,10 @@ class Processor:
 
     def _why(self, job: ClaimedJob, choice: Choice) -> str:
         return "; ".join([f"routes version {job.routes_version}", *choice.why])
+
+
+def _origin(job: ClaimedJob) -> Origin:
+    return Origin(scan=job.scan, job=job.job, at=job.received_at)
 
 
 def _reply_of(job: ClaimedJob, work: Work, images: Sequence[ImageSeries]) -> Iterator[bytes]:

@@ -59,6 +59,8 @@ class Teller:
     """Gets what was done, and what came out of it."""
     checked: Callable[[Work, Sequence[ImageSeries]], None] = lambda _work, _images: None
     """Gets the images that may leave, and the work as it may be told of with them."""
+    measurable: Callable[[Sequence[ImageSeries]], None] = lambda _images: None
+    """Gets the images as they were made, whatever becomes of them."""
     judged: Callable[[Passage], None] = lambda _passage: None
     """Gets what the gate says of images of a learned recipe, before anything leaves."""
 
@@ -98,6 +100,7 @@ def make_series(
     for output in outputs:
         check_images(output)
     tell.note("checked", "the images are finite and not empty")
+    tell.measurable(outputs)
     passage = None
     if isinstance(recipe, ReadyModel) and any(one.model is not None for one in outputs):
         passage = _judged(work, recipe, outputs, device, tell)

@@ -18,6 +18,7 @@ from gateway.watch import WatchFolder
 REAP_EVERY_S = 10
 WARN_EVERY_S = 60
 DELETE_EVERY_S = 3600
+REMIND_EVERY_S = 600
 WATCH_EVERY_S = 2
 REPLY_LASTS_S = 24 * 3600
 """Longer than any sender waits."""

@@ -15,6 +15,7 @@ from rich.table import Table
 from gateway.dicom.listing import RequestRow, StudyRow
 from gateway.doctor.finding import Finding
 from gateway.jobs.audit import Sealed
+from gateway.jobs.charts import ChartView
 from gateway.jobs.people import Person
 from gateway.jobs.queries import EventView, JobView, ScanView
 from gateway.jobs.route_versions import RouteVersion
@@ -213,6 +214,34 @@ def show_models(console: Console, models: Sequence[ModelFinding]) -> None:
     table = _table("name", "version", "network", "for", "licence", "")
     for one in models:
         table.add_row(*map(clean, (one.name, one.version, one.network, one.purpose, one.licence, one.fault or "whole")))
+    console.print(table)
+
+
+def show_charts(console: Console, charts: Sequence[ChartView]) -> None:
+    """List control charts."""
+    table = _table("chart", "quantity", "state", "last", "usual", "of", "protocol", "scanner")
+    for one in charts:
+        usual = f"{one.baseline.centre:.4g} ± {one.baseline.sigma:.2g}" if one.baseline else ""
+        last = "" if one.last_value is None else f"{one.last_value:.4g}"
+        state = f"[red]{one.alarm}[/red]" if one.alarm else one.state
+        names = map(clean, (one.trend.subject, one.trend.protocol, one.trend.scanner))
+        table.add_row(str(one.id), one.quantity, state, last, usual, *names)
+    console.print(table)
+
+
+def show_chart(console: Console, chart: ChartView) -> None:
+    """Show a control chart, the newest readings first."""
+    since = f" since {_time(chart.alarm_since)}" if chart.alarm_since else ""
+    console.print(f"{clean(chart.name)}: {chart.state}{since}", soft_wrap=True)
+    if chart.baseline:
+        (low, high), (least, most) = chart.baseline.band, chart.baseline.jumps
+        console.print(
+            f"usual {chart.baseline.centre:.4g}, average within {low:.4g} to {high:.4g}, "
+            f"each within {least:.4g} to {most:.4g}"
+        )
+    table = _table("time", "value", "job")
+    for point in reversed(chart.points):
+        table.add_row(_time(point.at), f"{point.value:.5g}", str(point.job))
     console.print(table)
 
 

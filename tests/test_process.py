@@ -16,11 +16,13 @@ from gateway.jobs.lease import Terms
 from gateway.jobs.noise import NoiseStore
 from gateway.jobs.queries import JobView
 from gateway.jobs.reconstructions import JobQueue
+from gateway.model.control_chart import Alarm
 from gateway.model.destinations import FolderDestination
 from gateway.model.job import JobState
 from gateway.model.recipes import AutoRecipe, FftRecipe
 from gateway.model.route import Routes, Rule
 from gateway.model.scan import ScanState
+from gateway.model.trend import Phantom
 from gateway.model.work import WorkEvent
 from gateway.mrd.client import send_session
 from gateway.mrd.files import stream_of
@@ -48,7 +50,7 @@ class Clinic(Site):
         engine = self.scans._engine  # noqa: SLF001 - the same database
         self.jobs = JobQueue(engine, utc_now, Terms())
         rule = Rule(name="everything", recipe="fft", destinations=("folder",))
-        routes = Routes(
+        self.routes = Routes(
             recipes={"fft": FftRecipe()},
             destinations={"folder": FolderDestination(path=folder / "series")},
             rules=(rule,),
@@ -57,7 +59,7 @@ class Clinic(Site):
             jobs=self.jobs,
             spool=self.spool,
             outbox=folder / "outbox",
-            routes=lambda _version: routes,
+            routes=lambda _version: self.routes,
             noise=NoiseStore(engine, utc_now, lifetime_s=DAY_S),
             zoo=Zoo((folder / "models",)),
             replies=Replies(folder / "replies"),
@@ -187,3 +189,17 @@ def test_a_job_that_no_memory_holds_is_tried_again_later(clinic: Clinic, monkeyp
     assert waiting.state is JobState.QUEUED
     told = "memory ran out with 1 MiB at a time on cpu, and there is no place with less (next try at "
     assert waiting.reason.startswith(told)
+
+
+def test_a_phantom_is_measured_charted_and_told_of(clinic: Clinic) -> None:
+    (rule,) = clinic.routes.rules
+    clinic.routes = clinic.routes.model_copy(update={"rules": (rule.model_copy(update={"phantom": Phantom.ACR}),)})
+    clinic.send_file(GRE)
+    job = clinic.work_once()
+    assert job.state is JobState.DONE
+    assert clinic.story(job)["phantom acr"].startswith("width 193")
+    found = {chart.quantity: chart for chart in clinic.jobs.charts.all()}
+    assert found["height"].last_value == pytest.approx(190.9, abs=0.5)
+    assert found["width"].alarm is Alarm.LIMIT  # the scan has no correction of distortion
+    assert "uniformity" not in found  # the slice has inserts
+    assert found["snr"].trend.scanner == "SIEMENS Skyra"

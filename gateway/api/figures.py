@@ -90,6 +90,8 @@ def _now(counts: Counts) -> Iterator[Metric]:
     yield _gauge("gateway_oldest_wait_seconds", "How long the oldest one waits.", waits, ["what"])
     yield _gauge("gateway_sessions", "Scans that arrive.", {(): counts.sessions})
     yield _gauge("gateway_destination_away", "Destinations that do not answer.", away, ["destination"])
+    alarms = {(str(kind),): float(number) for kind, number in counts.alarms.items()}
+    yield _gauge("gateway_chart_alarms", "Control charts with an alarm.", alarms, ["alarm"])
     yield _gauge("gateway_processes", "Processes at work.", processes, ["role"])
 
 

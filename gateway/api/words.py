@@ -56,6 +56,13 @@ class Why(Body):
     """It is kept in the timeline and on the audit trail."""
 
 
+class Because(Body):
+    """Why somebody does what is not done without a reason."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=PLAIN)]
+    """It is kept on the audit trail."""
+
+
 class Review(Body):
     """What a person says of images that the quality gate has held."""
 

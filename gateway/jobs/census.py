@@ -7,12 +7,14 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Engine, ScalarSelect, Table, func, select
 
+from gateway.jobs.charts import Charts
 from gateway.jobs.clock import Clock
 from gateway.jobs.database import reading
 from gateway.jobs.presence import Presences
 from gateway.jobs.tables import absences, deliveries, jobs, scans
 from gateway.jobs.tallies import Tally, all_tallies
 from gateway.jobs.ways import ways_out
+from gateway.model.control_chart import Alarm
 from gateway.model.delivery import DeliveryState
 from gateway.model.job import JobState
 from gateway.model.scan import ScanState
@@ -44,6 +46,8 @@ class Counts:
     """Destinations that are left alone because nobody answers."""
     processes: dict[str, int]
     """At work, by role."""
+    alarms: dict[Alarm, int]
+    """Control charts with an alarm, by its kind."""
     tallies: list[Tally]
 
 
@@ -75,6 +79,7 @@ class Census:
             delivery_waits_s=self._waits_s(deliveries, [DeliveryState.PENDING, DeliveryState.WAITING]),
             away=away,
             processes=processes,
+            alarms=dict.fromkeys(Alarm, 0) | Charts(self._engine, self._clock).alarms(),
             tallies=all_tallies(self._engine),
         )
 

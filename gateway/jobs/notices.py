@@ -28,6 +28,9 @@ OLDEST = timedelta(days=7)
 """What is older interests nobody any more."""
 
 
+CHARTS = "charts"
+"""What stands for the queue in notices of control charts."""
+
 TROUBLE = {WorkEvent.HOLD: NoticeKind.HELD, WorkEvent.FAIL: NoticeKind.FAILED, WorkEvent.CRASH_AGAIN: NoticeKind.FAILED}
 
 
@@ -64,6 +67,13 @@ def note(connection: Connection, event: WorkEvent, subject: Subject, *, at: date
     connection.execute(insert(notices).values(at=at, destination=subject.destination, **row))
 
 
+def note_of_chart(connection: Connection, chart: int, *, begins: bool, job: int, at: datetime) -> None:
+    """Write that an alarm of a control chart begins, or is over; ``job`` has shown it, 0 is none."""
+    kind = NoticeKind.ALARM if begins else NoticeKind.RECOVERED
+    row = {"kind": kind, "queue": CHARTS, "row_id": chart, "job_id": job, "destination": ""}
+    connection.execute(insert(notices).values(at=at, **row))
+
+
 class Notices:
     """What the channels still have to tell."""
 
@@ -96,7 +106,14 @@ class Notices:
             if not connection.execute(mine.values(run_at=now + LEASE)).rowcount:
                 return []
         return [
-            Notice(id=row.id, at=row.at, kind=NoticeKind(row.kind), job=row.job_id, destination=row.destination)
+            Notice(
+                id=row.id,
+                at=row.at,
+                kind=NoticeKind(row.kind),
+                job=row.job_id,
+                destination=row.destination,
+                chart=row.row_id if row.queue == CHARTS else None,
+            )
             for row in found
         ]
 

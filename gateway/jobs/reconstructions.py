@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 
 from gateway.jobs.candidates import add_candidates, choose_candidate, chosen_of, put_candidates
+from gateway.jobs.charts import Charts
 from gateway.jobs.clock import Clock
 from gateway.jobs.database import lending, reading, writing
 from gateway.jobs.lease import Lease, Terms, write_fenced
@@ -61,6 +62,7 @@ class JobQueue(WorkQueue[JobState]):
     def __init__(self, engine: Engine, clock: Clock, terms: Terms) -> None:
         super().__init__(engine, clock, table=jobs, transitions=JOB_TRANSITIONS, terms=terms)
         self.rulings = Rulings(engine)
+        self.charts = Charts(engine, clock)
 
     def claim(self, owner: str) -> ClaimedJob | None:
         """Claim the next job that is due."""

@@ -15,7 +15,9 @@ class NoticeKind(StrEnum):
     FAILED = "failed"
     """It was given up."""
     RECOVERED = "recovered"
-    """It was held or had failed, and is done now."""
+    """It was held, had failed or had an alarm, and is well now."""
+    ALARM = "alarm"
+    """A control chart says that something has moved, or a phantom was not scanned in time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,3 +30,5 @@ class Notice:
     job: int
     destination: str
     """Of a delivery; empty where it is the job itself."""
+    chart: int | None = None
+    """Number of the control chart that it is about; then the job, if any, is the one that showed it."""

@@ -16,6 +16,7 @@ from gateway.model.projects import Project
 from gateway.model.recipes import RouteRecipe
 from gateway.model.sources import Asked, Source
 from gateway.model.table import Table
+from gateway.model.trend import Phantom
 
 RecipeName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 
@@ -48,6 +49,10 @@ class Rule(Table):
     """Name of the project for which the patient is taken out of all that leaves."""
     policy: str = DEFAULT
     """Name of the policy for images of learned recipes that fail a check."""
+    phantom: Phantom | None = None
+    """These are scans of a phantom: their images are measured (NEMA, ACR) and followed in control charts."""
+    phantom_every_h: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 24
+    """An alarm is raised where a scanner has sent no scan of the phantom for so long."""
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
     """Among series that wait for a destination, those with more are sent first."""
     series_description: str = "{protocol} {recipe}"

@@ -1,4 +1,4 @@
-"""From notices to one message: each job or delivery once, as it stands now. Pure."""
+"""From notices to one message: each job, delivery or chart once, as it stands now. Pure."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ SENTENCES = {
     NoticeKind.HELD: "waits for a person's decision",
     NoticeKind.FAILED: "was given up",
     NoticeKind.RECOVERED: "is done now",
+    NoticeKind.ALARM: "has an alarm",
 }
 
 
@@ -33,18 +34,23 @@ class Message:
         return "MRI gateway: " + ", ".join(f"{kinds[kind]} {kind}" for kind in NoticeKind if kinds[kind])
 
     def link(self, notice: Notice) -> str:
-        """Say where a job is shown."""
+        """Say where a job or a chart is shown."""
+        if notice.chart is not None:
+            return f"{self.page}charts/{notice.chart}"
         return f"{self.page}jobs/{notice.job}"
 
     def line(self, notice: Notice) -> str:
         """Say one notice."""
+        if notice.chart is not None:
+            sentence = "is steady again" if notice.kind is NoticeKind.RECOVERED else SENTENCES[notice.kind]
+            return f"{notice.at:%Y-%m-%d %H:%M:%S} UTC: control chart {notice.chart} {sentence}: {self.link(notice)}"
         what = f"job {notice.job}" + (f", delivery to {notice.destination}," if notice.destination else "")
         return f"{notice.at:%Y-%m-%d %H:%M:%S} UTC: {what} {SENTENCES[notice.kind]}: {self.link(notice)}"
 
 
 def digest(channel: str, notices: Sequence[Notice], *, page: str) -> Message:
     """Put what is due into one message."""
-    latest = {(one.job, one.destination): one for one in notices}
+    latest = {(one.chart, one.job if one.chart is None else 0, one.destination): one for one in notices}
     seed = f"{channel} {' '.join(str(one.id) for one in notices)}"
     identity = hashlib.sha256(seed.encode()).hexdigest()[:32]
     return Message(id=identity, page=page, notices=tuple(sorted(latest.values(), key=lambda one: one.id)))

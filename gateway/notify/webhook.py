@@ -83,7 +83,8 @@ def _body(message: Message) -> bytes:
     told = [
         {
             "kind": one.kind,
-            "job": one.job,
+            "job": one.job or None,
+            "chart": one.chart,
             "destination": one.destination or None,
             "at": one.at.isoformat(),
             "page": message.link(one),

@@ -20,6 +20,7 @@ from gateway.jobs.queries import Queries
 from gateway.model.errors import AuditBroken, GatewayError, IllegalTransition, ReasonMissing, StorageFault, WrongCall
 from gateway.site import Site
 from gateway.web.addresses import Number
+from gateway.web.charts import charts
 from gateway.web.deeds import deeds
 from gateway.web.door import SAFE, Door, ForeignForm, MayAudit, NotAllowed, NotSignedIn, NotWritten, TooMuch, Visitor
 from gateway.web.entrance import entrance, setting_up
@@ -113,6 +114,7 @@ def steered(control: Control, door: Door, pages: Pages, *, address: str) -> Iter
     yield whose(control, pages)
     yield review(control)
     yield deeds(control)
+    yield charts(control, pages)
     yield reading(control.steering, control.queries, pages)
     yield writing(control, pages)
     yield trail(control, pages)
@@ -210,7 +212,7 @@ REFUSALS: Mapping[type[GatewayError], tuple[HTTPStatus, str]] = MappingProxyType
     {
         NotAllowed: (HTTPStatus.FORBIDDEN, "Your role does not allow this."),
         ForeignForm: (HTTPStatus.FORBIDDEN, "This form does not belong to your session; load the page again."),
-        ReasonMissing: (HTTPStatus.UNPROCESSABLE_ENTITY, "A review needs a reason: go back and say why."),
+        ReasonMissing: (HTTPStatus.UNPROCESSABLE_ENTITY, "This needs a reason: go back and say why."),
         TooMuch: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "This is more than any form of the page holds."),
         NotWritten: (HTTPStatus.UNPROCESSABLE_ENTITY, "The form holds control characters, which nobody can read."),
         TooManyWatchers: (HTTPStatus.SERVICE_UNAVAILABLE, "Too many pages are open; close some."),

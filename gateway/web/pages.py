@@ -42,6 +42,7 @@ TONES: Mapping[str, str] = MappingProxyType(
 MENU: Sequence[tuple[str, str, str]] = (
     ("/", "Work", ""),
     ("/held", "Held", ""),
+    ("/charts", "Charts", ""),
     ("/routes", "Routes", ""),
     ("/people", "People", Right.MANAGE),
     ("/tokens", "Tokens", Right.MANAGE),

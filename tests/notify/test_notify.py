@@ -203,6 +203,7 @@ def test_a_webhook_is_signed_as_the_standard_says(site: Site) -> None:
     assert told == {
         "kind": "held",
         "job": 7,
+        "chart": None,
         "destination": "pacs",
         "at": "2026-03-01T12:00:00+00:00",
         "page": f"{PAGE}jobs/7",

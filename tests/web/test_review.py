@@ -107,7 +107,7 @@ def test_a_decision_needs_a_reason_and_is_written_down(browser: Browser, app: Fa
     with serving(app) as url, visiting(browser, url, name="operator") as page:
         page.goto("/jobs/1")
         page.get_by_role("button", name="Accept").click()
-        expect(page.locator("main")).to_contain_text("A review needs a reason")
+        expect(page.locator("main")).to_contain_text("This needs a reason")
         page.goto("/jobs/1")
         page.get_by_label("Why").fill("the streak is there in the scanner's image, too")
         page.get_by_role("button", name="Replace").click()
