@@ -18,6 +18,7 @@ from gateway.model.image import ImageKind, ImageSeries
 from gateway.model.noise import NoiseCovariance
 from gateway.model.policy import Policy
 from gateway.model.readout import Acquisition
+from gateway.quality.doubt import doubt
 from gateway.quality.familiarity import familiarity
 from gateway.quality.geometry import ghosting, mirrored
 from gateway.quality.ruling import rule
@@ -90,6 +91,7 @@ def judge(suspect: Suspect) -> Passage:
     """Check images, and decide what becomes of them."""
     images = next((one for one in suspect.made if one.kind is CHECKED), None)
     evidence = _evidence(suspect, images)
+    _take_spread(suspect, images, evidence)
     subject = subject_of(suspect.work_digest, suspect.ready.card)
     ruling = rule(
         list(_measured(evidence, images, suspect.ready.card)),
@@ -126,6 +128,22 @@ def _evidence(suspect: Suspect, images: ImageSeries | None) -> Evidence:
         noise=suspect.noise,
         reruns=suspect.policy.reruns,
     )
+
+
+def _take_spread(suspect: Suspect, images: ImageSeries | None, evidence: Evidence) -> None:
+    """Let what a method knows of its own uncertainty stand in the place of a guess from outside."""
+    spread = _spread(suspect)
+    if images is None or spread is None:
+        return
+    evidence.values.pop(Check.UNCERTAINTY, None)
+    for number, (image, apart) in enumerate(zip(images.pixels, spread.pixels, strict=True)):
+        evidence.found(Check.UNCERTAINTY, doubt(image, apart), number)
+    evidence.unchecked.pop(Check.UNCERTAINTY, None)
+    evidence.maps[Check.UNCERTAINTY] = spread.pixels
+
+
+def _spread(suspect: Suspect) -> ImageSeries | None:
+    return next((one for one in suspect.made if one.kind is ImageKind.UNCERTAINTY), None)
 
 
 def _measured(evidence: Evidence, images: ImageSeries | None, card: ModelCard) -> Iterator[Measured]:
@@ -192,11 +210,12 @@ def _sent(
     suspect: Suspect, ruling: Ruling, conventional: tuple[ImageSeries, ...], evidence: Evidence
 ) -> tuple[ImageSeries, ...]:
     """Choose what leaves; the learned images come first, so that their UIDs do not depend on what comes beside them."""
+    made = tuple(one for one in suspect.made if one.kind is not ImageKind.UNCERTAINTY)
     more = _uncertainty(suspect, evidence)
     sent: Mapping[Action, tuple[ImageSeries, ...]] = {
-        Action.SEND: (*suspect.made, *more),
-        Action.WARN: (*suspect.made, *more),
-        Action.COMPANION: (*suspect.made, *conventional, *more),
+        Action.SEND: (*made, *more),
+        Action.WARN: (*made, *more),
+        Action.COMPANION: (*made, *conventional, *more),
         Action.REPLACE: conventional,
         Action.HOLD: (),
     }
@@ -209,7 +228,8 @@ def _uncertainty(suspect: Suspect, evidence: Evidence) -> tuple[ImageSeries, ...
         return ()
     factor = _factor(suspect.ready.card)
     by = "calibrated: nine of ten pixels hold it" if suspect.ready.card.uncertainty_factor else "not calibrated"
-    note = f"How far the brightness may be from the truth, {by}."
+    how = "" if _spread(suspect) is None else ", from the spread of samples"
+    note = f"How far the brightness may be from the truth{how}, {by}."
     pixels = evidence.maps[Check.UNCERTAINTY] * np.float32(factor)
     return (replace(like, pixels=pixels, kind=ImageKind.UNCERTAINTY, notes=(note, *like.notes)),)
 

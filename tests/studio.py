@@ -18,7 +18,7 @@ from gateway.model.card import MadeFor, Purpose
 from gateway.model.commitment import Commitment
 from gateway.model.destinations import PacsDestination
 from gateway.model.ids import JobId
-from gateway.model.networks import UnetNetwork
+from gateway.model.networks import Network, UnetNetwork
 from gateway.model.policy import DEFAULT, Policy
 from gateway.model.recipes import FftRecipe, LearnedRecipe
 from gateway.model.route import Routes, Rule
@@ -32,6 +32,7 @@ from tests.zoo.models import put_model
 SMALL = PhantomScan(n_slices=1, n_coils=4, matrix=Zyx(z=1, y=32, x=32), noise=0.02, seed=1)
 ACQUISITION, HEADER = head_phantom(SMALL)
 MODEL = "small"
+OTHER = UnetNetwork(n_channels=3, n_pools=2)
 FOR_ANYTHING = MadeFor()
 FOR_OTHERS = MadeFor(body_parts=("KNEE",))
 """Not the head that is scanned here."""
@@ -86,10 +87,10 @@ class Studio(Ward):
         card = read_folder(path).card.model_copy(update={"made_for": made_for, "purpose": purpose})
         (path / CARD).write_text(card_text(card), encoding="utf-8")
 
-    def put_other_weights(self) -> None:
+    def put_other_weights(self, network: Network = OTHER) -> None:
         """Train the model anew, or so; the name stays."""
         shutil.rmtree(self.folder / "models" / MODEL)
-        put_model(self.folder / "models", UnetNetwork(n_channels=3, n_pools=2))
+        put_model(self.folder / "models", network)
 
     def arrive(self, number: int = 1) -> JobId:
         """Receive a scan of a head."""

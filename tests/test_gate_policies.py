@@ -18,6 +18,7 @@ from gateway.model.card import Purpose
 from gateway.model.errors import IllegalTransition, Overtaken, ReasonMissing
 from gateway.model.gate import Action, Check, Decision, Grade
 from gateway.model.job import JobState
+from gateway.model.networks import DiffusionNetwork
 from gateway.model.policy import Answer, Policy
 from gateway.model.work import WorkEvent
 from gateway.retention import clear_exhibits
@@ -99,6 +100,22 @@ def test_the_uncertainty_comes_as_a_series_of_its_own_where_it_is_asked_for(stud
     settle(studio)
     assert kinds(archive) == ["learned", "uncertainty"]
     assert len({ds.SeriesInstanceUID for ds in archive.got}) == 2
+
+
+def test_the_spread_of_what_a_network_draws_is_its_uncertainty(studio: Studio, archive: Archive) -> None:
+    studio.put_other_weights(DiffusionNetwork(n_channels=4, dilations=(1,), steps=3, samples=2))
+    studio.put_policy(whatever(Action.WARN, uncertainty_series=True))
+    settle(studio)
+    assert kinds(archive) == ["learned", "uncertainty"]
+    (spread,) = (ds for ds in archive.got if "UNCERTAINTY MAP" in ds.ImageType)
+    assert "from the spread of samples" in spread.ImageComments
+
+
+def test_what_a_network_draws_leaves_without_its_spread_where_nobody_asks(studio: Studio, archive: Archive) -> None:
+    studio.put_other_weights(DiffusionNetwork(n_channels=4, dilations=(1,), steps=3, samples=2))
+    studio.put_policy(whatever(Action.WARN))
+    settle(studio)
+    assert kinds(archive) == ["learned"]
 
 
 def test_the_ruling_is_on_the_job_with_its_numbers_and_pictures(studio: Studio) -> None:

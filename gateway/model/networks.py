@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from gateway.model.table import Table
 
 Width = Annotated[int, Field(ge=1, le=1024)]
 Depth = Annotated[int, Field(ge=1, le=6)]
 Repeats = Annotated[int, Field(ge=1, le=64)]
+Strength = Annotated[float, Field(gt=0, le=1)]
 Dilations = Annotated[tuple[Annotated[int, Field(ge=1, le=32)], ...], Field(min_length=1, max_length=32)]
 
 CALM = (1, 2, 4, 4, 2, 1)
@@ -109,7 +110,7 @@ class PnpNetwork(Residual):
     """How denoiser and data take turns (FISTA: doi:10.1109/MSP.2019.2949470)."""
     steps: Repeats = 12
     """How often."""
-    strength: Annotated[float, Field(gt=0, le=1)] = 0.02
+    strength: Strength = 0.02
     """Noise that the denoiser is told to take off, relative to the bright parts of the image."""
     cg_steps: Repeats = 10
     """Conjugate gradients of each step of ADMM."""
@@ -124,6 +125,44 @@ class KikiNetwork(Residual):
     """How often both take their turn."""
 
 
+class Prior(Residual):
+    """A denoiser of noise of every strength, which knows by it how likely an image is: its score.
+
+    Vincent 2011, doi:10.1162/NECO_a_00142; Song 2019, arXiv:1907.05600. Trained by ``paradigm = "score"``.
+    """
+
+    noisiest: Annotated[float, Field(gt=0, le=10)] = 0.3
+    """Noise at which it begins, relative to the bright parts of the image."""
+    quietest: Strength = 0.01
+    """Noise at which it ends."""
+    steps: Annotated[int, Field(ge=2, le=1000)] = 24
+    """From the one to the other."""
+    cg_steps: Repeats = 6
+    """Conjugate gradients of each step."""
+
+    @model_validator(mode="after")
+    def _noise_falls(self) -> Self:
+        if self.quietest > self.noisiest:
+            raise ValueError("quietest must not be more than noisiest")
+        return self
+
+
+class DiffusionNetwork(Prior):
+    """Draws images that fit the data; their mean is the image, their spread its uncertainty (arXiv:2108.01368)."""
+
+    method: Literal["diffusion"] = "diffusion"
+    """Which network it is."""
+    samples: Annotated[int, Field(ge=2, le=64)] = 8
+    """Images that are drawn."""
+
+
+class MapNetwork(Prior):
+    """The image that is most likely, by the data and by what was learned (doi:10.1002/mrm.28274)."""
+
+    method: Literal["map"] = "map"
+    """Which network it is."""
+
+
 Network = Annotated[
     UnetNetwork
     | VarnetNetwork
@@ -132,7 +171,9 @@ Network = Annotated[
     | VariationalNetwork
     | DenoiserNetwork
     | PnpNetwork
-    | KikiNetwork,
+    | KikiNetwork
+    | DiffusionNetwork
+    | MapNetwork,
     Field(discriminator="method"),
 ]
 """Every network with its sizes."""

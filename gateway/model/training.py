@@ -26,6 +26,8 @@ class Paradigm(StrEnum):
     """To measured lines that it was not shown (Yaman 2020, doi:10.1002/mrm.28378)."""
     ZERO_SHOT = "zero-shot"
     """The same on one scan alone, which also tells when to stop (Yaman 2022, arXiv:2102.07737)."""
+    SCORE = "score"
+    """To the image behind noise of any strength: denoising score matching (Vincent 2011, doi:10.1162/NECO_a_00142)."""
 
 
 class Pattern(StrEnum):
@@ -113,6 +115,8 @@ class LossKind(StrEnum):
     """L1 and L2 of the samples, half of each (Yaman 2020, doi:10.1002/mrm.28378)."""
     MAGNITUDE_PHASE = "magnitude-phase"
     """Magnitude and, apart from it, what is perpendicular (Terpstra 2022, doi:10.1016/j.media.2022.102509)."""
+    SCORE = "score"
+    """Power of the error over that of the noise that was put on, which all strengths share alike (arXiv:1907.05600)."""
 
 
 class Loss(Table):
@@ -193,6 +197,15 @@ class Plan(Table):
 
     @model_validator(mode="after")
     def _self_supervision_is_in_k_space(self) -> Self:
-        if self.paradigm is not Paradigm.SUPERVISED and any(one.kind is not LossKind.KSPACE for one in self.losses):
+        taught = self.paradigm in (Paradigm.SSDU, Paradigm.ZERO_SHOT)
+        if taught and any(one.kind is not LossKind.KSPACE for one in self.losses):
             raise ValueError(f"{self.paradigm} knows no image: its only loss is k-space")
+        return self
+
+    @model_validator(mode="after")
+    def _scores_are_of_priors(self) -> Self:
+        if (self.paradigm is Paradigm.SCORE) != (self.network.method in ("diffusion", "map")):
+            raise ValueError("diffusion and map learn by paradigm = 'score', and no other network does")
+        if self.paradigm is not Paradigm.SCORE and any(one.kind is LossKind.SCORE for one in self.losses):
+            raise ValueError("the loss score is that of paradigm = 'score'")
         return self

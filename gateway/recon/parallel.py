@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -95,6 +96,8 @@ class Group:
         K-space; shape `(frame 1 z y x)`. Empty where nobody asks for noise.
     block
         Calibration, without gaps. Shape `(coil z y x)`.
+    seeds
+        For what is drawn at random: each frame has its own, by its place in the scan. Shape `(frame,)`.
     """
 
     data: Tensor
@@ -102,6 +105,7 @@ class Group:
     power: Tensor
     spread: Tensor
     block: Tensor
+    seeds: Tensor
 
     def at(self, some: slice, device: torch.device) -> Group:
         """Take the data at some positions x to a device."""
@@ -171,7 +175,13 @@ def group_of(
         power=torch.stack([line_power(one) for one in data]),
         spread=torch.stack(spread).to(home),
         block=_hybrid(scan, scan.calibration.blocks[scan.slice_of(numbers[0])], place, home),
+        seeds=torch.tensor([_seed(scan.sorter.lines.indices[number]) for number in numbers]),
     )
+
+
+def _seed(indices: npt.NDArray[np.integer[Any]]) -> int:
+    """Make a number of the place of a frame in its scan, which stays when a frame is reconstructed alone."""
+    return int(np.random.SeedSequence(indices.tolist()).generate_state(1)[0])
 
 
 def _brought(

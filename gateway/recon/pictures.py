@@ -42,12 +42,20 @@ class Picture:
 
     image: Tensor
     noise: Noise | None = None
+    spread: Tensor | None = None
+    """How far samples of its magnitude lie apart, one standard deviation; where a method draws some."""
 
     def known_noise(self) -> Noise:
         """Give the noise, where the recipe has asked for it."""
         if self.noise is None:
             raise AssertionError("the method was not asked for the noise")
         return self.noise
+
+    def known_spread(self) -> Tensor:
+        """Give the spread of a method that draws samples."""
+        if self.spread is None:
+            raise AssertionError("the method draws no samples")
+        return self.spread
 
 
 def _signal_to_noise(picture: Picture) -> Tensor:
@@ -70,6 +78,7 @@ PIXELS: Mapping[ImageKind, Callable[[Picture], Tensor]] = MappingProxyType(
         ImageKind.NOISE: lambda picture: picture.known_noise().deviation,
         ImageKind.SNR: _signal_to_noise,
         ImageKind.G_FACTOR: _g_factor,
+        ImageKind.UNCERTAINTY: Picture.known_spread,
     }
 )
 """What each kind shows of an image."""
@@ -82,13 +91,17 @@ class Album:
     ----------
     n_frames
         How many images there will be.
+    sampled
+        Whether their spread is known, and kept too.
     """
 
-    def __init__(self, recipe: Imaging, n_frames: int, target: Target, progress: Progress) -> None:
-        self.kinds = recipe.output
+    def __init__(
+        self, recipe: Imaging, n_frames: int, target: Target, progress: Progress, *, sampled: bool = False
+    ) -> None:
+        self.kinds = (*recipe.output, *([ImageKind.UNCERTAINTY] if sampled else []))
         self.wants_noise = not OF_NOISE.isdisjoint(recipe.output)
         shape = (n_frames, *target.matrix.as_tuple())
-        self.pixels: dict[ImageKind, Pixels] = {kind: np.empty(shape, dtype=_dtype(kind)) for kind in recipe.output}
+        self.pixels: dict[ImageKind, Pixels] = {kind: np.empty(shape, dtype=_dtype(kind)) for kind in self.kinds}
         self._n_frames, self._n_kept, self._progress = n_frames, 0, progress
 
     def keep(self, number: int, picture: Picture) -> None:

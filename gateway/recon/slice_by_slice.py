@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -43,6 +43,8 @@ class Method(Generic[T]):
     at
         Cuts what was learned to some positions x, and takes it to a device; None where positions need each other. So
         a slab is worked on in pieces that fit the memory.
+    sampled
+        Whether unfolding draws several images of each frame, along a first axis: their mean is the image.
     work
         Memory that unfolding a position takes, in multiples of its data.
     """
@@ -52,6 +54,7 @@ class Method(Generic[T]):
     deviation: Step[T] | None = None
     together: bool = False
     at: Cut[T] | None = None
+    sampled: bool = False
     work: int = 12
 
 
@@ -59,7 +62,7 @@ def slice_by_slice(
     scan: Undersampled, method: Method[T], recipe: Imaging, *, place: Workplace, progress: Progress
 ) -> Album:
     """Reconstruct all frames, one slice after the other."""
-    album = Album(recipe, scan.sorter.lines.n_frames, scan.target, progress)
+    album = Album(recipe, scan.sorter.lines.n_frames, scan.target, progress, sampled=method.sampled)
     at = None if scan.target.finish.along_x else method.at
     steps = method if at is None else in_pieces(method, at, place)
     for frames in _by_slice(scan):
@@ -69,11 +72,20 @@ def slice_by_slice(
             home = place.device if at is None else place.home(n_bytes)
             group = group_of(scan, numbers, place, home=home, noise=album.wants_noise)
             learned = learned or [method.learn(group)]
-            images = steps.unfold(group, learned[0])
+            images, spreads = _pictured(steps, group, learned[0])
             noises = _noises(scan, steps, recipe, group, learned[0]) if album.wants_noise else [None] * len(numbers)
-            for number, image, noise in zip(numbers, images, noises, strict=True):
-                album.keep(number, Picture(image=image * scan.scale, noise=noise))
+            for number, image, noise, spread in zip(numbers, images, noises, spreads, strict=True):
+                shown = None if spread is None else spread * scan.scale
+                album.keep(number, Picture(image=image * scan.scale, noise=noise, spread=shown))
     return album
+
+
+def _pictured(method: Method[T], group: Group, learned: T) -> tuple[Tensor, Sequence[Tensor | None]]:
+    """Make images, and say how far samples of their magnitude lie apart where a method draws some."""
+    made = method.unfold(group, learned)
+    if not method.sampled:
+        return made, [None] * len(made)
+    return made.mean(dim=0), list(made.abs().std(dim=0))
 
 
 def in_pieces(method: Method[T], at: Cut[T], place: Workplace) -> Method[T]:
@@ -104,8 +116,8 @@ def _noises(scan: Undersampled, method: Method[T], recipe: Imaging, group: Group
         deviations = method.deviation(group, learned) * readout_share(group.spread[0], scan.target) ** 0.5
     else:
         deviations = deviation_by_replicas(
-            method.unfold(group, learned),
-            lambda random: method.unfold(noisier(scan, group, random), learned),
+            _pictured(method, group, learned)[0],
+            lambda random: _pictured(method, noisier(scan, group, random), learned)[0],
             recipe.replicas or DEFAULT,
         )
     ideals = [ideal_deviation(scan.noise_power, spread, scan.target) for spread in group.spread]

@@ -11,15 +11,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gateway.model.errors import GatewayError
 from gateway.model.training import Loss, LossKind, Paradigm, Plan
 from gateway.recon.networks.architectures import build
 from gateway.recon.networks.forward import image_of
+from gateway.recon.networks.observed import Observed
+from gateway.recon.networks.prior import Prior
 from gateway.recon.networks.weights import check_tensors
 from gateway.training.diary import Diary, Look, picture_of
-from gateway.training.lessons import Lesson, Masked, lesson, masked, whole_lesson
+from gateway.training.lessons import Lesson, Masked, lesson, masked, noised, whole_lesson
 from gateway.training.losses import error_over_object, similarity, total
 from gateway.training.procedural import Random
 from gateway.training.sources import Draw, source_of
@@ -134,7 +136,7 @@ def _check(plan: Plan, sources: Sequence[Draw], number: int) -> Check:
     full = sources[int(random.integers(len(sources)))](random)
     known = bool(full.filled.all()) and plan.paradigm is not Paradigm.ZERO_SHOT
     found, truth = whole_lesson(masked(full, plan, random, for_validation=True))
-    return Check(lesson=found, truth=truth if known else None)
+    return Check(lesson=noised(found, plan, random), truth=truth if known else None)
 
 
 def _rate(plan: Plan, step: int) -> float:
@@ -148,7 +150,7 @@ def _step(plan: Plan, state: State, shown: Lesson) -> float:
     for group in state.optimiser.param_groups:
         group["lr"] = _rate(plan, state.step)
     state.optimiser.zero_grad()
-    loss = total(image_of(state.network, shown.shown), shown, plan.losses)
+    loss = total(made_of(plan, state.network, shown.shown), shown, plan.losses)
     if not torch.isfinite(loss):
         raise GatewayError(f"the loss of step {state.step} is no number; a lower learning rate may help")
     loss.backward()  # type: ignore[no-untyped-call] # torch has no types here
@@ -160,12 +162,19 @@ def _step(plan: Plan, state: State, shown: Lesson) -> float:
     return float(loss.detach())
 
 
+def made_of(plan: Plan, network: nn.Module, shown: Observed) -> Tensor:
+    """Let a network make what it is held to: the image, a prior alone what is behind the noise. Shape `(batch x y)`."""
+    if plan.paradigm is Paradigm.SCORE and isinstance(network, Prior):
+        return network.clean(shown.start, shown.noise)
+    return image_of(network, shown)
+
+
 @torch.no_grad()
 def _look(plan: Plan, state: State, checks: Sequence[Check], loss: float) -> tuple[Look, bytes]:
     """Look at the validation with the mean of the weights."""
     network = build(plan.network)
     network.load_state_dict(state.average)
-    made = [image_of(network.eval(), check.lesson.shown) for check in checks]
+    made = [made_of(plan, network.eval(), check.lesson.shown) for check in checks]
     scores = [_score(image, check) for image, check in zip(made, checks, strict=True)]
     starts = [_score(check.lesson.shown.start, check) for check in checks]
     alike = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gateway.model.errors import BadScan
+from gateway.model.networks import Prior
 from gateway.model.recipes import SenseRecipe
 from gateway.model.training import Masks, Paradigm, Pattern, Plan
 from gateway.recon import masks
@@ -25,6 +27,8 @@ ALWAYS_SHOWN = 8
 """Lines around the centre that self-supervision never holds back."""
 TO_JUDGE = 0.2
 """Share of the measured lines by which zero-shot training is stopped."""
+BY_IMAGE = (Paradigm.SUPERVISED, Paradigm.SCORE)
+"""Paradigms that hold a network to the image."""
 EMPTY = 0.05
 """Slabs of which the brightest is less than this share of the image hold nothing to learn."""
 
@@ -98,14 +102,14 @@ def _kept(full: FullSlice, plan: Plan, random: Random) -> Tensor:
     if bool(full.filled.all()):
         drawn = np.random.default_rng(plan.seed) if plan.paradigm is Paradigm.ZERO_SHOT else random
         return mask_of(plan.masks, len(full.filled), drawn)
-    if plan.paradigm is Paradigm.SUPERVISED:
-        raise BadScan("lines are missing from a scan; supervised training needs every line, ssdu does not")
+    if plan.paradigm in BY_IMAGE:
+        raise BadScan(f"lines are missing from a scan; {plan.paradigm} training needs every line, ssdu does not")
     return full.filled
 
 
 def _parted(filled: Tensor, plan: Plan, random: Random, *, for_validation: bool) -> tuple[Tensor, Tensor]:
     """Say which lines are shown, and which count; zero-shot training never sees those that judge it."""
-    if plan.paradigm is Paradigm.SUPERVISED:
+    if plan.paradigm in BY_IMAGE:
         return filled, torch.ones_like(filled)
     if plan.paradigm is Paradigm.ZERO_SHOT:
         open_lines, judge = _split(filled, TO_JUDGE, np.random.default_rng(plan.seed))
@@ -129,12 +133,24 @@ def lesson(slice_: Masked, plan: Plan, random: Random) -> Lesson:
     starts = _slabs(slice_, plan, random)
     parts = [_part(slice_, x) for x in starts]
     images = [part.image for part in parts if part.image is not None]
-    return Lesson(
+    cut = Lesson(
         shown=joined([part.shown for part in parts]),
-        image=torch.cat(images) if plan.paradigm is Paradigm.SUPERVISED else None,
+        image=torch.cat(images) if plan.paradigm in BY_IMAGE else None,
         samples=torch.cat([part.samples for part in parts]),
         counted=torch.cat([part.counted for part in parts]),
     )
+    return noised(cut, plan, random)
+
+
+def noised(lesson: Lesson, plan: Plan, random: Random) -> Lesson:
+    """Show a prior the image under noise of some strength, each on a logarithmic scale; others what they were shown."""
+    if lesson.image is None or not isinstance(plan.network, Prior):
+        return lesson
+    quietest, noisiest = np.log([plan.network.quietest, plan.network.noisiest])
+    strengths = torch.from_numpy(np.exp(random.uniform(quietest, noisiest, len(lesson.image)))).to(lesson.shown.noise)
+    drawn = random.standard_normal((*lesson.image.shape, 2), np.float32) / math.sqrt(2)
+    noise = strengths[:, None, None] * torch.view_as_complex(torch.from_numpy(drawn))
+    return replace(lesson, shown=replace(lesson.shown, start=lesson.image + noise, noise=strengths))
 
 
 def whole_lesson(slice_: Masked) -> tuple[Lesson, Tensor]:
@@ -170,7 +186,14 @@ def _cut(slice_: Masked, x: slice) -> Lesson:
     data = full.data[None, :, None, :, x]
     seen = Seen(maps=slice_.seen.maps[..., x], prior=slice_.seen.prior[..., x])
     power = line_power(data[0])[None]
-    group = Group(data=data, filled=filled[None, None], power=power, spread=data.new_empty(0).real, block=data[0])
+    group = Group(
+        data=data,
+        filled=filled[None, None],
+        power=power,
+        spread=data.new_empty(0).real,
+        block=data[0],
+        seeds=torch.zeros(1, dtype=torch.int64),
+    )
     shown = observe(group, seen, full.noise_power)
     coils = inverse_fourier(full.clean[..., x], (-2,))
     return Lesson(

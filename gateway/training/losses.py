@@ -59,6 +59,12 @@ def _magnitude_phase(made: Tensor, lesson: Lesson) -> Tensor:
     return (across + (made.abs() - size).abs()).mean() / (size.mean() + _TINY)
 
 
+def _score(made: Tensor, lesson: Lesson) -> Tensor:
+    """Compare what is left of the noise with what was put on; 1 is nothing learned."""
+    put_on = lesson.shown.noise.square()[:, None, None]
+    return ((made - _wanted(made, lesson)).abs().square() / put_on).mean()
+
+
 def _wanted(made: Tensor, lesson: Lesson) -> Tensor:
     """Give the image that should have been made; its magnitude where the network makes no phase."""
     if lesson.image is None:
@@ -73,6 +79,7 @@ LOSSES: Mapping[LossKind, Callable[[Tensor, Lesson], Tensor]] = MappingProxyType
         LossKind.SSIM: _ssim,
         LossKind.KSPACE: _kspace,
         LossKind.MAGNITUDE_PHASE: _magnitude_phase,
+        LossKind.SCORE: _score,
     }
 )
 """By the name in the configuration."""

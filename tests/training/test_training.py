@@ -56,10 +56,17 @@ def test_every_network_can_be_trained(tmp_path: Path, method: str) -> None:
     assert column(tmp_path, "loss")[1] < column(tmp_path, "loss")[0]
 
 
+PRIOR = {
+    "paradigm": "score",
+    "network": {"method": "map", "n_channels": 8, "dilations": [1, 2], "steps": 4, "noisiest": 0.2, "quietest": 0.05},
+}
+
+
 @pytest.mark.parametrize("kind", LossKind)
 def test_every_loss_falls(tmp_path: Path, kind: LossKind) -> None:
     fit = {"steps": 12, "epoch": 6, "reuse": 1000, "slab": 0, "learning_rate": 5e-3}
-    run(plan(losses=[{"kind": kind}], fit=fit), tmp_path)
+    asked = PRIOR if kind is LossKind.SCORE else {}
+    run(plan(losses=[{"kind": kind}], fit=fit, **asked), tmp_path)
     assert column(tmp_path, "loss")[1] < column(tmp_path, "loss")[0]
 
 
@@ -68,6 +75,16 @@ def test_a_network_learns_from_lines_that_it_was_not_shown(tmp_path: Path, parad
     fit = {"steps": 16, "epoch": 8, "learning_rate": 5e-3}
     run(plan(paradigm=paradigm, losses=[{"kind": "k-space"}], fit={**fit, "reuse": 1000, "slab": 0}), tmp_path)
     assert column(tmp_path, "loss")[1] < column(tmp_path, "loss")[0]
+
+
+def test_a_prior_learns_to_take_noise_of_any_strength_off(tmp_path: Path) -> None:
+    fit = {"steps": 60, "epoch": 30, "learning_rate": 5e-3, "average": 0.8}
+    model = run(plan(losses=[{"kind": "score"}], n_validation=3, fit=fit, **PRIOR), tmp_path)
+    assert column(tmp_path, "loss")[-1] < 0.9, "1 is the noise that was put on"
+    assert column(tmp_path, "score")[-1] < column(tmp_path, "start")[-1]
+    ready = ReadyModel(recipe=LearnedRecipe(model="tiny", allow_tests=True), card=model.card, weights=model.weights)
+    (series,) = reconstruct(*undersampled(3), ready, device="cpu", progress=lambda *_: None)
+    assert series.notes[0] == "Made by the network tiny 1 (map)."
 
 
 def test_a_training_that_was_stopped_goes_on_to_the_same_bits(tmp_path: Path) -> None:
@@ -164,6 +181,9 @@ HOSTILE = {
     "huge": ("fit = { steps = 100000000 }", "fit.steps"),
     "rate": ("fit = { learning_rate = nan }", "fit.learning_rate"),
     "self-taught by images": ('paradigm = "ssdu"', "its only loss is k-space"),
+    "a prior taught as an image": ('network = { method = "diffusion" }', "paradigm = 'score'"),
+    "no prior": ('paradigm = "score"', "no other network does"),
+    "noise that grows": ('network = { method = "map", quietest = 0.5 }', "quietest must not be more"),
     "no validation": ('data = [{ kind = "scans", paths = ["a.h5"] }]', "validation is missing"),
     "a path for a name": ('name = "../../etc"', "name"),
 }

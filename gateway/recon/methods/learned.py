@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from gateway.model.image import ImageSeries
@@ -18,6 +19,7 @@ from gateway.recon.coils import root_sum_of_squares
 from gateway.recon.fourier import fourier
 from gateway.recon.hybrid import to_matrix
 from gateway.recon.kspace import Progress
+from gateway.recon.networks.diffusion import Diffusion
 from gateway.recon.networks.forward import cleaned
 from gateway.recon.networks.observed import in_own_units, observe
 from gateway.recon.networks.ready import ReadyModel
@@ -59,6 +61,7 @@ def reconstruct_learned(
         method = Method(
             learn=lambda group: see(group.block, group.filled.shape[1:], MAPS),
             unfold=lambda group, seen: unrolled(network, group, seen, found),
+            sampled=isinstance(network, Diffusion),
         )
     album = slice_by_slice(found, method, ready.recipe, place=place, progress=progress)
     how = f"Made by the network {ready.card.label} ({ready.card.network.method})."
@@ -82,10 +85,11 @@ def varnet(network: nn.Module, group: Group, target: Target) -> Tensor:
 
 
 def unrolled(network: nn.Module, group: Group, seen: Seen, scan: Undersampled) -> Tensor:
-    """Let a network that knows coils and k-space make the image. Complex. Shape `(frame z y x)`."""
+    """Let a network that knows coils and k-space make the image. Complex; shape `(frame z y x)`, samples before it."""
     observed, unit = in_own_units(observe(group, seen, scan.noise_power))
-    images = network(observed) * unit
-    return to_target(images[:, None, :, None], seen.maps, scan.target)
+    made = network.samples(observed) if isinstance(network, Diffusion) else network(observed)[None]
+    images = torch.stack([to_target((one * unit)[:, None, :, None], seen.maps, scan.target) for one in made])
+    return images if isinstance(network, Diffusion) else images[0]
 
 
 def _magnitude(hybrid: Tensor, target: Target) -> Tensor:

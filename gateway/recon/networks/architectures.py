@@ -11,7 +11,9 @@ from torch import nn
 from gateway.model.networks import (
     CascadeNetwork,
     DenoiserNetwork,
+    DiffusionNetwork,
     KikiNetwork,
+    MapNetwork,
     ModlNetwork,
     Network,
     PnpNetwork,
@@ -21,8 +23,10 @@ from gateway.model.networks import (
 )
 from gateway.recon.networks.cascade import Cascade
 from gateway.recon.networks.denoiser import Denoiser, PlugAndPlay
+from gateway.recon.networks.diffusion import Diffusion
 from gateway.recon.networks.kiki import Kiki
 from gateway.recon.networks.modl import Modl
+from gateway.recon.networks.most_likely import MostLikely
 from gateway.recon.networks.unet import Unet
 from gateway.recon.networks.variational import VariationalNetwork
 from gateway.recon.networks.varnet import VarNet
@@ -46,6 +50,8 @@ ARCHITECTURES: Mapping[type, Callable[[Any], nn.Module]] = MappingProxyType(
         DenoiserNetwork: Denoiser,
         PnpNetwork: PlugAndPlay,
         KikiNetwork: Kiki,
+        DiffusionNetwork: Diffusion,
+        MapNetwork: MostLikely,
     }
 )
 """By the sizes on a card."""

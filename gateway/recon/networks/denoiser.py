@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from gateway.model.networks import DenoiserNetwork, PnpNetwork
+from gateway.model.networks import PnpNetwork, Residual
 from gateway.recon.networks.observed import Observed
 from gateway.recon.networks.residual import QUIETEST, ResidualNetwork, noise_channel, to_channels, to_complex
 from gateway.recon.networks.solving import nearest
@@ -20,7 +20,7 @@ from gateway.recon.networks.solving import nearest
 class Denoiser(nn.Module):
     """Take off what does not belong to an image."""
 
-    def __init__(self, sizes: DenoiserNetwork | PnpNetwork) -> None:
+    def __init__(self, sizes: Residual) -> None:
         super().__init__()
         self.net = ResidualNetwork(sizes, n_in=3)
 
@@ -32,6 +32,10 @@ class Denoiser(nn.Module):
         """Take noise of a standard deviation `(batch,)` off complex images `(batch x y)`."""
         channels = torch.cat([to_channels(image), noise_channel(noise, image)], dim=1)
         return to_complex(self.net(channels))
+
+    def expected(self, image: Tensor, strength: float) -> Tensor:
+        """Say which images are expected behind noise of one strength. Shape `(batch x y)`."""
+        return self.clean(image, image.real.new_full(image.shape[:1], strength))
 
 
 class PlugAndPlay(Denoiser):
@@ -47,24 +51,24 @@ class PlugAndPlay(Denoiser):
 
     def _admm(self, seen: Observed) -> Tensor:
         """Split the image into one that fits the data and one that the denoiser likes."""
-        strength = torch.full_like(seen.noise, self.sizes.strength)
+        strength = self.sizes.strength
         weight = (seen.noise.clamp_min(QUIETEST) / strength).square()[:, None, None]
         liked, image, owed = seen.start, seen.start, torch.zeros_like(seen.start)
         for _ in range(self.sizes.steps):
             image = nearest(seen, liked - owed, weight, self.sizes.cg_steps)
-            liked = self.clean(image + owed, strength)
+            liked = self.expected(image + owed, strength)
             owed = owed + image - liked
         return image
 
     def _fista(self, seen: Observed) -> Tensor:
         """Descend along the data with momentum, and denoise after each step."""
-        strength = torch.full_like(seen.noise, self.sizes.strength)
         encoding = seen.encoding
         image = point = seen.start
         momentum = 1.0
         for _ in range(self.sizes.steps):
             before = image
-            image = self.clean(point - encoding.adjoint(encoding.apply(point) - seen.data), strength)
+            descended = point - encoding.adjoint(encoding.apply(point) - seen.data)
+            image = self.expected(descended, self.sizes.strength)
             following = (1 + math.sqrt(1 + 4 * momentum**2)) / 2
             point = image + (momentum - 1) / following * (image - before)
             momentum = following

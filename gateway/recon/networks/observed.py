@@ -40,6 +40,8 @@ class Observed:
         Expected magnitude of each pixel, from calibration. Shape `(batch x y)`.
     noise
         Standard deviation of a complex sample. Shape `(batch,)`.
+    seed
+        Each frame's own; whatever is drawn at random follows from it. Shape `(batch,)`.
     """
 
     data: Tensor
@@ -48,6 +50,7 @@ class Observed:
     start: Tensor
     brightness: Tensor
     noise: Tensor
+    seed: Tensor
 
     @property
     def encoding(self) -> Operator:
@@ -90,6 +93,7 @@ def observe(group: Group, seen: Seen, noise_power: float) -> Observed:
         start=torch.stack(starts),
         brightness=seen.prior[:1, 0].transpose(-2, -1).sqrt().expand(n_frames, -1, -1),
         noise=seen.prior.new_full((n_frames,), noise_power**0.5),
+        seed=group.seeds,
     )
 
 

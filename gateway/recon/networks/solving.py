@@ -24,7 +24,7 @@ def nearest(seen: Observed, image: Tensor, weight: Tensor, n_steps: int) -> Tens
     image
         Complex. Shape `(batch x y)`.
     weight
-        Positive. Shape `(batch 1 1)`.
+        Positive. Shape `(batch 1 1)`; or of each pixel, `(batch x y)`, where nothing is learned of it.
     """
     solved: Tensor = _Nearest.apply(image, weight, seen, n_steps)  # type: ignore[no-untyped-call] # torch has no types here
     return solved

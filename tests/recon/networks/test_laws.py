@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from gateway.model.networks import (
     CascadeNetwork,
     DenoiserNetwork,
+    DiffusionNetwork,
     KikiNetwork,
+    MapNetwork,
     ModlNetwork,
     Network,
     PnpNetwork,
@@ -33,11 +35,13 @@ NETWORKS: tuple[Network, ...] = (
     PnpNetwork.model_validate({**TINY, "steps": 4, "cg_steps": 12}),
     PnpNetwork.model_validate({**TINY, "steps": 4, "splitting": "fista"}),
     KikiNetwork.model_validate(TINY),
+    DiffusionNetwork.model_validate({**TINY, "samples": 2, "steps": 3, "cg_steps": 12}),
+    MapNetwork.model_validate({**TINY, "steps": 4, "cg_steps": 12}),
 )
 CONSISTENT = tuple(
     one
     for one in NETWORKS
-    if one.method in ("modl", "kiki")
+    if one.method in ("modl", "kiki", "diffusion", "map")
     or getattr(one, "consistency", "") == "hard"
     or getattr(one, "splitting", "") == "admm"
 )
@@ -73,7 +77,13 @@ def _scan(*, n: int = 1, n_coils: int = 3, shape: tuple[int, int] = (16, 20), no
     image = draw(n, *shape)
     empty = torch.zeros(n, n_coils, *shape, dtype=torch.complex64)
     scan = Observed(
-        data=empty, filled=filled, maps=maps, start=image, brightness=image.abs(), noise=torch.full((n,), noise)
+        data=empty,
+        filled=filled,
+        maps=maps,
+        start=image,
+        brightness=image.abs(),
+        noise=torch.full((n,), noise),
+        seed=torch.arange(n),
     )
     data = scan.encoding.apply(image)
     return scan.with_data(data, filled, scan.encoding.adjoint(data))

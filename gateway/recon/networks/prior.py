@@ -1,0 +1,30 @@
+"""What images look like, known by what a network takes off noise of any strength: the score.
+
+``log p(image)`` climbs along ``expected(image) - image`` (Vincent 2011, doi:10.1162/NECO_a_00142; Song 2019,
+arXiv:1907.05600).
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from gateway.model.networks import Prior as Sizes
+from gateway.recon.networks.denoiser import Denoiser
+
+
+class Prior(Denoiser):
+    """A denoiser whose network says the noise in units of its strength, so that weak noise counts as much as strong."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__(sizes)
+        self.sizes = sizes
+
+    def clean(self, image: Tensor, noise: Tensor) -> Tensor:
+        """Take noise of a standard deviation `(batch,)` off complex images `(batch x y)`."""
+        return image + noise[:, None, None] * (super().clean(image, noise) - image)
+
+    def strengths(self) -> list[float]:
+        """List the strengths of the noise, each the same part of the one before."""
+        sizes = self.sizes
+        share = (sizes.quietest / sizes.noisiest) ** (1 / (sizes.steps - 1))
+        return [sizes.noisiest * share**step for step in range(sizes.steps)]
