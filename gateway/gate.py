@@ -262,5 +262,5 @@ def _exhibits(
         if check in RERUN and alone is None:
             continue  # it could not be made
         some = pixels if alone is None else pixels[alone : alone + 1]
-        where = "" if alone is None else f", image {alone + 1}"
-        yield Exhibit(title=f"{TITLES[check]}{where}", pixels=some, aspect=aspect)
+        where, begins = ("", 1) if alone is None else (f", image {alone + 1}", alone + 1)
+        yield Exhibit(title=f"{TITLES[check]}{where}", pixels=some, aspect=aspect, begins=begins)

@@ -9,11 +9,8 @@ from pathlib import Path
 from gateway.dicom.picture import drawn, frames_in, grey_of, png_of
 from gateway.jobs.queries import Queries
 from gateway.model.ids import JobId
-from gateway.model.picture import Grey, Sheet
+from gateway.model.picture import GATE, Grey, Sheet
 from gateway.spool.exhibits import Exhibits
-
-GATE = "Gate: "
-"""Begins the names of the pictures that the gate has made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +29,7 @@ class OutboxPictures:
                 found.append(Sheet(description=description, first=first, count=len(images)))
             first += len(images)
         for shelf in self.exhibits.shelves(job):
-            found.append(Sheet(description=f"{GATE}{shelf.title}", first=first, count=shelf.count))
+            found.append(Sheet(description=f"{GATE}{shelf.title}", first=first, count=shelf.count, begins=shelf.begins))
             first += shelf.count
         return found
 

@@ -8,14 +8,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from gateway.dicom.learned import IMAGE_TYPE, SUFFIX
 from gateway.dicom.ruling import CREATOR, GROUP
 from gateway.jobs.audit import AuditTrail
 from gateway.jobs.clock import utc_now
+from gateway.jobs.reconstructions import GATE
 from gateway.jobs.retention import Retention
 from gateway.model.card import Purpose
-from gateway.model.errors import IllegalTransition, Overtaken, ReasonMissing
+from gateway.model.errors import AuditBroken, IllegalTransition, Overtaken, ReasonMissing
 from gateway.model.gate import Action, Check, Decision, Grade
 from gateway.model.job import JobState
 from gateway.model.networks import DiffusionNetwork
@@ -26,22 +28,14 @@ from tests.dicom.scripted import scripted_pacs
 from tests.studio import FOR_OTHERS, Archive, Studio
 
 
+ANSWERS = [field.alias or name for name, field in Policy.model_fields.items() if field.annotation is Answer]
+"""The keys of a policy that say what follows from a check."""
+
+
 def whatever(action: Action, **more: object) -> Policy:
     """Make a policy that does the same whatever comes out."""
     answer = Answer(warn=action, fail=Action.WARN if action is Action.SEND else action, unchecked=Action.WARN)
-    names = (
-        "consistency",
-        "structure",
-        "lines",
-        "coils",
-        "agreement",
-        "response",
-        "uncertainty",
-        "range",
-        "orientation",
-        "ghosting",
-    )
-    return Policy.model_validate({**dict.fromkeys(names, answer), "held-out": answer, **more})
+    return Policy.model_validate({**dict.fromkeys(ANSWERS, answer), **more})
 
 
 @pytest.fixture
@@ -78,6 +72,7 @@ def kinds(archive: Archive) -> list[str]:
 @pytest.mark.parametrize(
     ("action", "sent"),
     [
+        (Action.SEND, ["learned"]),
         (Action.WARN, ["learned"]),
         (Action.COMPANION, ["learned", "plain"]),
         (Action.REPLACE, ["plain"]),
@@ -91,7 +86,8 @@ def test_what_a_policy_says_is_what_arrives(studio: Studio, archive: Archive, ac
     for ds in archive.got:
         assert ds.ImageComments.startswith("QUALITY GATE: ")
         block = ds.private_block(GROUP, CREATOR)
-        assert block[0x01].value == action.value
+        told = Action.WARN if action is Action.SEND else action
+        assert block[0x01].value == told.value, "what fails is never sent as if nothing was"
         assert json.loads(block[0x04].value)["consistency"]["grade"] == "fail", "nobody has trained this network"
 
 
@@ -153,11 +149,27 @@ def test_a_person_decides_about_what_is_held_and_it_is_audited(
     for ds in archive.got:
         assert ds.private_block(GROUP, CREATOR)[0x03].value == decision.value
         assert "QUALITY GATE: " in ds.ImageComments
-    (line, *_) = AuditTrail(studio.engine, utc_now).newest(5)
-    assert line.deed.who == "anna"
+    trail = AuditTrail(studio.engine, utc_now)
+    (line,) = [one for one in trail.newest(9) if one.deed.who == "anna"]
     assert line.deed.text.endswith(": looked at all of them")
     with pytest.raises((Overtaken, IllegalTransition)):
         studio.jobs.review(job.id, Decision.ACCEPT, who="anna", reason="once more")
+
+
+def test_every_verdict_is_sealed_into_the_audit_trail_with_policy_and_numbers(studio: Studio) -> None:
+    settle(studio)
+    (job,) = studio.queries.jobs()
+    view, trail = studio.queries.ruling(job.id), AuditTrail(studio.engine, utc_now)
+    assert view is not None
+    (line,) = [one for one in trail.newest(9) if one.deed.who == GATE]
+    assert line.deed.what == f"jobs {job.id} judged: hold"
+    assert line.deed.text.startswith(f"hold by policy 'default', of {view.ruling.subject}: ")
+    assert all(each.told in line.deed.text for each in view.ruling.assessments), "every check, those that passed too"
+    with studio.engine.begin() as connection:
+        lenient = {"text": line.deed.text.replace("hold", "send"), "number": line.number}
+        connection.execute(text("UPDATE audit SET text = :text WHERE number = :number"), lenient)
+    with pytest.raises(AuditBroken, match=f"line {line.number} "):
+        trail.verify()
 
 
 def test_to_release_a_held_job_is_no_review(studio: Studio, archive: Archive) -> None:

@@ -24,6 +24,7 @@ from gateway.dicom.negotiation import (
     UNKNOWN_CALLED_TITLE,
     UNKNOWN_CALLING_TITLE,
 )
+from gateway.dicom import ruling
 from gateway.dicom.pdu import LARGEST_PDU_BYTES, OUR_MAX_PDU_BYTES
 from gateway.dicom.query import STUDY_ROOT_FIND
 from gateway.dicom.session import ServiceLimits
@@ -32,6 +33,7 @@ from gateway.dicom.stow import SYNTAX_REFUSED
 from gateway.dicom.syntaxes import UNCOMPRESSED
 from gateway.dicom.wire import SLOWEST_BYTES_PER_S
 from gateway.model.commitment import FAILURES
+from gateway.model.gate import Action, Check, Grade
 from gateway.model.ids import IMPLEMENTATION_CLASS_UID
 
 STORED_CLASSES = (str(MRImageStorage), str(EnhancedMRImageStorage), str(SecondaryCaptureImageStorage))
@@ -76,6 +78,8 @@ def statement() -> str:
         content=_content(),
         asked=_services(ASKED),
         keys=_keys(),
+        gate_group=ruling.GROUP,
+        private=_private(),
         options=", ".join(f"{meaning} ({code})" for one, (code, meaning) in METHODS.items() if one is not None),
         answered=_services(ANSWERED),
         version=__version__,
@@ -121,6 +125,16 @@ def _services(services: Sequence[Service]) -> str:
         for one in services
     ]
     return "\n".join(["| SOP class | UID | role | transfer syntaxes | when |", "|---|---|---|---|---|", *rows])
+
+
+def _private() -> str:
+    """List the private block of the gate, and the checks whose numbers it holds."""
+    group, checks = f"{ruling.GROUP:04X}", ", ".join(f"`{check}`" for check in Check)
+    rows = [f"| ({group},xx{element:02X}) | {vr} | 1 | {meaning} |" for element, vr, meaning in ruling.ELEMENTS]
+    creator = f"| ({group},00xx) | LO | 1 | private creator: `{ruling.CREATOR}` |"
+    table = "\n".join(["| tag | VR | VM | what it holds |", "|---|---|---|---|", creator, *rows])
+    actions, grades = ", ".join(f"`{one}`" for one in Action), ", ".join(f"`{one}`" for one in Grade)
+    return f"{table}\n\nActions: {actions}. Grades: {grades}. Checks: {checks}."
 
 
 def _keys() -> str:

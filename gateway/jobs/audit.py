@@ -1,4 +1,4 @@
-"""The audit trail: what people did, each line sealed together with all lines before it.
+"""The audit trail: what people did and the quality gate decided, each line sealed together with all lines before it.
 
 A line that is changed, taken out or put in breaks the chain from there on. Lines cut off from the end leave no trace in
 what remains: whoever has to prove that none are missing keeps the number and the digest that `verify` tells.

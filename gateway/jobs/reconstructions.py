@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 
+from gateway.jobs.audit import Deed, add_deed
 from gateway.jobs.candidates import add_candidates, choose_candidate, chosen_of, put_candidates
 from gateway.jobs.charts import Charts
 from gateway.jobs.clock import Clock
@@ -51,6 +52,10 @@ REVIEWED = {
     Decision.REPLACE: "images to be replaced by the conventional ones",
     Decision.REJECT: "images rejected",
 }
+
+
+GATE = "quality gate"
+"""Whose rulings stand on the audit trail beside what people did."""
 
 
 _SCAN = select(scans).where(scans.c.id == bindparam("scan"))
@@ -145,10 +150,12 @@ class JobQueue(WorkQueue[JobState]):
             return one
 
     def ruled(self, lease: Lease, ruling: Ruling) -> None:
-        """Keep what the gate says of the images, before they leave or are held."""
+        """Keep what the gate says of the images, before they leave or are held; verdict and numbers are audited."""
         with writing(self.engine) as connection:
             write_fenced(connection, jobs, lease, owner=lease.owner)
-            put_ruling(connection, JobId(lease.row), ruling, at=self.clock())
+            now, judged = self.clock(), f"jobs {lease.row} judged: {ruling.action}"
+            put_ruling(connection, JobId(lease.row), ruling, at=now)
+            add_deed(connection, Deed(at=now, who=GATE, what=judged, text=ruling.sealed))
 
     def review(self, job: int, decision: Decision, *, who: str, reason: str) -> JobState:
         """Say what becomes of images that the gate has held; what is not rejected is made again, and then sent so.

@@ -17,8 +17,11 @@ class Exhibit:
         Real; signed where it has negative values. Shape `(frame y x)`.
     aspect
         Height of a pixel by its width.
+    begins
+        Which image of the series the first picture belongs to, counted from 1.
     """
 
     title: str
     pixels: Pixels
     aspect: float
+    begins: int = 1

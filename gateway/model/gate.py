@@ -126,18 +126,26 @@ class Ruling:
 
     @property
     def warning(self) -> str:
-        """What the reader of the series is told; nothing where everything passed."""
-        if not self.because:
-            return ""
-        by = {None: "", Decision.ACCEPT: " Accepted by a person."}.get(self.decision, "")
-        return f"QUALITY GATE: {' '.join(self.because)}{by}"
+        """What the reader of the series is told; nothing where everything passed and nobody was asked."""
+        by = ("Accepted by a person.",) if self.decision is Decision.ACCEPT else ()
+        told = " ".join((*self.because, *by))
+        return f"QUALITY GATE: {told}" if told else ""
 
     @property
     def told(self) -> str:
         """Say what follows, in one line."""
         why = "; ".join(each.told for each in self.assessments if each.grade is not Grade.PASS) or "every check passed"
+        return f"{self._headed}: {why}"
+
+    @property
+    def sealed(self) -> str:
+        """Say what follows, with the numbers of every check and what was judged, for the audit trail."""
+        return f"{self._headed}, of {self.subject}: {'; '.join(each.told for each in self.assessments)}"
+
+    @property
+    def _headed(self) -> str:
         decided = f", {self.decision} by a person" if self.decision else ""
-        return f"{self.action} by policy {self.policy!r}{decided}: {why}"
+        return f"{self.action} by policy {self.policy!r}{decided}"
 
 
 def worst(grades: Sequence[Grade]) -> Grade:

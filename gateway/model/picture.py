@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+GATE = "Gate: "
+"""Begins the names of the pictures that the gate has made."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
@@ -13,6 +16,8 @@ class Sheet:
     first: int
     """Number of its first image within the job, counted from 1."""
     count: int
+    begins: int = 1
+    """Which image of the series it was made for its first picture belongs to: a check may have looked at one alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

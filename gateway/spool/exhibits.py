@@ -40,6 +40,7 @@ class Shelf:
     signed: bool
     center: float
     width: float
+    begins: int = 1
 
 
 class Exhibits:
@@ -130,6 +131,7 @@ def _put(path: Path, one: Exhibit) -> Shelf:
         signed=signed,
         center=0.0 if signed else bright / 2,
         width=max(1.0, 2 * bright if signed else bright),
+        begins=one.begins,
     )
 
 

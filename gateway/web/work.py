@@ -20,6 +20,7 @@ from gateway.web.door import Door, MayLook, Visitor
 from gateway.web.live import Live, View, digest_of
 from gateway.web.pages import Pages
 from gateway.web.pictures import Pictures
+from gateway.web.viewer import viewer_of
 from gateway.web.worklist import newest, to_decide
 
 STREAM_HEADERS = {"X-Accel-Buffering": "no"}
@@ -109,19 +110,25 @@ class Desk:
 
     def _job(self, number: int) -> dict[str, Any]:
         job = self.queries.job(number)
-        siblings = self.queries.jobs_of_scan(job.scan.id)
+        siblings, ruling = self.queries.jobs_of_scan(job.scan.id), self.queries.ruling(number)
+        sheets = self._sheets(job)
         newer, older = self.queries.stuck_beside(number)
         return {
             "job": job,
             "events": self.queries.timeline(job),
             "log": self.queries.log(number),
             "siblings": siblings,
-            "ruling": self.queries.ruling(number),
+            "ruling": ruling,
             "in_doubt": len(self.queries.candidates(job)),
             "newer": newer,
             "older": older,
-            "sheets": self._sheets(job),
-            "compared": [(one, self._sheets(one)) for one in _others(job, siblings)],
+            "sheets": sheets,
+            "viewer": viewer_of(
+                job.id,
+                sheets,
+                [(one.id, one.recipe or "?", self._sheets(one)) for one in _others(job, siblings)],
+                reviewing=ruling is not None and ruling.open,
+            ),
             "job_deeds": deeds_for_job(job.state),
             "delivery_deeds": {one.id: deeds_for_delivery(one.state) for one in job.deliveries},
             "pictured": self.pictures is not None,

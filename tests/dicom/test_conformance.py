@@ -10,13 +10,14 @@ import pytest
 from pynetdicom.events import Event
 
 from gateway.answer import our_service
-from gateway.dicom import conformance
+from gateway.dicom import conformance, ruling
 from gateway.dicom.conformance import ANSWERED, ASKED, STORED_CLASSES, Service, statement
 from gateway.dicom.identity import REQUEST_READERS, STEP_READERS, STUDY_READERS
 from gateway.dicom.negotiation import REJECTIONS
 from gateway.dicom.session import Gate, ServiceLimits
 from gateway.dicom.status import STATUSES
 from gateway.dicom.store import echo, store
+from gateway.model.gate import Check
 from tests.dicom.outbox import pacs, written
 from tests.dicom.scripted import scripted_pacs
 from tests.peers import LOOPBACK
@@ -35,6 +36,13 @@ def test_every_status_and_every_rejection_is_stated() -> None:
 
 def test_the_page_is_that_of_the_code() -> None:
     assert statement() in PAGE
+
+
+def test_the_private_block_of_the_gate_is_stated_element_by_element() -> None:
+    assert f"private creator: `{ruling.CREATOR}`" in PAGE
+    for element, vr, meaning in ruling.ELEMENTS:
+        assert f"| ({ruling.GROUP:04X},xx{element:02X}) | {vr} | 1 | {meaning} |" in PAGE
+    assert all(f"`{check}`" in PAGE for check in Check)
 
 
 CHAPTERS = """\

@@ -26,7 +26,7 @@ from gateway.settings import DEFAULT_ROUTES
 from gateway.steering import Steering
 from gateway.web.app import create_app
 from tests.studio import Studio
-from tests.web.chromium import barriers, chromium, serving, shoot, visiting
+from tests.web.chromium import Scheme, barriers, chromium, serving, shoot, visiting
 from tests.web.scene import Scene, site_of
 from tests.web.visits import account
 
@@ -85,30 +85,96 @@ def test_maps_stand_side_by_side_and_zoom_together(browser: Browser, app: FastAP
     with serving(app) as url, visiting(browser, url, name="operator") as page:
         page.goto("/jobs/1")
         maps = page.locator("[data-map]:visible figcaption")
-        expect(maps).to_have_count(7)
-        expect(maps.nth(0)).to_have_text("Gate: learned (small 1.0) · 1 of 1")
-        expect(maps.nth(6)).to_have_text("Gate: response to details put in, image 1 · 1 of 1")
+        expect(maps).to_have_count(5)
+        expect(page.locator("[data-caption=a]")).to_have_text("Gate: learned (small 1.0) · 1 of 1")
+        expect(page.locator("[data-caption=b]")).to_have_text("Gate: conventional · 1 of 1")
+        expect(maps.nth(0)).to_have_text("Gate: learned less conventional · only of image 1")
+        expect(maps.nth(4)).to_have_text("Gate: response to details put in, image 1 · only of image 1")
         expect(page.locator("#gate")).to_contain_text("The image contradicts the measured data in a place.")
         expect(page.get_by_role("row", name="Consistency")).to_contain_text("Fail")
+        expect(page.get_by_label("Edge between the two")).to_be_hidden()
         assert barriers(page) == []
         shoot(page, "review")
-        before = [shown(page, 0), shown(page, 3)]
+        before = [shown(page, 2), shown(page, 3)]
         page.get_by_role("application", name="Image viewer").focus()
         page.keyboard.press("+")
         page.keyboard.press("+")
-        assert all(old != new for old, new in zip(before, [shown(page, 0), shown(page, 3)], strict=True))
+        assert all(old != new for old, new in zip(before, [shown(page, 2), shown(page, 3)], strict=True))
         page.keyboard.press("m")
         expect(maps).to_have_count(0)
         page.keyboard.press("m")
-        expect(maps).to_have_count(7)
+        expect(maps).to_have_count(5)
+
+
+def row_of(page: Page, which: str) -> list[int]:
+    """What one of the two large canvases shows along its middle row."""
+    script = """w => { const c = document.querySelector(`[data-canvas="${w}"]`);
+        const d = c.getContext('2d').getImageData(0, c.height >> 1, c.width, 1).data;
+        return Array.from(d).filter((_, i) => i % 4 === 0); }"""
+    values: list[int] = page.evaluate(script, which)
+    return values
+
+
+def test_one_image_is_wiped_over_the_other_by_slider_and_keys(browser: Browser, app: FastAPI) -> None:
+    with serving(app) as url, visiting(browser, url, name="operator") as page:
+        page.goto("/jobs/1")
+        page.locator("[data-tick=maps]").uncheck()
+        expect(page.locator("[data-map]:visible")).to_have_count(0)
+        learned, conventional = row_of(page, "a"), row_of(page, "b")
+        page.get_by_role("application", name="Image viewer").focus()
+        page.keyboard.press("v")
+        expect(page.locator("[data-figure=b]")).to_be_hidden()
+        edge = page.get_by_label("Edge between the two")
+        edge.fill("0")
+        right = row_of(page, "a")
+        edge.fill("100")
+        left = row_of(page, "a")
+        edge.fill("50")
+        middle, n = row_of(page, "a"), len(left)
+        assert middle[: n // 2 - 2] == left[: n // 2 - 2], "left of the edge the one"
+        assert middle[n // 2 + 4 :] == right[n // 2 + 4 :], "right of it the other"
+        assert left != right
+        assert len(learned) == len(conventional)
+        expect(page.locator("[data-caption=a]")).to_contain_text("Left: Gate: learned (small 1.0) · right: Gate: conv")
+        page.get_by_role("application", name="Image viewer").focus()
+        page.keyboard.press("]")
+        assert edge.input_value() == "55"
+        assert barriers(page) == []
+        shoot(page, "review-wiped")
+        page.keyboard.press("v")
+        expect(page.locator("[data-figure=b]")).to_be_visible()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("dark", 320), ("light", 1920)])
+def test_the_review_fits_any_screen(browser: Browser, app: FastAPI, scheme: Scheme, width: int) -> None:
+    with serving(app) as url, visiting(browser, url, name="operator", scheme=scheme, width=width) as page:
+        page.goto("/jobs/1")
+        expect(page.locator("[data-caption=b]")).to_have_text("Gate: conventional · 1 of 1")
+        assert barriers(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        shoot(page, f"review-{scheme}-{width}")
+
+
+def test_a_decision_by_the_keyboard_asks_why_first(browser: Browser, app: FastAPI, studio: Studio) -> None:
+    with serving(app) as url, visiting(browser, url, name="operator") as page:
+        page.goto("/jobs/1")
+        page.get_by_role("application", name="Image viewer").focus()
+        page.keyboard.press("x")
+        why = page.get_by_label("Why")
+        expect(why).to_be_focused()
+        page.keyboard.type("streaks through the ventricles, a and c and x")
+        page.keyboard.press("Tab")
+        page.keyboard.press("x")
+        expect(page.locator("#decided")).to_contain_text("streaks through the ventricles")
+    assert studio.queries.job(1).state is JobState.CANCELLED
 
 
 def test_a_decision_needs_a_reason_and_is_written_down(browser: Browser, app: FastAPI, studio: Studio) -> None:
     with serving(app) as url, visiting(browser, url, name="operator") as page:
         page.goto("/jobs/1")
         page.get_by_role("button", name="Accept").click()
-        expect(page.locator("main")).to_contain_text("This needs a reason")
-        page.goto("/jobs/1")
+        expect(page.get_by_label("Why")).to_be_focused()
+        assert "Say why" in page.get_by_label("Why").evaluate("why => why.validationMessage")
         page.get_by_label("Why").fill("the streak is there in the scanner's image, too")
         page.get_by_role("button", name="Replace").click()
         expect(page.locator("#decided")).to_contain_text("Replace, operator")

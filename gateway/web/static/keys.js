@@ -1,4 +1,4 @@
-// Keys for working through a list: j and k step through it, n and p go to the next and the previous job.
+// Keys for working through a list: j and k step through it, n and p go to the next and the previous job; buttons name theirs.
 "use strict";
 
 function steps() {
@@ -15,7 +15,7 @@ function step(by) {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, [role=application]")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || event.target.closest("input, textarea, select")) return;
   if (event.key === "j") step(1);
   else if (event.key === "k") step(-1);
   else {
@@ -25,3 +25,13 @@ document.addEventListener("keydown", (event) => {
   }
   event.preventDefault();
 });
+
+// What needs a reason asks for it before it is sent.
+const why = document.getElementById("why");
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("[data-why]") || !why || why.value.trim()) return;
+  event.preventDefault();
+  why.setCustomValidity("Say why: it goes to the audit trail.");
+  why.reportValidity();
+});
+why?.addEventListener("input", () => why.setCustomValidity(""));

@@ -4,7 +4,7 @@ const KEPT = 96;
 const kept = new Map();
 
 export async function imageOf(source, index) {
-  const address = `/jobs/${source.job}/images/${source.first + index - 1}.u16`;
+  const address = `${source.base || `/jobs/${source.job}/images`}/${source.first + index - 1}.u16`;
   if (!kept.has(address)) {
     kept.set(address, load(address).catch((fault) => { kept.delete(address); throw fault; }));
     if (kept.size > KEPT) kept.delete(kept.keys().next().value);
@@ -44,7 +44,20 @@ export function difference(a, b) {
   return { ...a, values, scale, relative: whole ? Math.sqrt(square / whole) : 0 };
 }
 
-export function draw(canvas, image, { center, width, invert, zoom, x, y }) {
+function fitted(canvas) {
+  const side = Math.round(canvas.clientWidth * (window.devicePixelRatio || 1));
+  if (canvas.width !== side || canvas.height !== side) { canvas.width = side; canvas.height = side; }
+  return { side, context: canvas.getContext("2d") };
+}
+
+export function clear(canvas) {
+  const { side, context } = fitted(canvas);
+  context.fillStyle = "#000";
+  context.fillRect(0, 0, side, side);
+}
+
+// Draw an image; with `from`, only what lies to the right of that part of the canvas, over what is there, and the edge.
+export function draw(canvas, image, { center, width, invert, zoom, x, y, from = 0 }) {
   const { rows, columns, values } = image;
   const small = new OffscreenCanvas(columns, rows);
   const pixels = small.getContext("2d").createImageData(columns, rows);
@@ -55,10 +68,12 @@ export function draw(canvas, image, { center, width, invert, zoom, x, y }) {
     words[i] = 0xff000000 | (shade << 16) | (shade << 8) | shade;
   }
   small.getContext("2d").putImageData(pixels, 0, 0);
-  const sharp = window.devicePixelRatio || 1;
-  const side = Math.round(canvas.clientWidth * sharp);
-  if (canvas.width !== side || canvas.height !== side) { canvas.width = side; canvas.height = side; }
-  const context = canvas.getContext("2d");
+  const { side, context } = fitted(canvas);
+  const edge = Math.round(from * side);
+  context.save();
+  context.beginPath();
+  context.rect(edge, 0, side - edge, side);
+  context.clip();
   const fit = Math.min(side / columns, side / (rows * image.aspect)) * zoom;
   context.imageSmoothingEnabled = fit < 4; // from there on a pixel is a pixel
   context.imageSmoothingQuality = "high";
@@ -66,4 +81,9 @@ export function draw(canvas, image, { center, width, invert, zoom, x, y }) {
   context.fillRect(0, 0, side, side);
   const across = columns * fit, down = rows * image.aspect * fit;
   context.drawImage(small, (side - across) / 2 + x * side, (side - down) / 2 + y * side, across, down);
+  if (edge) {
+    context.fillStyle = "#ffd34d";
+    context.fillRect(edge, 0, 2, side);
+  }
+  context.restore();
 }

@@ -1,5 +1,5 @@
 // The viewer: scroll, window, zoom; beside what it is compared with, linked; and the difference of the two.
-import { difference, draw, imageOf } from "/static/pixels.js";
+import { clear, difference, draw, imageOf } from "/static/pixels.js";
 
 const AHEAD = 3;
 const FASTEST = 400; // window widths of a drag across the whole pane, in percent
@@ -13,14 +13,15 @@ class Viewer {
     this.find = (name) => root.querySelector(`[data-${name}]`);
     this.panes = this.find("panes");
     this.pick = { a: root.querySelector('[data-pick="a"]'), b: root.querySelector('[data-pick="b"]') };
-    this.tick = { difference: root.querySelector('[data-tick="difference"]'), invert: root.querySelector('[data-tick="invert"]') };
+    this.tick = { difference: root.querySelector('[data-tick="difference"]'), wipe: root.querySelector('[data-tick="wipe"]'), invert: root.querySelector('[data-tick="invert"]') };
     const maps = root.querySelector('[data-tick="maps"]');
     if (maps) this.tick.maps = maps;
     this.maps = [...root.querySelectorAll("[data-map]")].map((figure) => {
-      const [job, first, count] = figure.dataset.map.split(":").map(Number);
-      return { job, first, count, name: figure.dataset.name, figure, canvas: figure.querySelector("canvas"), caption: figure.querySelector("figcaption") };
+      const [job, first, count, begins] = figure.dataset.map.split(":").map(Number);
+      return { job, first, count, begins, key: [job, first, count].join(":"), name: figure.dataset.name, figure, canvas: figure.querySelector("canvas"), caption: figure.querySelector("figcaption") };
     });
     this.slide = root.querySelector('[data-slide="image"]');
+    this.edge = root.querySelector('[data-slide="wipe"]');
     this.number = { center: root.querySelector('[data-number="center"]'), width: root.querySelector('[data-number="width"]') };
     this.view = { zoom: 1, x: 0, y: 0, shift: 0, stretch: 1 };
     this.fingers = new Map();
@@ -34,6 +35,7 @@ class Viewer {
     for (const one of Object.values(this.pick)) one.addEventListener("change", () => this.choose());
     for (const one of Object.values(this.tick)) one.addEventListener("change", () => this.show());
     this.slide.addEventListener("input", () => this.show());
+    this.edge.addEventListener("input", () => this.paint());
     this.number.center.addEventListener("change", () => this.type());
     this.number.width.addEventListener("change", () => this.type());
     this.find("press").addEventListener("click", () => this.reset());
@@ -47,7 +49,7 @@ class Viewer {
 
   source(which) {
     const [job, first, count] = this.pick[which].value.split(":").map(Number);
-    return job ? { job, first, count, name: this.pick[which].selectedOptions[0].textContent } : null;
+    return job ? { job, first, count, base: this.root.dataset.base, name: this.pick[which].selectedOptions[0].textContent } : null;
   }
 
   choose() {
@@ -55,9 +57,10 @@ class Viewer {
     this.b = this.source("b");
     this.slide.max = this.a.count;
     if (Number(this.slide.value) > this.a.count) this.slide.value = this.a.count;
-    this.tick.difference.disabled = !this.b;
-    if (!this.b) this.tick.difference.checked = false;
-    this.root.querySelector('[data-figure="b"]').hidden = !this.b;
+    for (const tick of [this.tick.difference, this.tick.wipe]) {
+      tick.disabled = !this.b;
+      if (!this.b) tick.checked = false;
+    }
     this.reset();
   }
 
@@ -79,15 +82,19 @@ class Viewer {
   async show() {
     const mine = ++this.asked, index = Number(this.slide.value);
     const other = this.b ? Math.min(index, this.b.count) : 0;
-    const mapped = this.tick.maps?.checked ? this.maps : [];
+    const beside = [this.pick.a.value, this.pick.b.value]; // what stands there already is not shown twice
+    const mapped = this.tick.maps?.checked ? this.maps.filter((map) => !beside.includes(map.key)) : [];
     for (const map of this.maps) map.figure.hidden = !mapped.includes(map);
+    const within = (map) => { const number = index - map.begins + 1; return number >= 1 && number <= map.count ? number : 0; };
+    const wiped = this.tick.wipe.checked;
+    this.root.querySelector('[data-figure="b"]').hidden = !this.b || wiped;
+    this.find("wiping").hidden = !wiped;
     try {
-      const wanted = [imageOf(this.a, index), this.b ? imageOf(this.b, other) : null, ...mapped.map((map) => imageOf(map, Math.min(index, map.count)))];
+      const wanted = [imageOf(this.a, index), this.b ? imageOf(this.b, other) : null, ...mapped.map((map) => (within(map) ? imageOf(map, within(map)) : null))];
       const found = await Promise.all(wanted);
       if (mine !== this.asked) return;
       [this.imageA, this.imageB] = found;
-      for (const map of this.maps) map.image = found[2 + mapped.indexOf(map)];
-      for (const map of this.maps) if (!mapped.includes(map)) map.image = null;
+      for (const map of this.maps) { map.shown = mapped.includes(map); map.image = map.shown ? found[2 + mapped.indexOf(map)] : null; }
     } catch (fault) {
       if (mine === this.asked) this.tell(`Image ${index} cannot be shown (${fault.message}).`);
       return;
@@ -121,17 +128,21 @@ class Viewer {
     const label = (which, text) => this.root.querySelector(`[data-canvas="${which}"]`).setAttribute("aria-label", text);
     const mine = this.windowOf(this.imageA);
     put("a", this.imageA, mine);
-    caption("a", `${this.a.name} · ${this.index} of ${this.a.count}`);
+    const wiped = this.imageB && this.b && this.tick.wipe.checked;
+    if (wiped) draw(this.root.querySelector('[data-canvas="a"]'), this.imageB, { ...view, ...this.windowOf(this.imageB), from: Number(this.edge.value) / 100 });
+    caption("a", wiped ? `Left: ${this.a.name} · right: ${this.b.name} · ${this.index} of ${this.a.count}` : `${this.a.name} · ${this.index} of ${this.a.count}`);
     label("a", `Image ${this.index} of ${this.a.count}`);
-    if (this.imageB && this.b) {
+    if (this.imageB && this.b && !wiped) {
       put("b", this.imageB, this.windowOf(this.imageB));
       caption("b", `${this.b.name} · ${this.other} of ${this.b.count}`);
       label("b", `To compare with: image ${this.other} of ${this.b.count}`);
     }
     for (const map of this.maps) {
-      if (!map.image) continue;
-      draw(map.canvas, map.image, { ...view, ...this.windowOf(map.image) });
-      map.caption.textContent = `${map.name} · ${Math.min(this.index, map.count)} of ${map.count}`;
+      if (!map.shown) continue;
+      if (map.image) draw(map.canvas, map.image, { ...view, ...this.windowOf(map.image) });
+      else clear(map.canvas);
+      const where = map.count === 1 ? `only of image ${map.begins}` : `${this.index - map.begins + 1} of ${map.count}`;
+      map.caption.textContent = `${map.name} · ${where}`;
     }
     if (this.apart) {
       put("d", this.apart, { center: 0, width: mine.width });
@@ -172,6 +183,12 @@ class Viewer {
     this.paint();
   }
 
+  wipe(by) {
+    if (!this.tick.wipe.checked) return;
+    this.edge.value = Number(this.edge.value) + by;
+    this.paint();
+  }
+
   wheel(event) {
     event.preventDefault();
     if (event.ctrlKey) this.zoom(Math.exp(-event.deltaY / 200));
@@ -188,6 +205,8 @@ class Viewer {
       "+": () => this.zoom(1.25), "-": () => this.zoom(0.8), 0: () => this.reset(),
       i: () => { this.tick.invert.checked = !this.tick.invert.checked; this.paint(); },
       m: () => { if (this.tick.maps) { this.tick.maps.checked = !this.tick.maps.checked; this.show(); } },
+      v: () => { if (this.b) { this.tick.wipe.checked = !this.tick.wipe.checked; this.show(); } },
+      "[": () => this.wipe(-5), "]": () => this.wipe(5),
       d: () => { if (this.b) { this.tick.difference.checked = !this.tick.difference.checked; this.show(); } },
     };
     if (!deeds[event.key]) return;
@@ -212,7 +231,7 @@ class Viewer {
   drag(event) {
     const before = this.fingers.get(event.pointerId);
     if (!before) return;
-    const side = this.root.querySelector('[data-canvas="a"]').clientWidth;
+    const side = this.root.querySelector('[data-canvas="a"]').clientWidth || 1;
     const right = (event.clientX - before.clientX) / side, down = (event.clientY - before.clientY) / side;
     this.fingers.set(event.pointerId, event);
     if (this.fingers.size === 2) this.gesture(side);
