@@ -32,7 +32,7 @@ from tests.test_gate_policies import ANSWERS, whatever
 
 NOTHING_MATTERS = Policy.model_validate(
     {
-        **dict.fromkeys(ANSWERS, {"warn": "send", "unchecked": "send"}),
+        **{name: {"warn": "send", "unchecked": "send"} for name in ANSWERS},
         "thresholds": {check: Limits(warn_above=1e12, fail_above=1e12) for check in Check},
     }
 )

@@ -27,7 +27,6 @@ from gateway.retention import clear_exhibits
 from tests.dicom.scripted import scripted_pacs
 from tests.studio import FOR_OTHERS, Archive, Studio
 
-
 ANSWERS = [field.alias or name for name, field in Policy.model_fields.items() if field.annotation is Answer]
 """The keys of a policy that say what follows from a check."""
 

@@ -10,6 +10,7 @@ from importlib.resources import files
 from pydicom.uid import UID, EnhancedMRImageStorage, MRImageStorage, SecondaryCaptureImageStorage
 
 from gateway import __version__
+from gateway.dicom import ruling
 from gateway.dicom.association import VERIFICATION
 from gateway.dicom.attributes import METHODS
 from gateway.dicom.codecs import SYNTAXES
@@ -24,7 +25,6 @@ from gateway.dicom.negotiation import (
     UNKNOWN_CALLED_TITLE,
     UNKNOWN_CALLING_TITLE,
 )
-from gateway.dicom import ruling
 from gateway.dicom.pdu import LARGEST_PDU_BYTES, OUR_MAX_PDU_BYTES
 from gateway.dicom.query import STUDY_ROOT_FIND
 from gateway.dicom.session import ServiceLimits
