@@ -91,7 +91,7 @@ class Association:
             raise PeerUnreachable(f"{self.peer} does not answer as a DICOM peer: {fault}") from fault
 
     def ask(self, offer: Offer, command: Command, dataset: bytes = b"") -> Generator[Message, None, None]:
-        """Send a request, and yield its answers as they come; whoever has enough closes the iterator.
+        """Send a request, and return an iterator that waits for its answers; whoever has enough closes it.
 
         Raises
         ------
@@ -100,9 +100,11 @@ class Association:
         """
         self._message_id = self._message_id % _MESSAGE_IDS + 1
         self.send(self.contexts[offer], {**command, "MessageID": self._message_id}, dataset)
+        return self._answers((int(command["CommandField"]) | RESPONSE, self._message_id))
+
+    def _answers(self, asked: tuple[int, int]) -> Generator[Message, None, None]:
         while True:
             answer = self.receive()
-            asked = (int(command["CommandField"]) | RESPONSE, self._message_id)
             if (answer.command.get("CommandField"), answer.command.get("MessageIDBeingRespondedTo")) != asked:
                 raise PeerUnreachable(f"{self.peer} answers something that was not asked")
             self._idle = answer.status not in PENDING

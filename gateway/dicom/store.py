@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from gateway.dicom.association import VERIFICATION, Association, describe, open_association
 from gateway.dicom.command import Command, Field
@@ -64,6 +65,15 @@ def store(
     sending.settle_duplicates()
 
 
+class _Item(NamedTuple):
+    """An instance, ready to be sent over one association."""
+
+    instance: Instance
+    path: Path
+    offer: Offer
+    dataset: bytes
+
+
 class _Sending:
     """What the associations of one delivery share: what is left to send, and who is told."""
 
@@ -77,6 +87,7 @@ class _Sending:
         self._on_stored = on_stored
         self._duplicates: list[tuple[Instance, Path, int]] = []
         self._telling = threading.Lock()
+        self._failed = False
         syntaxes = offered(destination.compression)
         self._classes = sorted({instance.sop_class_uid for instance, _ in instances})
         self._offers = [Offer(sop_class, syntax) for sop_class in self._classes for syntax in syntaxes]
@@ -104,24 +115,60 @@ class _Sending:
     def run(self, association: Association) -> None:
         """Send what is left, one after the other; where one fails, all associations stop."""
         try:
-            while self._left:
-                try:
-                    instance, path = self._left.popleft()
-                except IndexError:  # another association has just taken the last one
-                    return
-                self._take(instance, path, self._send(association, instance, path))
+            item = self._next(association)
+            while item is not None and not self._failed:
+                item = self._send(association, item)
         except BaseException:  # whatever it is, an interrupt too: nobody is to go on sending behind it
-            self._left.clear()
+            self._failed = True
             raise
 
-    def _take(self, instance: Instance, path: Path, answer: Message) -> None:
+    def _next(self, association: Association) -> _Item | None:
+        """Read the next file that nobody else has taken."""
+        try:
+            instance, path = self._left.popleft()
+        except IndexError:
+            return None
+        content = read_checked(instance, path)
+        offer = self._offer(association, instance, syntax_of(content))
+        return _Item(instance, path, offer, encode_as(content, offer.syntax))
+
+    def _send(self, association: Association, item: _Item) -> _Item | None:
+        """Send one instance, and read the next one while the peer stores it; then see what it says."""
+        instance = item.instance
+        command: Command = {
+            "AffectedSOPClassUID": instance.sop_class_uid,
+            "CommandField": Field.C_STORE,
+            "Priority": _MEDIUM_PRIORITY,
+            "AffectedSOPInstanceUID": instance.sop_instance_uid,
+        }
+        with self._telling_progress(instance):
+            answers = association.ask(item.offer, command, item.dataset)
+        try:
+            following = self._next(association)
+        finally:  # a file that cannot be read takes no answer away
+            with self._telling_progress(instance):
+                answer = next(answers)
+            self._take(item, answer, association.peer)
+        return following
+
+    @contextmanager
+    def _telling_progress(self, instance: Instance) -> Iterator[None]:
+        """Say how far we were when a peer falls silent, and of what we do not know whether it has it."""
+        try:
+            yield
+        except PeerUnreachable as fault:
+            uid = instance.sop_instance_uid
+            raise PeerUnreachable(f"{fault} ({self._progress}; {uid} may be stored or not)") from fault
+
+    def _take(self, item: _Item, answer: Message, peer: str) -> None:
         """Tell that an instance is stored; or put it aside, where the peer only says that it knows the name."""
+        self._judge(answer, item.instance, peer)
         with self._telling:
             if meaning_of(answer.status).outcome is Outcome.VERIFY:
-                self._duplicates.append((instance, path, answer.status))
+                self._duplicates.append((item.instance, item.path, answer.status))
             else:
                 self._n_stored += 1
-                self._on_stored(instance, answer.status)
+                self._on_stored(item.instance, answer.status)
 
     def settle_duplicates(self) -> None:
         """Ask the peer for what it says it has; after the sending, for some peers grant one association at a time."""
@@ -130,24 +177,6 @@ class _Sending:
                 where = f"{describe(self._destination)} answered 0x{status:04X} ({meaning_of(status).meaning})"
                 raise Unconfirmed(f"{where} to instance {instance.sop_instance_uid}, but does not show it")
             self._on_stored(instance, status)
-
-    def _send(self, association: Association, instance: Instance, path: Path) -> Message:
-        """Send one instance and judge the answer."""
-        content = read_checked(instance, path)
-        offer = self._offer(association, instance, syntax_of(content))
-        command: Command = {
-            "AffectedSOPClassUID": instance.sop_class_uid,
-            "CommandField": Field.C_STORE,
-            "Priority": _MEDIUM_PRIORITY,
-            "AffectedSOPInstanceUID": instance.sop_instance_uid,
-        }
-        try:
-            answer = association.ask_once(offer, command, encode_as(content, offer.syntax))
-        except PeerUnreachable as fault:
-            uid = instance.sop_instance_uid
-            raise PeerUnreachable(f"{fault} ({self._progress}; {uid} may be stored or not)") from fault
-        self._judge(answer, instance, association.peer)
-        return answer
 
     def _offer(self, association: Association, instance: Instance, syntax: str) -> Offer:
         """Choose among what the peer takes: the file as it lies there, else uncompressed."""
