@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -67,7 +67,7 @@ def _sender(port: int, queries: Queries) -> Callable[[], float]:
     return one_scan
 
 
-def _send_when_up(stream: list[bytes], port: int, on_sent: Callable[[int], None]) -> None:
+def _send_when_up(stream: Iterable[bytes], port: int, on_sent: Callable[[int], None]) -> None:
     """Send, and wait for the gateway that has only just been started."""
     for _ in range(600):
         try:

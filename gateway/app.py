@@ -36,6 +36,7 @@ from gateway.respond import Responder
 from gateway.retention import clear_exhibits, clear_outbox, retire
 from gateway.schedule import REMIND_EVERY_S, duties_of, housekeeping, start_schedule
 from gateway.serving import showing
+from gateway.site_noise import known_noise
 from gateway.stations import Stations, make_folder, open_stations, our_gate, our_limits, pace_of, session_limits, zoo_of
 from gateway.steering import UNAPPLIED
 from gateway.supervisor import Child, on_leash, supervise
@@ -116,28 +117,42 @@ def until_leash_ends() -> Stop:
 
 def run_worker(stations: Stations, stop: threading.Event, owner: str | None) -> None:
     """Reconstruct until stopped."""
-    from gateway.process import Processor  # noqa: PLC0415 - torch is for this role alone
+    from gateway.ahead import Ahead  # noqa: PLC0415 - torch is for this role alone
+    from gateway.process import Processor  # noqa: PLC0415
     from gateway.recon.engine import name_device  # noqa: PLC0415
 
+    workers = stations.settings.workers
+    owner = owner or owner_name("worker")
+    noise = NoiseStore(stations.jobs.engine, utc_now, lifetime_s=workers.noise_lifetime_s)
     processor = Processor(
         jobs=stations.jobs,
         spool=stations.spool,
         outbox=stations.settings.data.outbox_folder,
         routes=stations.steering.routes,
-        noise=NoiseStore(stations.jobs.engine, utc_now, lifetime_s=stations.settings.workers.noise_lifetime_s),
-        noise_folder=stations.settings.workers.noise_folder,
+        noise=noise,
+        noise_folder=workers.noise_folder,
         zoo=zoo_of(stations.settings),
         replies=stations.replies,
         exhibits=stations.exhibits,
-        device=stations.settings.workers.device,
-        memory_bytes=stations.settings.workers.piece_memory_bytes,
+        headstarts=stations.headstarts,
+        device=workers.device,
+        memory_bytes=workers.piece_memory_bytes,
+    )
+    ahead = Ahead(
+        scans=stations.scans,
+        spool=stations.spool,
+        headstarts=stations.headstarts,
+        routes=lambda: stations.routes,
+        noise=lambda header: known_noise(header, noise, workers.noise_folder)[0],
+        who=owner,
+        device=workers.device,
+        memory_bytes=workers.piece_memory_bytes,
     )
     logger.info("worker ready")
-    pace = replace(pace_of(stations.settings), attempt_s=stations.settings.workers.max_job_s)
-    owner = owner or owner_name("worker")
-    seen = _seen(stations, owner, "worker", name_device(stations.settings.workers.device))
+    pace = replace(pace_of(stations.settings), attempt_s=workers.max_job_s)
+    seen = _seen(stations, owner, "worker", name_device(workers.device))
     with seen, ringing(stations.overview.last_event, stop, pace) as bell:
-        work(stations.jobs, processor, owner=owner, bell=bell, pace=pace)
+        work(stations.jobs, processor, owner=owner, bell=bell, pace=pace, meanwhile=ahead)
 
 
 def run_deliverer(stations: Stations, stop: threading.Event, owner: str | None) -> None:
@@ -234,7 +249,10 @@ def keeping(stations: Stations) -> Iterator[None]:
 
     It goes with the listener: there is one for each spool, so that nothing is done, and nobody told, twice.
     """
-    duties = {**duties_of(stations.jobs, stations.deliveries, stations.replies), **_housekeeping(stations)}
+    duties = {
+        **duties_of(stations.jobs, stations.deliveries, stations.replies, stations.headstarts),
+        **_housekeeping(stations),
+    }
     remind = lambda: stations.jobs.charts.remind(phantoms_due(stations.routes))  # noqa: E731 - the routes of that moment
     duties["remind of phantoms that nobody has scanned"] = (REMIND_EVERY_S, remind)
     if (notifier := notifier_of(stations)) is not None:

@@ -26,8 +26,9 @@ from gateway.recon.noise import is_only_noise, measure_noise
 from gateway.reconstruction import Teller, Work, make_series
 from gateway.routing.choose import Choice, choose
 from gateway.routing.facts import Facts, facts_of
-from gateway.site_noise import site_noise
+from gateway.site_noise import known_noise
 from gateway.spool.exhibits import Exhibits
+from gateway.spool.headstarts import Headstart, Headstarts
 from gateway.spool.replies import Replies
 from gateway.spool.spool import Spool
 from gateway.zoo.zoo import Zoo
@@ -46,6 +47,7 @@ class Processor:
     zoo: Zoo
     replies: Replies
     exhibits: Exhibits
+    headstarts: Headstarts
     device: str
     memory_bytes: int | None = None
     """That a reconstruction takes at a time; None for a part of what is free."""
@@ -66,6 +68,7 @@ class Processor:
         if job.incomplete and choice.rule.incomplete == "hold":
             raise IncompleteScan(f"{job.incomplete}; release the job to reconstruct what came")
 
+        headstart = self.headstarts.of(job.scan)
         work = Work(
             identity=identify(job, header, choice, self.jobs),
             acquisition=session.acquisition,
@@ -76,6 +79,7 @@ class Processor:
             noise=self._noise_for(job, header),
             zoo=self.zoo,
             decided=lambda subject: self.jobs.rulings.decided(job.job, subject),
+            shelf=headstart if headstart.begun and job.complete else None,
         )
         tell = Teller(
             progress=lambda fraction, doing: self.jobs.progress(job.lease, fraction, doing),
@@ -90,8 +94,10 @@ class Processor:
         except IncompleteScan as fault:
             self.jobs.incomplete(job, str(fault))
             raise
+        self._say_how_far(job, headstart)
         made = [series.below(str(job.job)) for series in made]  # a folder for each job: none replaces another's bytes
         self.jobs.succeed(job, made, list(choice.destinations), priority=choice.rule.priority)
+        headstart.clear()
 
     def _respond(self, job: ClaimedJob, work: Work, images: Sequence[ImageSeries]) -> None:
         """Keep the images for the listener, which may be another process, where the rule has them go back."""
@@ -104,6 +110,11 @@ class Processor:
         if rule.phantom is not None:
             told = follow_phantom(self.jobs.charts, facts, _origin(job), rule, images)
             self.jobs.note(job.lease, f"phantom {rule.phantom}", told)
+
+    def _say_how_far(self, job: ClaimedJob, headstart: Headstart) -> None:
+        if headstart.begun:
+            text = f"{headstart.n_found} images were ready when the scan was whole, of {headstart.count()} made ahead"
+            self.jobs.note(job.lease, "streamed", text)
 
     def _keep_ruling(self, job: ClaimedJob, facts: Facts, passage: Passage) -> None:
         """Keep what the gate said, pictures before the row that tells of them, for pages and for whoever reviews."""
@@ -121,14 +132,10 @@ class Processor:
 
     def _noise_for(self, job: ClaimedJob, header: ScanHeader) -> NoiseCovariance | None:
         """Find the noise measurement that a scan names, else one that the site keeps, and say what became of that."""
-        named = header.measurement.dependencies.get("Noise")
-        found = self.noise.find(named) if named else None
-        kept = site_noise(self.noise_folder, header) if found is None else None
-        told = [f"measurement {named} {'is at hand' if found else 'is not at hand'}"] if named else []
-        told += [f"the site's {kept.measurement_id} has these coils"] if kept else []
+        found, told = known_noise(header, self.noise, self.noise_folder)
         if told:
-            self.jobs.note(job.lease, "noise", "; ".join(told))
-        return found or kept
+            self.jobs.note(job.lease, "noise", told)
+        return found
 
     def _why(self, job: ClaimedJob, choice: Choice) -> str:
         return "; ".join([f"routes version {job.routes_version}", *choice.why])

@@ -25,6 +25,7 @@ from gateway.model.series import Series
 from gateway.quality.sanity import check_images
 from gateway.recon.engine import reconstruct
 from gateway.recon.networks.ready import ReadyModel
+from gateway.recon.workplace import Shelf
 from gateway.routing.choose import Choice
 from gateway.zoo.zoo import Zoo
 
@@ -47,6 +48,8 @@ class Work:
     """An earlier measurement that the scan names."""
     decided: Callable[[str], Decision | None] = lambda _subject: None
     """Looks up what a person has said of these very images."""
+    shelf: Shelf | None = None
+    """Where images lie that were made while the scan arrived."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +97,7 @@ def make_series(
         progress=tell.progress,
         told=lambda text: tell.note("memory", text),
         noise=work.noise,
+        shelf=work.shelf,
     )
     tell.note("reconstructed", "; ".join(f"{len(one.frames)} images, {one.kind}" for one in outputs))
     tell.note("how", " ".join(dict.fromkeys(note for one in outputs for note in one.notes)))

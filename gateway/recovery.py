@@ -30,8 +30,8 @@ def recover(spool: Spool, scans: ScanStore, *, clock: Clock, limits: Limits) -> 
         _finish(part, clock=clock, limits=limits)
     for path in spool.seals():
         _commit(path, spool, scans)
-    for recording in scans.receiving():
-        scans.lost(recording, "the listener died before anything was on disk")
+    for arrived in scans.arriving_now():
+        scans.lost(arrived.recording, "the listener died before anything was on disk")
     return len(parts)
 
 

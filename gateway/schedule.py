@@ -11,6 +11,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from gateway.jobs.deliveries import DeliveryQueue
 from gateway.jobs.reconstructions import JobQueue
+from gateway.spool.headstarts import Headstarts
 from gateway.spool.replies import Replies
 from gateway.spool.spool import Spool
 from gateway.watch import WatchFolder
@@ -22,6 +23,8 @@ REMIND_EVERY_S = 600
 WATCH_EVERY_S = 2
 REPLY_LASTS_S = 24 * 3600
 """Longer than any sender waits."""
+HEADSTART_LASTS_S = 24 * 3600
+"""Longer than any scan takes; its job may wait for longer, and makes its images then."""
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +39,7 @@ def start_schedule(duties: Mapping[str, tuple[float, Callable[[], object]]]) -> 
 
 
 def duties_of(
-    jobs: JobQueue, deliveries: DeliveryQueue, replies: Replies
+    jobs: JobQueue, deliveries: DeliveryQueue, replies: Replies, headstarts: Headstarts
 ) -> Mapping[str, tuple[float, Callable[[], object]]]:
     """List what has to be done again and again."""
     return MappingProxyType(
@@ -44,6 +47,10 @@ def duties_of(
             "take back the jobs of dead workers": (REAP_EVERY_S, jobs.reap),
             "take back the deliveries of dead deliverers": (REAP_EVERY_S, deliveries.reap),
             "delete images that no sender has waited for": (DELETE_EVERY_S, partial(replies.clear, REPLY_LASTS_S)),
+            "delete images made ahead that no job has taken": (
+                DELETE_EVERY_S,
+                partial(headstarts.clear, HEADSTART_LASTS_S),
+            ),
         }
     )
 

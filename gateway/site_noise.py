@@ -1,4 +1,4 @@
-"""Noise that the site has measured and keeps as files, for scans that neither carry nor name a measurement."""
+"""Noise that was measured before a scan: by the measurement that it names, or kept by the site as a file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
+from gateway.jobs.noise import NoiseStore
 from gateway.model.errors import GatewayError
 from gateway.model.header import ScanHeader
 from gateway.model.noise import NoiseCovariance
@@ -14,6 +15,16 @@ from gateway.mrd.header import parse_header
 from gateway.recon.noise import measure_noise
 
 logger = logging.getLogger(__name__)
+
+
+def known_noise(header: ScanHeader, store: NoiseStore, folder: Path | None) -> tuple[NoiseCovariance | None, str]:
+    """Find the noise measurement that a scan names, else one that the site keeps, and say what became of that."""
+    named = header.measurement.dependencies.get("Noise")
+    found = store.find(named) if named else None
+    kept = site_noise(folder, header) if found is None else None
+    told = [f"measurement {named} {'is at hand' if found else 'is not at hand'}"] if named else []
+    told += [f"the site's {kept.measurement_id} has these coils"] if kept else []
+    return found or kept, "; ".join(told)
 
 
 def site_noise(folder: Path | None, header: ScanHeader) -> NoiseCovariance | None:

@@ -42,6 +42,7 @@ from gateway.oidc.claims import Reading
 from gateway.oidc.fetch import Fetcher
 from gateway.settings import Settings, Web, load_routes, load_settings, routes_folder, routes_source
 from gateway.spool.exhibits import Exhibits
+from gateway.spool.headstarts import Headstarts
 from gateway.spool.recording import SyncPolicy
 from gateway.spool.replies import Replies
 from gateway.spool.room import Room
@@ -58,6 +59,7 @@ class Stations:
     steering: Steering
     spool: Spool
     replies: Replies
+    headstarts: Headstarts
     exhibits: Exhibits
     scans: ScanStore
     jobs: JobQueue
@@ -144,6 +146,7 @@ def stations_of(settings: Settings, engine: Engine) -> Stations:
         steering=steering,
         spool=Spool(settings.data.spool_folder, policy, room),
         replies=Replies(settings.data.replies_folder),
+        headstarts=Headstarts(settings.data.headstarts_folder),
         exhibits=Exhibits(settings.data.exhibits_folder),
         scans=ScanStore(engine, clock),
         jobs=JobQueue(engine, clock, terms),

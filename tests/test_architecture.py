@@ -50,6 +50,7 @@ STUBS = [
         "recovery",
         "retention",
         "watch",
+        "ahead",
         "process",
         "identify",
         "deidentify",

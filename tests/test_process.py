@@ -31,6 +31,7 @@ from gateway.recon.methods.fft import combined
 from gateway.recon.space import Target
 from gateway.recon.workplace import Workplace
 from gateway.spool.exhibits import Exhibits
+from gateway.spool.headstarts import Headstarts
 from gateway.spool.replies import Replies
 from gateway.zoo.zoo import Zoo
 from tests.test_intake import HOST, Site
@@ -64,6 +65,7 @@ class Clinic(Site):
             zoo=Zoo((folder / "models",)),
             replies=Replies(folder / "replies"),
             exhibits=Exhibits(folder / "exhibits"),
+            headstarts=Headstarts(folder / "headstarts"),
             device="cpu",
         )
 

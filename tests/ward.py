@@ -37,6 +37,7 @@ from gateway.mrd.stream import RecordedSession, write_session
 from gateway.process import Processor
 from gateway.recon.phantom import PhantomScan, head_phantom
 from gateway.spool.exhibits import Exhibits
+from gateway.spool.headstarts import Headstarts
 from gateway.spool.replies import Replies
 from gateway.spool.spool import Spool
 from gateway.zoo.zoo import Zoo
@@ -154,6 +155,7 @@ class Ward:
             zoo=Zoo((self.folder / "models",)),
             replies=Replies(self.folder / "replies"),
             exhibits=Exhibits(self.folder / "exhibits"),
+            headstarts=Headstarts(self.folder / "headstarts"),
             device="cpu",
         )
 

@@ -53,10 +53,11 @@ class Bell:
             self._rung += 1
             self._heard.notify_all()
 
-    def wait(self, rung: int) -> None:
+    def wait(self, rung: int, patience_s: float | None = None) -> None:
         """Wait until it was rung more often than ``rung``, we are to end, or patience has."""
+        patience_s = self._patience_s if patience_s is None else patience_s
         with self._heard:
-            self._heard.wait_for(lambda: self._rung != rung or self.stop.is_set(), self._patience_s)
+            self._heard.wait_for(lambda: self._rung != rung or self.stop.is_set(), patience_s)
 
 
 @contextmanager

@@ -45,6 +45,8 @@ class ClaimedJob:
     """In force when it was queued, or when a person last let it run."""
     incomplete: str
     """Why the scan is not whole; empty where it is, and where a person has released it nevertheless."""
+    complete: bool
+    """Whether it is, whatever a person has said."""
 
 
 REVIEWED = {
@@ -87,6 +89,7 @@ class JobQueue(WorkQueue[JobState]):
                 recipe_asked=row.recipe_asked,
                 received_at=scan.ended_at,
                 routes_version=row.routes_version,
+                complete=scan.state == ScanState.COMPLETE,
                 incomplete=scan.reason if scan.state == ScanState.INCOMPLETE and row.released_by is None else "",
             )
 

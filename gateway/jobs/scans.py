@@ -38,6 +38,14 @@ class Arrival:
     bytes_per_s: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrived:
+    """A scan that has begun to arrive."""
+
+    recording: RecordingId
+    peer: str
+
+
 class ScanStore:
     """What the listener writes."""
 
@@ -130,11 +138,22 @@ class ScanStore:
             query = select(scans.c.id).where(scans.c.id == recording, scans.c.recording.is_not(None))
             return connection.execute(query).one_or_none() is not None
 
-    def receiving(self) -> list[RecordingId]:
-        """Find the scans that a dead listener has left behind."""
+    def arriving_now(self) -> list[Arrived]:
+        """Find the scans that arrive; or that a dead listener has left behind."""
         with reading(self._engine) as connection:
-            query = select(scans.c.id).where(scans.c.state == ScanState.RECEIVING)
-            return [RecordingId(row) for row in connection.execute(query).scalars()]
+            query = select(scans.c.id, scans.c.peer).where(scans.c.state == ScanState.RECEIVING)
+            return [Arrived(recording=RecordingId(row.id), peer=row.peer) for row in connection.execute(query)]
+
+    def state_of(self, recording: RecordingId) -> ScanState | None:
+        """Say how a scan stands; nothing where there is none."""
+        with reading(self._engine) as connection:
+            state = connection.execute(select(scans.c.state).where(scans.c.id == recording)).scalar()
+            return None if state is None else ScanState(state)
+
+    def note(self, recording: RecordingId, *, who: str, what: str, text: str) -> None:
+        """Add a line to the timeline of a scan."""
+        with writing(self._engine) as connection:
+            add_event(connection, Event(at=self._clock(), scan_id=recording, who=who, what=what, text=text))
 
     def lost_last(self, since: datetime) -> RecordingId | None:
         """Find the scan that ended last, if that was since then and it could not be stored."""

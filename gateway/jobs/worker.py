@@ -62,8 +62,22 @@ def owner_name(role: str) -> str:
     return f"{role}@{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
 
-def work(queue: Queue[Work], run: Callable[[Work], None], *, owner: str, bell: Bell, pace: Pace) -> None:
-    """Work until stopped; the piece in hand is finished first."""
+def work(  # noqa: PLR0913 - what to do, who does it, and when
+    queue: Queue[Work],
+    run: Callable[[Work], None],
+    *,
+    owner: str,
+    bell: Bell,
+    pace: Pace,
+    meanwhile: Callable[[], float | None] = lambda: None,
+) -> None:
+    """Work until stopped; the piece in hand is finished first.
+
+    Parameters
+    ----------
+    meanwhile
+        Does a little of what can be done where there is no work; says after how many seconds to go on with that.
+    """
     stop = bell.stop
     while not stop.is_set():
         rung = bell.rung
@@ -74,7 +88,9 @@ def work(queue: Queue[Work], run: Callable[[Work], None], *, owner: str, bell: B
             stop.wait(pace.trouble_s)
             continue
         if claimed is None:
-            bell.wait(rung)
+            with _deadline(pace.attempt_s):
+                patience_s = meanwhile()
+            bell.wait(rung, patience_s)
         else:
             _attempt(queue, run, claimed, pace)
 

@@ -34,6 +34,8 @@ class Rule(Table):
     """Names of the destinations that the series goes to."""
     incomplete: Literal["hold", "reconstruct"] = "hold"
     """What to do with a scan that ended without CLOSE: hold it, or reconstruct it if what came is enough."""
+    stream: bool = False
+    """Whether slices become images while the rest of the scan arrives; nothing leaves before the scan is whole."""
     identity: Literal["header", "lookup", "hold"] = "header"
     """Who says who the patient is: the scanner; a source, where one study fits, and a person where not; or a person."""
     sources: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -64,46 +64,78 @@ def read_session(path: Path, *, cut: bool = False) -> RecordedSession:
     BadStream
         The bytes are not an MRD session, or end within a message.
     """
+    reading = Reading()
+    try:
+        reading.take(map_file(path))
+    except BadStream:
+        if not cut:
+            raise
+    return reading.session
+
+
+def map_file(path: Path) -> mmap.mmap:
+    """Map a file that only ever grows, as long as it is now.
+
+    Raises
+    ------
+    UnreadableFile
+        There is nothing at ``path``.
+    """
     try:
         with path.open("rb") as file:
-            stream = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as error:
         raise UnreadableFile(path, str(error)) from error
-    return _read(stream, cut=cut)
 
 
-def _read(stream: mmap.mmap, *, cut: bool) -> RecordedSession:
-    header_xml, recipe_asked, at = b"", "", 0
-    runs: list[Readouts] = []
-    waveforms: list[bytes] = []
-    while at < len(stream):
-        message_id = int.from_bytes(stream[at : at + 2], "little")
-        try:
-            body, end = _body(stream, at, message_id)
-        except BadStream:
-            if cut:
-                break
-            raise
-        if message_id == MessageId.ACQUISITION:
-            run, at = _run(stream, at)
-            runs.append(run)
-            continue
-        match message_id:
-            case MessageId.HEADER:
-                header_xml = stream[body:end]
-            case MessageId.CONFIG_FILE:
-                recipe_asked = messages.decode_text(stream[body:end])
-            case MessageId.WAVEFORM:
-                waveforms.append(stream[at + 2 : end])
-            case MessageId.CLOSE:
-                break
-        at = end
-    return RecordedSession(
-        header_xml=header_xml, recipe_asked=recipe_asked, acquisition=tuple(runs), waveforms=tuple(waveforms)
-    )
+@dataclass(slots=True)
+class Reading:
+    """What was read of a session so far."""
+
+    header_xml: bytes = b""
+    recipe_asked: str = ""
+    runs: list[Readouts] = field(default_factory=list)
+    waveforms: list[bytes] = field(default_factory=list)
+    at: int = 0
+    """Up to here."""
+
+    @property
+    def session(self) -> RecordedSession:
+        """Everything that was read."""
+        return RecordedSession(
+            header_xml=self.header_xml,
+            recipe_asked=self.recipe_asked,
+            acquisition=tuple(self.runs),
+            waveforms=tuple(self.waveforms),
+        )
+
+    def take(self, stream: mmap.mmap) -> None:
+        """Read on, to the end of the stream or to its CLOSE.
+
+        Raises
+        ------
+        BadStream
+            The bytes are not an MRD session, or end within a message; what came whole before that was read.
+        """
+        while self.at < len(stream):
+            message_id = int.from_bytes(stream[self.at : self.at + 2], "little")
+            body, end = _body(stream, self.at, message_id)
+            match message_id:
+                case MessageId.ACQUISITION:
+                    run, end = _run(stream, self.at)
+                    self.runs.append(run)
+                case MessageId.HEADER:
+                    self.header_xml = stream[body:end]
+                case MessageId.CONFIG_FILE:
+                    self.recipe_asked = messages.decode_text(stream[body:end])
+                case MessageId.WAVEFORM:
+                    self.waveforms.append(stream[self.at + 2 : end])
+                case MessageId.CLOSE:
+                    return
+            self.at = end
 
 
-_NO_LIMIT = Limits(**{field.name: 1 << 62 for field in fields(Limits)})
+_NO_LIMIT = Limits(**{each.name: 1 << 62 for each in fields(Limits)})
 
 
 def _body(stream: mmap.mmap, at: int, message_id: int) -> tuple[int, int]:

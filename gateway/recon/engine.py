@@ -54,7 +54,7 @@ from gateway.recon.networks.scope import misused
 from gateway.recon.noise import whiten
 from gateway.recon.scan import Scan
 from gateway.recon.spaces import ImagedSpace, imaged_spaces
-from gateway.recon.workplace import Workplace, retreating, workplaces
+from gateway.recon.workplace import Shelf, Workplace, retreating, workplaces
 
 METHODS: Mapping[type, Callable[..., tuple[ImageSeries, ...]]] = MappingProxyType(
     {
@@ -89,6 +89,7 @@ def reconstruct(  # noqa: PLR0913 - the whole of what a job knows
     progress: Progress,
     told: Callable[[str], None] = lambda _text: None,
     noise: NoiseCovariance | None = None,
+    shelf: Shelf | None = None,
 ) -> tuple[ImageSeries, ...]:
     """Reconstruct a scan.
 
@@ -105,6 +106,8 @@ def reconstruct(  # noqa: PLR0913 - the whole of what a job knows
         with the CPU's.
     noise
         An earlier measurement, for a scan without noise readouts of its own.
+    shelf
+        Where conventional images lie that were made while the scan arrived, and where those go that are made now.
 
     Raises
     ------
@@ -120,7 +123,8 @@ def reconstruct(  # noqa: PLR0913 - the whole of what a job knows
 
     def made_of(space: ImagedSpace) -> list[ImageSeries]:
         readied = _readied(space, recipe, noise)
-        places = workplaces(chosen, memory_bytes)
+        kept = None if isinstance(readied.recipe, ReadyModel) else shelf
+        places = (replace(place, shelf=kept) for place in workplaces(chosen, memory_bytes))
         return list(retreating(lambda place: readied.reconstruct(place, progress), places, told))
 
     made = made_of(first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,10 +39,11 @@ class Undersampled:
 
     Parameters
     ----------
-    scale
-        The data are divided by it on the way in, and images multiplied on the way out: exports range from 1e-9 to 5e13.
+    scales
+        By slice: its data are divided by it on the way in, and images multiplied on the way out, since exports range
+        from 1e-9 to 5e13. Each slice has its own, so that none waits for another.
     noise_power
-        Variance of the noise of a complex sample after that, the same for all coils.
+        Variance of the noise of a complex sample before that, the same for all coils.
     compression
         Virtual coils; None to leave them as they are.
     """
@@ -50,7 +52,7 @@ class Undersampled:
     target: Target
     lattice: Lattice
     calibration: Calibration
-    scale: float
+    scales: Mapping[int, float]
     noise_power: float
     compression: Compression | None
 
@@ -98,6 +100,10 @@ class Group:
         Calibration, without gaps. Shape `(coil z y x)`.
     seeds
         For what is drawn at random: each frame has its own, by its place in the scan. Shape `(frame,)`.
+    scale
+        By which the samples of the slice were divided.
+    noise_power
+        Variance of the noise of a complex sample after that, the same for all coils.
     """
 
     data: Tensor
@@ -106,6 +112,8 @@ class Group:
     spread: Tensor
     block: Tensor
     seeds: Tensor
+    scale: float
+    noise_power: float
 
     def at(self, some: slice, device: torch.device) -> Group:
         """Take the data at some positions x to a device."""
@@ -131,19 +139,22 @@ def understand(scan: Scan, recipe: Cartesian, *, regular: bool = True) -> Unders
     lattice = find_lattice(sorter.lines) if regular else EVERY_LINE
     check_coils(sorter)
     calibration = find_calibration(scan.acquisition, scan.header, sorter, target)
-    blocks = list(calibration.blocks.values())
-    scale = max((float(block.abs().max()) for block in blocks if block.numel()), default=0.0)
-    if scale == 0:
+    scales = {number: _peak(block) for number, block in calibration.blocks.items()}
+    if min(scales.values()) == 0:
         raise BadScan("there are no calibration lines, or they are zero")
     return Undersampled(
         sorter=sorter,
         target=finished_target(recipe, sorter, lambda: calibration.middle),
         lattice=lattice,
         calibration=calibration,
-        scale=scale,
-        noise_power=noise_power_of(scan, sorter, target) / scale**2,
-        compression=_compression(recipe, blocks, sorter.lines.n_coils, target),
+        scales=scales,
+        noise_power=noise_power_of(scan, sorter, target),
+        compression=_compression(recipe, list(calibration.blocks.values()), sorter.lines.n_coils, target),
     )
+
+
+def _peak(block: Tensor) -> float:
+    return float(block.abs().max()) if block.numel() else 0.0
 
 
 def _compression(recipe: Cartesian, blocks: list[Tensor], n_coils: int, target: Target) -> Compression | None:
@@ -167,6 +178,8 @@ def group_of(
         Say how noisy each sample is.
     """
     home = home or place.device
+    at = scan.slice_of(numbers[0])
+    scale = scan.scales[at]
     frames = (_brought(scan, number, place, home=home, noise=noise) for number in numbers)
     data, filled, spread = zip(*frames, strict=True)
     return Group(
@@ -174,8 +187,10 @@ def group_of(
         filled=torch.stack(filled).to(home),
         power=torch.stack([line_power(one) for one in data]),
         spread=torch.stack(spread).to(home),
-        block=_hybrid(scan, scan.calibration.blocks[scan.slice_of(numbers[0])], place, home),
+        block=_hybrid(scan, scan.calibration.blocks[at], scale, place, home),
         seeds=torch.tensor([_seed(scan.sorter.lines.indices[number]) for number in numbers]),
+        scale=scale,
+        noise_power=scan.noise_power / scale**2,
     )
 
 
@@ -190,7 +205,7 @@ def _brought(
     """Bring one frame to hybrid space, and say which lines it has and how noisy its samples are."""
     samples, filled = _frame(scan, number)
     spread = spread_of(scan.sorter.lines, number, samples) if noise else samples.new_empty(0).real
-    return _hybrid(scan, samples, place, home), filled, spread
+    return _hybrid(scan, samples, scan.scales[scan.slice_of(number)], place, home), filled, spread
 
 
 def line_power(hybrid: Tensor) -> Tensor:
@@ -212,20 +227,18 @@ def _frame(scan: Undersampled, number: int) -> tuple[Tensor, Tensor]:
     return samples, filled
 
 
-def _hybrid(scan: Undersampled, samples: Tensor, place: Workplace, home: torch.device) -> Tensor:
+def _hybrid(scan: Undersampled, samples: Tensor, scale: float, place: Workplace, home: torch.device) -> Tensor:
     """Bring k-space `(coil z y x)` to hybrid space of virtual coils and to the unit of methods, in pieces."""
     n_coils, n_z, n_y, _ = samples.shape
     n_virtual = n_coils if scan.compression is None else scan.compression.coils.shape[-2]
     hybrid = torch.empty((n_virtual, n_z, n_y, scan.target.matrix.x), dtype=samples.dtype, device=home)
     if scan.compression is None:
         for at in place.pieces(n_coils, WORK * samples[0].nbytes):
-            hybrid[at] = to_hybrid(samples[at].to(place.device), scan.target) / scan.scale
+            hybrid[at] = to_hybrid(samples[at].to(place.device), scan.target) / scale
     else:
         for at in place.pieces(n_z * n_y, WORK * samples[:, 0, 0].nbytes):
             some = samples.flatten(1, 2)[:, None, at].to(place.device)
-            hybrid.view(n_virtual, 1, n_z * n_y, -1)[:, :, at] = (
-                scan.compression.to_hybrid(some, scan.target) / scan.scale
-            )
+            hybrid.view(n_virtual, 1, n_z * n_y, -1)[:, :, at] = scan.compression.to_hybrid(some, scan.target) / scale
     return hybrid
 
 
@@ -233,7 +246,7 @@ def noisier(scan: Undersampled, group: Group, random: torch.Generator) -> Group:
     """Add noise of the samples' own power, independent of theirs."""
     _, n_coils, n_z, n_y, _ = group.data.shape
     like = group.data.new_empty((len(group.data), n_coils, n_z, n_y, group.spread.shape[-1]))
-    noise = white_noise(like, scan.noise_power, random) * group.spread
+    noise = white_noise(like, group.noise_power, random) * group.spread
     return replace(group, data=group.data + to_hybrid(noise, scan.target))
 
 

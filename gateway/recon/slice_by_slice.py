@@ -16,6 +16,7 @@ from gateway.recon.parallel import WORK, Group, Undersampled, group_of, noisier
 from gateway.recon.pictures import Album, Noise, Picture
 from gateway.recon.replicas import DEFAULT, deviation_by_replicas
 from gateway.recon.sample_noise import ideal_deviation, readout_share
+from gateway.recon.shelf import key_of
 from gateway.recon.workplace import Workplace
 
 T = TypeVar("T")
@@ -61,22 +62,28 @@ class Method(Generic[T]):
 def slice_by_slice(
     scan: Undersampled, method: Method[T], recipe: Imaging, *, place: Workplace, progress: Progress
 ) -> Album:
-    """Reconstruct all frames, one slice after the other."""
+    """Reconstruct all frames, one slice after the other; what lies ready is taken, what was made is laid down."""
     album = Album(recipe, scan.sorter.lines.n_frames, scan.target, progress, sampled=method.sampled)
     at = None if scan.target.finish.along_x else method.at
     steps = method if at is None else in_pieces(method, at, place)
+    shelf = None if album.wants_noise else place.shelf
     for frames in _by_slice(scan):
         learned: list[T] = []
         for numbers in [frames] if method.together else [[number] for number in frames]:
             n_bytes = WORK * len(numbers) * scan.sorter.lines.frame_bytes
             home = place.device if at is None else place.home(n_bytes)
             group = group_of(scan, numbers, place, home=home, noise=album.wants_noise)
-            learned = learned or [method.learn(group)]
-            images, spreads = _pictured(steps, group, learned[0])
+            if shelf is not None and (ready := shelf.find(key := key_of(scan, group, recipe))) is not None:
+                images, spreads = torch.from_numpy(ready), (None,) * len(numbers)
+            else:
+                learned = learned or [method.learn(group)]
+                images, spreads = _pictured(steps, group, learned[0])
+                if shelf is not None:
+                    shelf.keep(key, images.cpu().numpy())
             noises = _noises(scan, steps, recipe, group, learned[0]) if album.wants_noise else [None] * len(numbers)
             for number, image, noise, spread in zip(numbers, images, noises, spreads, strict=True):
-                shown = None if spread is None else spread * scan.scale
-                album.keep(number, Picture(image=image * scan.scale, noise=noise, spread=shown))
+                shown = None if spread is None else spread * group.scale
+                album.keep(number, Picture(image=image * group.scale, noise=noise, spread=shown))
     return album
 
 
@@ -120,8 +127,8 @@ def _noises(scan: Undersampled, method: Method[T], recipe: Imaging, group: Group
             lambda random: _pictured(method, noisier(scan, group, random), learned)[0],
             recipe.replicas or DEFAULT,
         )
-    ideals = [ideal_deviation(scan.noise_power, spread, scan.target) for spread in group.spread]
+    ideals = [ideal_deviation(group.noise_power, spread, scan.target) for spread in group.spread]
     return [
-        Noise(deviation=deviation * scan.scale, ideal=ideal * scan.scale)
+        Noise(deviation=deviation * group.scale, ideal=ideal * group.scale)
         for deviation, ideal in zip(deviations, ideals, strict=True)
     ]

@@ -8,13 +8,25 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
+import numpy.typing as npt
 import torch
 
 from gateway.model.errors import TooLittleMemory
 
 T = TypeVar("T")
+
+
+class Shelf(Protocol):
+    """Where images lie that were made before their scan was whole."""
+
+    def find(self, key: str) -> npt.NDArray[Any] | None:
+        """Give the images of a key, if they are there and whole."""
+
+    def keep(self, key: str, images: npt.NDArray[Any]) -> None:
+        """Lay images down."""
+
 
 CPU = torch.device("cpu")
 PART = 4
@@ -33,10 +45,13 @@ class Workplace:
     ----------
     memory_bytes
         For what is cut to pieces, beside data that are there anyway. Never less than one piece is taken.
+    shelf
+        What lies ready; None where nothing was made before.
     """
 
     device: torch.device
     memory_bytes: int = sys.maxsize
+    shelf: Shelf | None = None
 
     def __str__(self) -> str:
         """Say where and how much, for people."""

@@ -49,6 +49,11 @@ class Data(Section):
         return self.folder / "replies"
 
     @property
+    def headstarts_folder(self) -> Path:
+        """Images of scans that still arrive, until their jobs take them."""
+        return self.folder / "headstarts"
+
+    @property
     def exhibits_folder(self) -> Path:
         """Pictures for whoever reviews images of learned recipes."""
         return self.folder / "exhibits"

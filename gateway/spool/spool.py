@@ -95,6 +95,10 @@ class Spool:
         """Find the recordings that were being written when their process died."""
         yield from sorted(self.folder.glob(f"*/*{PART_SUFFIX}"))
 
+    def part_of(self, recording: RecordingId) -> Path | None:
+        """Find a recording that is being written."""
+        return next(iter(self.folder.glob(f"*/{recording}{PART_SUFFIX}")), None)
+
     def seals(self) -> Iterator[Path]:
         """Find the seals."""
         yield from sorted(self.folder.glob(f"*/*{SEAL_SUFFIX}"))

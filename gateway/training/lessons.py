@@ -193,6 +193,8 @@ def _cut(slice_: Masked, x: slice) -> Lesson:
         spread=data.new_empty(0).real,
         block=data[0],
         seeds=torch.zeros(1, dtype=torch.int64),
+        scale=1.0,
+        noise_power=full.noise_power,
     )
     shown = observe(group, seen, full.noise_power)
     coils = inverse_fourier(full.clean[..., x], (-2,))

@@ -17,10 +17,10 @@ from tests.jobs.conftest import TurnedClock, seal
 def test_a_complete_scan_has_a_job(scans: ScanStore, queries: Queries) -> None:
     one = seal(1)
     scans.begin(one.recording, peer=one.peer, started_at=one.started_at)
-    assert scans.receiving() == [one.recording]
+    assert [each.recording for each in scans.arriving_now()] == [one.recording]
     state, earlier, job = scans.finish(one, "key")
     assert (state, earlier) == (ScanState.COMPLETE, None)
-    assert scans.receiving() == []
+    assert scans.arriving_now() == []
     (found,) = queries.jobs()
     assert (found.id, found.state, found.scan.recording) == (job, JobState.QUEUED, "key")
     assert [line.what for line in queries.timeline(found)] == ["receiving", "complete", "queued"]

@@ -130,7 +130,7 @@ def views(found: Undersampled, device: torch.device) -> Iterator[View]:
 
 def _view(found: Undersampled, group: Group, seen: Seen, random: torch.Generator) -> View:
     """Solve for the image, and for what it makes of noise alone, together: both go the same way."""
-    power = found.noise_power * readout_share(group.spread[0], found.target)
+    power = group.noise_power * readout_share(group.spread[0], found.target)
     noise = white_noise(group.data.expand(REPLICAS, -1, -1, -1, -1), power, random) * group.filled[:, None, ..., None]
     largest = float(seen.prior.max())
     problem = Unfolding(
@@ -138,7 +138,7 @@ def _view(found: Undersampled, group: Group, seen: Seen, random: torch.Generator
         filled=group.filled[0],
         maps=seen.maps,
         prior=seen.prior,
-        noise_power=max(found.noise_power, ROUNDING * largest),
+        noise_power=max(group.noise_power, ROUNDING * largest),
     )
     solved = solve_several(problem, torch.cat([group.data, noise]))[:, 0, 0]
     image, *replicas = solved
@@ -151,7 +151,7 @@ def _view(found: Undersampled, group: Group, seen: Seen, random: torch.Generator
         noise_power=max(power, ROUNDING**2 * largest),
         reference=image,
         deviation=local_mean(spread).sqrt(),
-        scale=found.scale,
+        scale=group.scale,
     )
 
 

@@ -38,7 +38,7 @@ def reconstruct_dip(scan: Scan, recipe: DipRecipe, *, place: Workplace, progress
     )
 
     def unfold(group: Group, seen: Seen) -> Tensor:
-        image = fitted(observe(group, seen, found.noise_power), how)
+        image = fitted(observe(group, seen, group.noise_power), how)
         return to_target(image[:, None, :, None], seen.maps[:1], found.target)
 
     method = Method(learn=lambda group: see(group.block, group.filled.shape[1:], recipe), unfold=unfold)

@@ -63,7 +63,7 @@ def reconstruct_grappa(
         weights = combining(coil_images(group, learned), learned.maps)
         used = used_in(found, group, kernel)
         level = deviation(learned.weights, kernel, weights, used=used, target=found.target)
-        return level[None] * math.sqrt(found.noise_power)
+        return level[None] * math.sqrt(group.noise_power)
 
     method = Method(
         learn=learn,

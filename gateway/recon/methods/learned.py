@@ -86,7 +86,7 @@ def varnet(network: nn.Module, group: Group, target: Target) -> Tensor:
 
 def unrolled(network: nn.Module, group: Group, seen: Seen, scan: Undersampled) -> Tensor:
     """Let a network that knows coils and k-space make the image. Complex; shape `(frame z y x)`, samples before it."""
-    observed, unit = in_own_units(observe(group, seen, scan.noise_power))
+    observed, unit = in_own_units(observe(group, seen, group.noise_power))
     made = network.samples(observed) if isinstance(network, Diffusion) else network(observed)[None]
     images = torch.stack([to_target((one * unit)[:, None, :, None], seen.maps, scan.target) for one in made])
     return images if isinstance(network, Diffusion) else images[0]

@@ -35,11 +35,10 @@ def reconstruct_low_rank_sparse(
     """
     progress(0.0, "sorting readouts into k-space")
     found = understand(scan, recipe, regular=False)
-    noise = found.noise_power**0.5
 
     def unfold(group: Group, seen: Seen) -> Tensor:
         problem = cartesian_problem(group.data, group.filled, seen.maps)
-        return to_target(sum_of(solve(problem, noise, recipe)), seen.maps, found.target)
+        return to_target(sum_of(solve(problem, group.noise_power**0.5, recipe)), seen.maps, found.target)
 
     method = Method(learn=lambda group: see(group.block, group.filled.shape[1:], recipe), unfold=unfold, together=True)
     album = slice_by_slice(found, method, recipe, place=place, progress=progress)

@@ -43,9 +43,9 @@ def penalised(
         """
         progress(0.0, "sorting readouts into k-space")
         found = understand(scan, recipe, regular=False)
-        penalty = recipe.noise_weight * found.noise_power**0.5
 
         def unfold(group: Group, seen: Seen) -> Tensor:
+            penalty = recipe.noise_weight * group.noise_power**0.5
             problem = cartesian_problem(group.data, group.filled, seen.maps)
             return to_target(solve(problem, penalty, recipe), seen.maps, found.target)
 

@@ -53,7 +53,7 @@ def reconstruct_sense(
 
     def learn(group: Group) -> Expected:
         seen = see(group.block, group.filled.shape[1:], recipe)
-        return Expected(seen=seen, noise_power=_noise(found, seen, recipe))
+        return Expected(seen=seen, noise_power=_noise(group, seen, recipe))
 
     def unfold(group: Group, known: Expected) -> Tensor:
         if not flat:
@@ -63,7 +63,7 @@ def reconstruct_sense(
 
     def noise(group: Group, known: Expected) -> Tensor:
         problem = _problem(group, known)
-        return resampled_map(deviation(problem, solve_exactly(problem), found.noise_power)[None], found.target)
+        return resampled_map(deviation(problem, solve_exactly(problem), group.noise_power)[None], found.target)
 
     method = Method(learn=learn, unfold=unfold, deviation=noise if flat else None, at=Expected.at)
     album = slice_by_slice(found, method, recipe, place=place, progress=progress)
@@ -88,7 +88,7 @@ def reconstruct_cg_sense(
     def learn(group: Group) -> Expected:
         seen = see(group.block, group.filled.shape[1:], recipe)
         alike = Seen(maps=seen.maps, prior=seen.prior.mean().expand_as(seen.prior))
-        return Expected(seen=alike, noise_power=_noise(found, seen, recipe))
+        return Expected(seen=alike, noise_power=_noise(group, seen, recipe))
 
     method = Method(learn=learn, unfold=lambda group, known: _by_steps(found, group, known, stop), at=Expected.at)
     album = slice_by_slice(found, method, recipe, place=place, progress=progress)
@@ -96,8 +96,8 @@ def reconstruct_cg_sense(
     return series_of(album, found, (how,))
 
 
-def _noise(scan: Undersampled, seen: Seen, recipe: SenseRecipe | CgSenseRecipe) -> float:
-    return max(recipe.noise_weight * scan.noise_power, ROUNDING * float(seen.prior.max()))
+def _noise(group: Group, seen: Seen, recipe: SenseRecipe | CgSenseRecipe) -> float:
+    return max(recipe.noise_weight * group.noise_power, ROUNDING * float(seen.prior.max()))
 
 
 def _by_steps(scan: Undersampled, group: Group, known: Expected, stop: Stop) -> Tensor:

@@ -21,13 +21,13 @@ from gateway.recon.coil_maps import maps_for
 from gateway.recon.coils import combine
 from gateway.recon.fourier import fourier
 from gateway.recon.kspace import Progress
-from gateway.recon.parallel import Group, Undersampled, series_of, understand
+from gateway.recon.parallel import Group, series_of, understand
 from gateway.recon.scan import Scan
 from gateway.recon.slice_by_slice import Method, slice_by_slice
 from gateway.recon.solvers import Stop
 from gateway.recon.workplace import Workplace
 
-Solver = Callable[[spirit.Consistency, Undersampled, Stop], Tensor]
+Solver = Callable[[spirit.Consistency, Group, Stop], Tensor]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ def reconstruct_spirit(
     return _reconstruct(
         scan,
         recipe,
-        lambda problem, found, stop: spirit.solve(problem, recipe.noise_weight * found.noise_power, stop),
+        lambda problem, group, stop: spirit.solve(problem, recipe.noise_weight * group.noise_power, stop),
         place=place,
         progress=progress,
     )
@@ -73,8 +73,8 @@ def reconstruct_l1_spirit(
         The scan is not Cartesian, or there is too little calibration.
     """
 
-    def solve(problem: spirit.Consistency, found: Undersampled, stop: Stop) -> Tensor:
-        return spirit.solve_sparsely(problem, recipe.noise_weight * math.sqrt(found.noise_power), stop)
+    def solve(problem: spirit.Consistency, group: Group, stop: Stop) -> Tensor:
+        return spirit.solve_sparsely(problem, recipe.noise_weight * math.sqrt(group.noise_power), stop)
 
     return _reconstruct(scan, recipe, solve, place=place, progress=progress)
 
@@ -94,7 +94,7 @@ def _reconstruct(
 
     def unfold(group: Group, learned: Learned) -> Tensor:
         problem = spirit.consistency(group.data, group.filled, group.power, learned.weights)
-        coil_images = resampled(solve(problem, found, stop).movedim(-3, -1), found.target)
+        coil_images = resampled(solve(problem, group, stop).movedim(-3, -1), found.target)
         return torch.stack([combine(frame, learned.maps) for frame in coil_images])
 
     apart = None if isinstance(recipe, L1SpiritRecipe) else Learned.at  # wavelets join positions

@@ -44,7 +44,7 @@ def reconstruct_subspace(
     def unfold(group: Group, learned: tuple[Seen, Operator]) -> Tensor:
         seen, mixing = learned
         problem = cartesian_problem(group.data, group.filled, seen.maps)
-        images = mixing.apply(solve(problem, mixing, found.noise_power, recipe))
+        images = mixing.apply(solve(problem, mixing, group.noise_power, recipe))
         return to_target(images, seen.maps, found.target)
 
     method = Method(learn=learn, unfold=unfold, together=True)
