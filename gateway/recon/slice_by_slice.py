@@ -69,12 +69,13 @@ def slice_by_slice(
     shelf = None if album.wants_noise else place.shelf
     for frames in _by_slice(scan):
         learned: list[T] = []
+        spreads: Sequence[Tensor | None]
         for numbers in [frames] if method.together else [[number] for number in frames]:
             n_bytes = WORK * len(numbers) * scan.sorter.lines.frame_bytes
             home = place.device if at is None else place.home(n_bytes)
             group = group_of(scan, numbers, place, home=home, noise=album.wants_noise)
             if shelf is not None and (ready := shelf.find(key := key_of(scan, group, recipe))) is not None:
-                images, spreads = torch.from_numpy(ready), (None,) * len(numbers)
+                images, spreads = torch.from_numpy(ready), [None] * len(numbers)
             else:
                 learned = learned or [method.learn(group)]
                 images, spreads = _pictured(steps, group, learned[0])
