@@ -125,6 +125,7 @@ def make_series(
             output_index=index,
             received_at=work.received_at.astimezone() if veil is None else work.received_at,
             model=output.model,
+            whitened_by=output.whitened_by,
             ruling=None if passage is None else passage.ruling,
             identity=work.identity,
             deidentified=None if veil is None else veil.project.options,
@@ -147,6 +148,7 @@ def _judged(work: Work, recipe: ReadyModel, outputs: Sequence[ImageSeries], devi
         A person has to look first.
     """
     tell.progress(1.0, "checking the images")
+    made_from = (work.digest, work.choice.recipe_name, work.choice.fingerprint)
     passage = judge(
         Suspect(
             acquisition=work.acquisition,
@@ -155,7 +157,7 @@ def _judged(work: Work, recipe: ReadyModel, outputs: Sequence[ImageSeries], devi
             made=outputs,
             policy=work.choice.policy,
             policy_name=work.choice.rule.policy,
-            work_digest=f"{work.digest} {work.choice.recipe_name} {work.choice.fingerprint}",
+            work_digest=" ".join([*made_from, *sorted({one.whitened_by for one in outputs} - {""})]),
             decided=work.decided,
             noise=work.noise,
             device=device,

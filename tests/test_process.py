@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from pydicom import dcmread
 from torch import Tensor
 
 from gateway.jobs.clock import utc_now
@@ -19,15 +21,20 @@ from gateway.jobs.reconstructions import JobQueue
 from gateway.model.control_chart import Alarm
 from gateway.model.destinations import FolderDestination
 from gateway.model.job import JobState
+from gateway.model.readout import Acquisition, Flag
 from gateway.model.recipes import AutoRecipe, FftRecipe
 from gateway.model.route import Routes, Rule
 from gateway.model.scan import ScanState
 from gateway.model.trend import Phantom
 from gateway.model.work import WorkEvent
+from gateway.model.zyx import Zyx
 from gateway.mrd.client import send_session
 from gateway.mrd.files import stream_of
+from gateway.mrd.header import write_header
+from gateway.mrd.stream import RecordedSession, write_session
 from gateway.process import Processor
 from gateway.recon.methods.fft import combined
+from gateway.recon.phantom import PhantomScan, head_phantom
 from gateway.recon.space import Target
 from gateway.recon.workplace import Workplace
 from gateway.spool.exhibits import Exhibits
@@ -40,6 +47,18 @@ from tests.ward import work_once
 DAY_S = 86_400
 NOISE, DEPENDENT = "siemens_xa_noise_scan.h5", "siemens_xa_tse_depends_on_noise.h5"
 GRE = "siemens_gre_acr_oblique.h5"
+
+HEAD = PhantomScan(n_slices=1, n_coils=3, matrix=Zyx(z=1, y=64, x=64), noise=0.02, seed=1)
+EMPTY_HEAD = replace(HEAD, anatomy=(), seed=2)
+
+
+def _as_noise(acquisition: Acquisition) -> Acquisition:
+    """Flag readouts as a measurement of noise; the second coil is three times as loud as the others."""
+    (run,) = acquisition
+    heads = run.heads.copy()
+    heads["flags"] = Flag.IS_NOISE_MEASUREMENT.bit
+    loudness = np.array([1, 3, 1], np.float32)[:, None]
+    return (replace(run, heads=heads, samples=run.samples * loudness),)
 
 
 class Clinic(Site):
@@ -79,6 +98,24 @@ class Clinic(Site):
         reception.write(memoryview(stream[:kept]))
         reception.abandon()
         self.recover()
+
+    def send_stream(self, *, measurement: str, needs: str = "", only_noise: bool = False) -> None:
+        """Send the head, or the noise of its coils; a scan may name a measurement of noise that it needs."""
+        acquisition, header = head_phantom(EMPTY_HEAD if only_noise else HEAD)
+        measured = replace(
+            header.measurement, measurement_id=measurement, dependencies={"Noise": needs} if needs else {}
+        )
+        recorded = RecordedSession(
+            header_xml=write_header(replace(header, measurement=measured)),
+            recipe_asked="",
+            acquisition=_as_noise(acquisition) if only_noise else acquisition,
+        )
+        send_session(list(write_session(recorded)), HOST, self.listener.port, on_sent=lambda _n: None)
+
+    def written(self, job: JobView) -> dict[str, bytes]:
+        """Read the images of a job: pixels by SOP Instance UID."""
+        files = (self.processor.outbox / str(job.id)).rglob("*.dcm")
+        return {ds.SOPInstanceUID: ds.PixelData for ds in map(dcmread, files)}
 
     def n_bytes(self, name: str) -> int:
         return sum(map(len, stream_of(self.files / name)[1]))
@@ -123,6 +160,25 @@ def test_noise_that_the_site_keeps_serves_where_the_named_one_is_absent(clinic: 
     clinic.processor = replace(clinic.processor, noise_folder=kept)
     clinic.send_file(DEPENDENT)
     assert clinic.story(clinic.work_once())["noise"].endswith("is not at hand; the site's body.h5 has these coils")
+
+
+def test_images_whitened_by_another_measurement_are_another_series(clinic: Clinic) -> None:
+    clinic.send_stream(measurement="noise", only_noise=True)
+    clinic.work_once()
+    clinic.send_stream(measurement="head", needs="noise")
+    first = clinic.work_once()
+    assert clinic.story(first)["noise"] == "measurement noise is at hand"
+
+    clinic.scans.replay(first.scan.id, recipe="", who="test")
+    again = clinic.written(clinic.work_once())
+    assert again == clinic.written(first), "the same work has the same names and bytes"
+
+    expired = NoiseStore(clinic.scans._engine, utc_now, lifetime_s=0)  # noqa: SLF001 - the same database
+    clinic.processor = replace(clinic.processor, noise=expired)
+    clinic.scans.replay(first.scan.id, recipe="", who="test")
+    without = clinic.written(clinic.work_once())
+    assert without.keys().isdisjoint(again), "a PACS would keep the old pixels under the same name"
+    assert set(without.values()) != set(again.values())
 
 
 def test_a_scan_that_was_cut_is_held_and_released_as_far_as_it_came(clinic: Clinic) -> None:

@@ -32,6 +32,8 @@ class SeriesPlan:
         Which of the recipe's series this is, from 0.
     model
         The network that took part, or None for a conventional reconstruction.
+    whitened_by
+        Digest of an earlier noise measurement that the images depend on; another one makes another series.
     ruling
         What the gate has said of a learned reconstruction; another one that is told makes another series.
     identity
@@ -52,6 +54,7 @@ class SeriesPlan:
     received_at: datetime
     output_index: int = 0
     model: LearnedModel | None = None
+    whitened_by: str = ""
     ruling: Ruling | None = None
     identity: Identity | None = None
     mark_unknown_direction: bool = False
@@ -74,6 +77,14 @@ class SeriesPlan:
     def _identity(self) -> tuple[str | int, ...]:
         work = (self.recording_digest, self.rule, self.recipe, self.recipe_fingerprint, self.output_index)
         weights = (self.model.weights_sha256,) if self.model else ()
+        noise = (self.whitened_by,) if self.whitened_by else ()
         whose = (self.identity.digest,) if self.identity else ()
         told = (self.ruling.action, self.ruling.warning) if self.ruling and self.ruling.warning else ()
-        return (*work, *weights, *whose, *told, *(() if self.format is ObjectFormat.CLASSIC else (self.format,)))
+        return (
+            *work,
+            *weights,
+            *noise,
+            *whose,
+            *told,
+            *(() if self.format is ObjectFormat.CLASSIC else (self.format,)),
+        )

@@ -114,6 +114,9 @@ class ImageSeries:
     """What the reader of the series should know, one sentence each."""
     model: LearnedModel | None = None
     """The network that took part; a conventional reconstruction has none."""
+    whitened_by: str = ""
+    """Digest of the earlier noise measurement that made its coils white; empty where the scan brought its own, or none
+    was at hand. What the recording does not hold is part of what the images are."""
 
     def parts(self) -> tuple[ImageSeries, ...]:
         """Split complex pixels into real and imaginary part; any other series is its own only part."""

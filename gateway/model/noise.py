@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,3 +24,9 @@ class NoiseCovariance:
     """Noise bandwidth of the receiver relative to the sampling bandwidth (``relativeReceiverNoiseBandwidth``)."""
     matrix: npt.NDArray[np.complex128]
     """Of one complex sample, in squared units of the receiver. Hermitian. Shape `(coil coil)`."""
+
+    @property
+    def digest(self) -> str:
+        """Name the measurement by all that it says: images whitened by another one are other images."""
+        said = json.dumps([self.measurement_id, self.coil_names, self.dwell_time_us, self.bandwidth_factor])
+        return hashlib.sha256(said.encode() + self.matrix.astype("<c16").tobytes()).hexdigest()

@@ -162,7 +162,12 @@ class _Readied:
         method: Any = METHODS[type(self.recipe)]
         with torch.inference_mode():
             made = method(self.scan, self.recipe, place=place, progress=progress)
-        return (replace(series, encoding=self.number, notes=(*self.why, *series.notes, *self.notes)) for series in made)
+        return map(self._signed, made)
+
+    def _signed(self, series: ImageSeries) -> ImageSeries:
+        """Say of a series what the method does not know."""
+        notes = (*self.why, *series.notes, *self.notes)
+        return replace(series, encoding=self.number, notes=notes, whitened_by=self.scan.whitened_by)
 
 
 def _readied(space: ImagedSpace, recipe: Recipe | ReadyModel, noise: NoiseCovariance | None) -> _Readied:
@@ -179,7 +184,12 @@ def prepared(space: ImagedSpace, noise: NoiseCovariance | None) -> tuple[Scan, t
     header = space.header
     white = whiten(space.acquisition, header, noise)  # before the sign: the noise was measured with the scanner's
     straight = straighten(in_our_convention(white.acquisition, header), header)
-    scan = Scan(acquisition=straight.acquisition, header=straight.header, noise_power=white.noise_power)
+    scan = Scan(
+        acquisition=straight.acquisition,
+        header=straight.header,
+        noise_power=white.noise_power,
+        whitened_by=white.by,
+    )
     return scan, (*straight.notes, *white.notes)
 
 

@@ -111,6 +111,8 @@ class Whitened:
 
     acquisition: Acquisition
     notes: tuple[str, ...] = ()
+    by: str = ""
+    """Digest of the earlier measurement that served; empty where it was the scan's own, or none."""
 
     @property
     def noise_power(self) -> float | None:
@@ -143,6 +145,7 @@ def whiten(acquisition: Acquisition, header: ScanHeader, noise: NoiseCovariance 
     return Whitened(
         acquisition=tuple(_changed(run, matrix) if run.samples.shape[1] == n_coils else run for run in acquisition),
         notes=(f"Coils prewhitened by the {source}.",),
+        by="" if found is own else found.digest,
     )
 
 

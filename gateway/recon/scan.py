@@ -16,8 +16,11 @@ class Scan:
     ----------
     noise_power
         Variance of the noise of one complex sample, the same for all coils; None where it was not measured.
+    whitened_by
+        Digest of the earlier measurement that made the noise white; empty where it was the scan's own, or none.
     """
 
     acquisition: Acquisition
     header: ScanHeader
     noise_power: float | None = None
+    whitened_by: str = ""

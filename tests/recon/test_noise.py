@@ -82,7 +82,7 @@ def test_whitened_noise_is_white_whatever_the_dwell_time_it_was_measured_with(dw
     scan, header = _scan(dwell_time_us=dwell_time_us)
     white = whiten(scan, header, None)
     np.testing.assert_allclose(_covariance(white.acquisition[1]), np.eye(3), atol=0.06)
-    assert white.notes == ("Coils prewhitened by the noise readouts of this scan.",)
+    assert (white.notes, white.by) == (("Coils prewhitened by the noise readouts of this scan.",), "")
 
 
 def test_the_bandwidth_of_the_receiver_counts() -> None:
@@ -106,6 +106,7 @@ def test_an_earlier_measurement_is_matched_by_the_names_of_coils() -> None:
     np.testing.assert_array_equal(found.matrix, TRUTH)
     white = whiten(scan[1:], header, earlier)
     np.testing.assert_allclose(_covariance(white.acquisition[0]), np.eye(3), atol=0.06)
+    assert white.by == found.digest != replace(found, matrix=found.matrix * 1.01).digest
     others = replace(earlier, coil_names=("a", "b", "c"))
     assert whiten(scan[1:], header, others).acquisition is scan[1:] or not whiten(scan[1:], header, others).notes
 
@@ -121,6 +122,7 @@ def test_the_engine_takes_an_earlier_measurement_and_says_so(vendor: str) -> Non
     quiet = {"device": "cpu", "progress": lambda *_: None}
     (series,) = reconstruct(scan[1:], header, FftRecipe(), noise=noise, **quiet)  # type: ignore[arg-type]
     assert series.notes[-1] == "Coils prewhitened by the noise measurement n7."
+    assert series.whitened_by == noise.digest
     assert (series.pixels**2).mean() == pytest.approx(3.0, rel=0.05)
 
 
