@@ -18,6 +18,7 @@ from typing import NamedTuple, Self
 
 from gateway.dicom.session import Gate, Handlers, ServiceLimits, Session
 from gateway.dicom.wire import Wire
+from gateway.model.refusal import Refusal
 
 logger = logging.getLogger(__name__)
 
@@ -112,6 +113,7 @@ class DicomService:
         """Whether a connection from this address is looked at, at all."""
         if self._gate.knows_address(host):
             return True
+        self._gate.refused(host, Refusal.ADDRESS, "")
         self._strangers += 1
         if time.monotonic() - self._told_at >= TELL_EVERY_S:
             logger.warning("a stranger called", extra={"peer": host, "calls": self._strangers})
@@ -127,6 +129,7 @@ class DicomService:
                 if len(of_all) < limits.associations and of_all.count(host) < limits.associations_per_address:
                     break
             else:
+                self._gate.refused(host, Refusal.FULL, "")
                 return False
             thread = threading.Thread(target=self._serve, args=(connection,), name=f"dicom-{host}", daemon=True)
             self._guests[connection] = _Guest(host, thread, full)
@@ -137,7 +140,7 @@ class DicomService:
         guest, wire = self._guests[connection], Wire(connection, self._limits.message_s)
         try:
             if isinstance(connection, ssl.SSLSocket):
-                connection.do_handshake()
+                self._shake_hands(connection, guest.host)
             Session(wire, self._gate, self._handlers, self._limits).run(guest.host, full=guest.full)
         except (OSError, ValueError) as fault:
             logger.info("association ended", extra={"peer": guest.host, "reason": str(fault) or type(fault).__name__})
@@ -147,3 +150,13 @@ class DicomService:
             wire.close()
             with self._lock:
                 del self._guests[connection]
+
+    def _shake_hands(self, connection: ssl.SSLSocket, host: str) -> None:
+        """Find out who calls; whoever hangs up first, as a probe does, was not refused."""
+        try:
+            connection.do_handshake()
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            raise
+        except ssl.SSLError as fault:
+            self._gate.refused(host, Refusal.TLS, fault.reason or "")
+            raise

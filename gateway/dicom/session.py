@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 from gateway.dicom import negotiation, pdu
@@ -27,10 +28,20 @@ from gateway.dicom.pdu import LARGEST_PDU_BYTES, PduType
 from gateway.dicom.syntaxes import UNCOMPRESSED
 from gateway.dicom.wire import Wire
 from gateway.model.callers import Caller
+from gateway.model.refusal import Refusal, Refused, nobody_hears
 
 logger = logging.getLogger(__name__)
 
 UNRECOGNISED_OPERATION = 0x0211
+
+
+REFUSALS: Mapping[Rejection, Refusal] = MappingProxyType(
+    {
+        UNKNOWN_CALLED_TITLE: Refusal.CALLED,
+        UNKNOWN_CALLING_TITLE: Refusal.CALLING,
+        TOO_MANY: Refusal.FULL,
+    }
+)
 
 
 class Heard(NamedTuple):
@@ -77,6 +88,8 @@ class Gate:
     callers: Sequence[Caller] | None
     """None for everybody: on the loopback, in demonstration and tests."""
     tls: ssl.SSLContext | None = None
+    refused: Refused = nobody_hears
+    """Hears of everybody who is not served."""
 
     def knows_address(self, host: str) -> bool:
         """Whether anybody who may call has this address."""
@@ -132,6 +145,7 @@ class Session:
     def _reject(self, rejection: Rejection, request: Request, host: str) -> None:
         why = negotiation.REJECTIONS[rejection.source, rejection.reason]
         names = {"peer": host, "calling": request.calling, "called": request.called}
+        self._gate.refused(host, REFUSALS[rejection], f"{request.calling} to {request.called}")
         logger.warning("association rejected", extra={**names, "reason": why.partition(":")[0]})
         self._wire.write(negotiation.associate_reject(rejection))
         self._wire.wait(1)  # the caller hangs up when it has read this; to close first could take it away

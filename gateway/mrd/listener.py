@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.model.errors import BadStream, GatewayError, StorageFault
+from gateway.model.refusal import Refusal, Refused, nobody_hears
 from gateway.model.scan import Verdict
 from gateway.mrd import messages
 from gateway.mrd.framing import Limits
@@ -82,10 +83,17 @@ class Listener:
     """Accept sessions until stopped."""
 
     def __init__(
-        self, host: str, port: int, *, limits: SessionLimits, open_recorder: Callable[[str], Recorder]
+        self,
+        host: str,
+        port: int,
+        *,
+        limits: SessionLimits,
+        open_recorder: Callable[[str], Recorder],
+        refused: Refused = nobody_hears,
     ) -> None:
         self._limits = limits
         self._open_recorder = open_recorder
+        self._refused = refused
         self._connections: dict[socket.socket, threading.Thread] = {}
         self._addresses: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -136,6 +144,7 @@ class Listener:
             failed = ""
             refusal = self._admit(connection, host)
             if refusal:
+                self._refused(host, Refusal.FULL, "")
                 _answer(connection, messages.text(refusal))
                 connection.close()
 

@@ -29,6 +29,7 @@ from gateway.dicom.syntaxes import UNCOMPRESSED, encode_dataset
 from gateway.model.callers import Caller
 from gateway.model.commitment import Report
 from gateway.model.errors import PeerRefused, PeerUnreachable
+from gateway.model.refusal import Refusal
 from tests.dicom.outbox import pacs
 from tests.dicom.scripted import receive_pdu, reset
 from tests.peers import LOOPBACK
@@ -41,6 +42,7 @@ LIMITS = ServiceLimits(
     associations=4, associations_per_address=2, request_s=TIMEOUT_S, message_s=TIMEOUT_S, idle_s=TIMEOUT_S
 )
 PACS = Caller(ae_title="PACS", networks=(ipaddress.ip_network("127.0.0.0/8"),))
+HERE = Caller(ae_title="HERE", networks=(ipaddress.ip_network(LOOPBACK),))
 
 
 @pytest.fixture
@@ -101,10 +103,32 @@ def test_an_address_is_known_however_it_is_written(address: str, welcome: bool) 
     assert caller.calls_from(address) is welcome
 
 
+def test_every_refusal_is_heard_of(handlers: Handlers) -> None:
+    heard: list[tuple[str, Refusal, str]] = []
+    gate = Gate(ae_title="MRGW", callers=[HERE], refused=lambda *refusal: heard.append(refusal))
+    offers = [Offer(VERIFICATION, UNCOMPRESSED[0])]
+    with ExitStack() as open_ones:
+        service = open_ones.enter_context(DicomService((LOOPBACK, 0), gate, handlers, LIMITS))
+        for calling, called in (("STRANGER", "MRGW"), ("HERE", "OTHER")):
+            with pytest.raises(PeerRefused):
+                call(service, calling=calling, called=called)
+        for _ in range(LIMITS.associations_per_address):
+            open_ones.enter_context(open_association(pacs(service.port, "MRGW", calling_ae_title="HERE"), offers))
+        with pytest.raises(PeerUnreachable):
+            call(service, calling="HERE")
+        with socket.create_connection((LOOPBACK, service.port), source_address=(OTHER_HOST, 0)) as stranger:
+            assert stranger.recv(1) == b""
+    assert heard == [
+        (LOOPBACK, Refusal.CALLING, "STRANGER to MRGW"),
+        (LOOPBACK, Refusal.CALLED, "HERE to OTHER"),
+        (LOOPBACK, Refusal.FULL, "HERE to MRGW"),
+        (OTHER_HOST, Refusal.ADDRESS, ""),
+    ]
+
+
 def test_a_name_counts_only_at_its_own_address(handlers: Handlers) -> None:
-    here = Caller(ae_title="HERE", networks=(ipaddress.ip_network(LOOPBACK),))
     elsewhere = Caller(ae_title="ELSEWHERE", networks=(ipaddress.ip_network("192.0.2.1"),))
-    gate = Gate(ae_title="MRGW", callers=[here, elsewhere])
+    gate = Gate(ae_title="MRGW", callers=[HERE, elsewhere])
     with DicomService((LOOPBACK, 0), gate, handlers, LIMITS) as service:
         call(service, calling="HERE")
         with pytest.raises(PeerRefused, match="calling AE title"):

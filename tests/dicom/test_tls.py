@@ -24,6 +24,7 @@ from gateway.dicom.tls import client_context, server_context as our_server_conte
 from gateway.model.callers import ServerTls
 from gateway.model.destinations import Tls
 from gateway.model.errors import PeerRefused, PeerUnreachable, SendError, SettingsFault
+from gateway.model.refusal import Refusal, Refused, nobody_hears
 from tests.dicom.certificates import Identity, authority, server_context, signed
 from tests.dicom.outbox import pacs, written
 from tests.dicom.scripted import scripted_pacs
@@ -148,10 +149,10 @@ def test_a_strict_dcmtk_takes_the_series(town: Town, tmp_path: Path) -> None:
 
 
 @contextmanager
-def our_port(town: Town) -> Iterator[int]:
+def our_port(town: Town, refused: Refused = nobody_hears) -> Iterator[int]:
     """Our own port, which wants to know who calls."""
     tls = ServerTls(certificate_file=town.pacs.certificate, key_file=town.pacs.key, ca_file=town.ca.certificate)
-    gate = Gate(ae_title="PACS", callers=None, tls=our_server_context(tls))
+    gate = Gate(ae_title="PACS", callers=None, tls=our_server_context(tls), refused=refused)
     limits = ServiceLimits(request_s=0.5)
     with DicomService((LOOPBACK, 0), gate, {(VERIFICATION, Field.C_ECHO): answer_echo}, limits) as service:
         yield service.port
@@ -168,11 +169,21 @@ def test_our_own_port_talks_to_nobody_else(who: str, town: Town) -> None:
         "nobody": town.tls(certificate_file=None, key_file=None),
         "a stranger": town.tls(certificate_file=town.stranger.certificate, key_file=town.stranger.key),
     }
-    with our_port(town) as port:
+    heard: list[tuple[str, Refusal, str]] = []
+    with our_port(town, refused=lambda *refusal: heard.append(refusal)) as port:
         destination = pacs(port, tls=tls[who]) if who in tls else pacs(port)
         with pytest.raises(SendError):
             echo(destination)
         echo(pacs(port, tls=town.tls()))
+    assert [refusal[:2] for refusal in heard] == [(LOOPBACK, Refusal.TLS)]
+
+
+def test_a_probe_that_only_knocks_was_not_refused(town: Town) -> None:
+    heard: list[tuple[str, Refusal, str]] = []
+    with our_port(town, refused=lambda *refusal: heard.append(refusal)) as port:
+        socket.create_connection((LOOPBACK, port)).close()
+        echo(pacs(port, tls=town.tls()))
+    assert heard == []
 
 
 @pytest.mark.parametrize(
