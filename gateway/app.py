@@ -26,6 +26,7 @@ from gateway.jobs.deliveries import DeliveryQueue
 from gateway.jobs.joblog import JobLog
 from gateway.jobs.noise import NoiseStore
 from gateway.jobs.reconstructions import JobQueue
+from gateway.jobs.refusals import Refusals
 from gateway.jobs.retention import Retention
 from gateway.jobs.worker import owner_name, work
 from gateway.logs import line_of
@@ -40,7 +41,7 @@ from gateway.site_noise import known_noise
 from gateway.stations import Stations, make_folder, open_stations, our_gate, our_limits, pace_of, session_limits, zoo_of
 from gateway.steering import UNAPPLIED
 from gateway.supervisor import Child, on_leash, supervise
-from gateway.telling import TELL_EVERY_S, notifier_of
+from gateway.telling import TELL_EVERY_S, auditor_of, notifier_of
 from gateway.watch import WatchFolder
 
 logger = logging.getLogger(__name__)
@@ -67,7 +68,8 @@ def listening(stations: Stations) -> Iterator[Listener]:
         routes=stations.steering.routes,
         patience_s=stations.settings.listener.images_timeout_s,
     )
-    with stations.spool.owned():
+    refusals = Refusals(stations.audit.add, utc_now, port="port for scanners")
+    with stations.spool.owned(), refusals.kept():
         stations.replies.clear()  # whoever waited for them is gone
         recover(stations.spool, stations.scans, clock=utc_now, limits=limits.messages)
         listener = Listener(
@@ -83,6 +85,7 @@ def listening(stations: Stations) -> Iterator[Listener]:
                 arrivals=arrivals,
                 responder=responder,
             ),
+            refused=refusals,
         )
         listener.start()
         logger.info("listening for scans", extra={"host": stations.settings.listener.host, "port": listener.port})
@@ -188,11 +191,11 @@ def run_answerer(stations: Stations, stop: threading.Event, owner: str | None) -
     """
     settings = stations.settings.dicom
     address = (settings.host, settings.port)
-    service = our_service(
-        address, our_gate(stations.settings), our_limits(stations.settings), stations.deliveries.proofs
-    )
+    refusals = Refusals(stations.audit.add, utc_now, port="DICOM port")
+    gate = replace(our_gate(stations.settings), refused=refusals)
+    service = our_service(address, gate, our_limits(stations.settings), stations.deliveries.proofs)
     where = f"{settings.ae_title} at {settings.host}:{settings.port}{' in the clear' if settings.plain else ''}"
-    with service, _seen(stations, owner or owner_name("dicom"), "dicom", where):
+    with refusals.kept(), service, _seen(stations, owner or owner_name("dicom"), "dicom", where):
         logger.info("answering DICOM calls", extra={"host": settings.host, "port": service.port})
         stop.wait()
 
@@ -257,6 +260,8 @@ def keeping(stations: Stations) -> Iterator[None]:
     duties["remind of phantoms that nobody has scanned"] = (REMIND_EVERY_S, remind)
     if (notifier := notifier_of(stations)) is not None:
         duties["tell people what needs them"] = (TELL_EVERY_S, notifier.tell)
+    if (auditor := auditor_of(stations)) is not None:
+        duties["forward the audit trail"] = (TELL_EVERY_S, auditor.tell)
     scheduler = start_schedule(duties)
     try:
         yield

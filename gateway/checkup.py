@@ -26,7 +26,7 @@ from gateway.model.errors import GatewayError
 from gateway.model.route import Routes
 from gateway.settings import Settings, Web, load_routes, load_settings
 from gateway.stations import Stations, provider_of, stations_of, zoo_of
-from gateway.telling import mail_of
+from gateway.telling import mail_of, syslog_of
 
 ASK_S = 2.0
 
@@ -86,6 +86,10 @@ def _state(stations: Stations) -> Iterator[Finding]:
         yield good("accounts", "somebody can sign in")
     else:
         yield doubtful("accounts", "nobody can sign in to the page", "gateway users invite NAME --role admin")
+    state = stations.forwarding.state() if stations.settings.atna.host else None
+    if state is not None and state.reason:
+        told, remedy = f"{state.waiting} lines wait: {state.reason}", "they go by themselves when it answers again"
+        yield doubtful("audit messages", told, remedy)
     views = stations.overview.destinations([*stations.routes.destinations])
     yield from away({one.name: one.reason for one in views if one.away_since})
 
@@ -171,6 +175,11 @@ def _telling(settings: Settings, now: datetime) -> Iterator[Finding]:
             return
         where = (url.hostname or "", url.port or HTTPS_PORT)
         yield of_peer("webhook: its certificate", where, context, timeout_s=webhook.timeout_s)
+    if settings.atna.ca_file is not None:
+        yield from certificates("atna: ca_file", settings.atna.ca_file, now=now)
+    if (syslog := syslog_of(settings)) is not None:
+        said = "cannot be asked over UDP" if settings.atna.plain else "answers, and is whom we know"
+        yield attempt("record repository", syslog.check, said=said, remedy="check [atna]: host, port and certificates")
     if (mail := mail_of(settings)) is not None:
         remedy = "check [email]: host, security, user, password"
         yield attempt("email", mail.check, said="the server lets us in", remedy=remedy)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Annotated, Optional
@@ -50,7 +52,7 @@ Scan = Annotated[Path, typer.Argument(help="An ISMRMRD .h5 file, or a recording 
 def run(config: Config = None) -> None:
     """Run everything on this machine: listener, page, workers, deliverer, and our DICOM port where it is enabled."""
     stop = roles.until_told_to_stop()
-    with roles.everything(config, stop) as stations:
+    with roles.everything(config, stop) as stations, operations.on_record(stations, "everything"):
         settings = stations.settings
         err.print(f"listening for scans on {settings.listener.host}:{settings.listener.port}")
         if settings.web.enabled:
@@ -64,29 +66,29 @@ def listen(config: Config = None) -> None:
     """Only take scans in, and do what has to be done again and again: put in order, delete what is old, tell people."""
     stop = roles.until_told_to_stop()
     stations = _stations(config)
-    with roles.listening(stations), roles.keeping(stations):
+    with operations.on_record(stations, "listener"), roles.listening(stations), roles.keeping(stations):
         stop.wait()
 
 
 @app.command()
 def work(config: Config = None, owner: Owner = None, leashed: Leashed = False) -> None:
     """Only reconstruct."""
-    stop = _stop_of(leashed)
-    roles.run_worker(_stations(config), stop, owner)
+    with _part("worker", config, leashed) as (stations, stop):
+        roles.run_worker(stations, stop, owner)
 
 
 @app.command()
 def deliver(config: Config = None, owner: Owner = None, leashed: Leashed = False) -> None:
     """Only deliver."""
-    stop = _stop_of(leashed)
-    roles.run_deliverer(_stations(config), stop, owner)
+    with _part("deliverer", config, leashed) as (stations, stop):
+        roles.run_deliverer(stations, stop, owner)
 
 
 @app.command()
 def dicom(config: Config = None, owner: Owner = None, leashed: Leashed = False) -> None:
     """Only answer a PACS that calls: C-ECHO, and reports of storage commitment."""
-    stop = _stop_of(leashed)
-    roles.run_answerer(_stations(config), stop, owner)
+    with _part("DICOM port", config, leashed) as (stations, stop):
+        roles.run_answerer(stations, stop, owner)
 
 
 @app.command()
@@ -94,7 +96,7 @@ def web(config: Config = None) -> None:
     """Only serve the page."""
     stop = roles.until_told_to_stop()
     stations = _stations(config)
-    with showing(stations):
+    with operations.on_record(stations, "page"), showing(stations):
         _tell_of_page(stations)
         stop.wait()
 
@@ -213,8 +215,13 @@ def _tell_of_page(stations: Stations) -> None:
         err.print(f"nobody has an account yet; this link makes the first administrator, once: {link}")
 
 
-def _stop_of(leashed: bool) -> roles.Stop:
-    return roles.until_leash_ends() if leashed else roles.until_told_to_stop()
+@contextmanager
+def _part(name: str, config: Path | None, leashed: bool) -> Iterator[tuple[Stations, roles.Stop]]:
+    """Open what a part of the gateway needs; as a child of the whole it goes on nobody's record."""
+    stop = roles.until_leash_ends() if leashed else roles.until_told_to_stop()
+    stations = _stations(config)
+    with nullcontext() if leashed else operations.on_record(stations, name):
+        yield stations, stop
 
 
 def _address(text: str) -> tuple[str, int]:

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from gateway import show
+from gateway import operations, show
 from gateway.inquiry import Wanted
 from gateway.options import Config, Json, Limit, out
 from gateway.stations import open_stations
@@ -51,7 +51,7 @@ def pacs_studies(
 ) -> None:
     """List studies that a PACS or an archive has, the newest first. Shows patients."""
     wanted = Wanted.of(patient_id=patient_id, patient_name=name, accession_number=accession, day=date, until=until)
-    found = open_stations(config).inquiry.studies(source, wanted)
+    found = open_stations(config).inquiry.studies(source, wanted, who=operations.person())
     print(show.as_json(found[:limit])) if as_json else show.show_studies(out, found, limit)  # noqa: T201
 
 
@@ -70,5 +70,5 @@ def pacs_worklist(
 ) -> None:
     """List MR procedures that a worklist has, the earliest first. Shows patients."""
     wanted = Wanted.of(patient_id=patient_id, patient_name=name, accession_number=accession, day=date, until=until)
-    found = open_stations(config).inquiry.requests(source, wanted, station=station)
+    found = open_stations(config).inquiry.requests(source, wanted, who=operations.person(), station=station)
     print(show.as_json(found[:limit])) if as_json else show.show_requests(out, found, limit)  # noqa: T201

@@ -192,8 +192,10 @@ def tokens_revoke(
 
 @audit.command("list")
 def audit_list(config: Config = None, limit: Limit = 50, as_json: Json = False) -> None:
-    """List what people did, newest first."""
-    found = open_stations(config).audit.newest(limit)
+    """List what people did, who was refused, and what went where, newest first."""
+    trail = open_stations(config).audit
+    trail.read_by(operations.person())
+    found = trail.newest(limit)
     print(show.as_json(found)) if as_json else show.show_trail(out, found)  # noqa: T201
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.dicom.identity import corroborated, differences, identity_of_header
@@ -40,7 +40,7 @@ def identify(job: ClaimedJob, header: ScanHeader, choice: Choice, jobs: JobQueue
         jobs.note(job.lease, "identity", f"{chosen.key} of {chosen.source}, as a person has chosen")
         return None if chosen.source == HEADER else chosen.identity
     try:
-        found = settle(header, choice)
+        found = settle(header, choice, asking=lambda name: jobs.asking(job, name))
     except IdentityOpen as doubt:
         jobs.propose(job, doubt.candidates)
         raise
@@ -49,8 +49,13 @@ def identify(job: ClaimedJob, header: ScanHeader, choice: Choice, jobs: JobQueue
     return found.identity
 
 
-def settle(header: ScanHeader, choice: Choice) -> Settled:
+def settle(header: ScanHeader, choice: Choice, *, asking: Callable[[str], None] = lambda _name: None) -> Settled:
     """Do what the rule says, without a person.
+
+    Parameters
+    ----------
+    asking
+        Hears the name of each source before it is asked.
 
     Raises
     ------
@@ -62,10 +67,10 @@ def settle(header: ScanHeader, choice: Choice) -> Settled:
     said = identity_of_header(header)
     scanner = Candidate(source=HEADER, identity=said)
     if choice.rule.identity == "hold":
-        found = _first_answer(choice, said)
+        found = _first_answer(choice, said, asking)
         candidates = [] if found is None else _candidates(*found, said)
         raise IdentityOpen("the rule wants a person to say who it is", [*candidates, scanner])
-    found = _first_answer(choice, said)
+    found = _first_answer(choice, said, asking)
     if found is None:
         raise IdentityOpen(f"{_listed(choice.sources)}: no study fits what the scanner says", [scanner])
     name, answer = found
@@ -76,10 +81,11 @@ def settle(header: ScanHeader, choice: Choice) -> Settled:
     return Settled(identity=answer.found[0], why=f"{name}, by {answer.question.by}: study {uid}")
 
 
-def _first_answer(choice: Choice, said: Identity) -> tuple[str, Answer] | None:
+def _first_answer(choice: Choice, said: Identity, asking: Callable[[str], None]) -> tuple[str, Answer] | None:
     """Ask the sources in their order until one knows anything."""
     scanner = [Candidate(source=HEADER, identity=said)]
     for name, source in choice.sources.items():
+        asking(name)
         try:
             answer = look_up(source, said)
         except PeerUnreachable as fault:

@@ -10,6 +10,7 @@ from gateway.dicom.identity import identity_of_header
 from gateway.dicom.listing import RequestRow, StudyRow, list_requests, list_studies
 from gateway.dicom.lookup import Question
 from gateway.identify import search
+from gateway.jobs.audit import AuditTrail
 from gateway.jobs.queries import Queries
 from gateway.jobs.reconstructions import JobQueue
 from gateway.model.destinations import WebPeer
@@ -55,8 +56,9 @@ class Inquiry:
     queries: Queries
     jobs: JobQueue
     spool: Spool
+    audit: AuditTrail
 
-    def studies(self, name: str, wanted: Wanted) -> list[StudyRow]:
+    def studies(self, name: str, wanted: Wanted, *, who: str) -> list[StudyRow]:
         """Ask a PACS or an archive for studies.
 
         Raises
@@ -67,9 +69,10 @@ class Inquiry:
         source = self._asked(name)
         if isinstance(source, WorklistSource):
             raise WrongCall(f"{name!r} is a worklist, which knows no studies; gateway pacs worklist asks it")
+        self._write_down(name, wanted, who)
         return list_studies(source, wanted.keys, wanted.day)
 
-    def requests(self, name: str, wanted: Wanted, *, station: str = "") -> list[RequestRow]:
+    def requests(self, name: str, wanted: Wanted, *, who: str, station: str = "") -> list[RequestRow]:
         """Ask a worklist for what is scheduled; a PACS may have one under the same name.
 
         Raises
@@ -81,6 +84,7 @@ class Inquiry:
         if isinstance(source, WebPeer):
             raise WrongCall(f"{name!r} is an archive on the web, which has no worklist")
         scheduled_for = station or (source.station_ae_title if isinstance(source, WorklistSource) else None)
+        self._write_down(name, wanted, who)
         return list_requests(source, wanted.keys, wanted.day, scheduled_for or "")
 
     def look_for_candidates(self, job: int, name: str, wanted: Wanted, *, who: str) -> int:
@@ -89,9 +93,15 @@ class Inquiry:
         question = Question(by="a person", keys=wanted.keys, day=wanted.day)
         session = read_session(self.spool.open(scan.recording or "", digest=scan.digest or ""), cut=True)
         said = identity_of_header(parse_header(session.header_xml))
-        found = search({name: self._asked(name)}, question, said)
+        source = self._asked(name)
+        self._write_down(name, wanted, who)
+        found = search({name: source}, question, said)
         self.jobs.offer(job, found, who=who)
         return len(found)
+
+    def _write_down(self, name: str, wanted: Wanted, who: str) -> None:
+        """Put on the audit trail that patients were asked for: by what, and never by which values."""
+        self.audit.add(who, "query", f"{name}: {', '.join([*wanted.keys, *(['study_date'] if wanted.day else [])])}")
 
     def _asked(self, name: str) -> Asked:
         """Find somebody who can be asked.

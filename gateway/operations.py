@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import getpass
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from gateway import __version__
 from gateway.export import export_recording
 from gateway.jobs.database import open_database, upgrade
-from gateway.model.errors import WrongCall
+from gateway.model.errors import StorageFault, WrongCall
 from gateway.model.person import Role
 from gateway.model.route import Routes
 from gateway.settings import Settings, routes_source
@@ -18,6 +21,17 @@ from gateway.stations import Stations, page_address
 def person() -> str:
     """Name whoever typed the command."""
     return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+@contextmanager
+def on_record(stations: Stations, role: str) -> Iterator[None]:
+    """Put on the audit trail that somebody starts a part of the gateway, and that it stops."""
+    stations.audit.add(person(), "gateway started", f"{role}, version {__version__}")
+    try:
+        yield
+    finally:
+        with suppress(StorageFault):  # it stops all the same
+            stations.audit.add(person(), "gateway stopped", role)
 
 
 def set_up_link(stations: Stations) -> str | None:

@@ -106,6 +106,7 @@ def site_of(stations: Stations) -> Site:
         overview=stations.overview,
         disk=lambda: _disk(stations),
         destinations=lambda: _ways(stations),
+        forwarding=stations.forwarding.state if stations.settings.atna.host else lambda: None,
         faults=lambda: _faults(stations),
     )
 

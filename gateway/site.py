@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from gateway.jobs.forwarding import ForwardingState
 from gateway.jobs.overview import Overview
 
 
@@ -33,5 +34,7 @@ class Site:
     disk: Callable[[], Disk]
     destinations: Callable[[], Mapping[str, str]]
     """The destinations of the routes in force, by name, and what each is."""
+    forwarding: Callable[[], ForwardingState | None] = lambda: None
+    """How it stands with the record repository; nothing where there is none."""
     faults: Callable[[], Mapping[str, str]] = dict
     """What keeps the gateway from taking scans, by what was looked at; nothing where it is ready."""

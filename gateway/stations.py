@@ -18,6 +18,7 @@ from gateway.jobs.clock import clock_of, utc_now
 from gateway.jobs.credentials import Terms as SessionTerms
 from gateway.jobs.database import open_database, upgrade
 from gateway.jobs.deliveries import DeliveryQueue
+from gateway.jobs.forwarding import Forwarding
 from gateway.jobs.lease import Terms
 from gateway.jobs.notices import Notices
 from gateway.jobs.overview import Overview
@@ -70,6 +71,7 @@ class Stations:
     notices: Notices
     presences: Presences
     audit: AuditTrail
+    forwarding: Forwarding
     people: People
     tokens: Tokens
     sessions: Sessions
@@ -79,7 +81,7 @@ class Stations:
     @property
     def inquiry(self) -> Inquiry:
         """What people may ask PACS and worklists."""
-        return Inquiry(routes=self.routes, queries=self.queries, jobs=self.jobs, spool=self.spool)
+        return Inquiry(routes=self.routes, queries=self.queries, jobs=self.jobs, spool=self.spool, audit=self.audit)
 
     @property
     def control(self) -> Control:
@@ -157,6 +159,7 @@ def stations_of(settings: Settings, engine: Engine) -> Stations:
         notices=Notices(engine, utc_now),
         presences=Presences(engine, clock),
         audit=AuditTrail(engine, utc_now),
+        forwarding=Forwarding(engine, utc_now),
         people=People(engine, utc_now, SessionTerms()),
         tokens=Tokens(engine, utc_now),
         sessions=Sessions(engine, utc_now, SessionTerms()),

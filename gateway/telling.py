@@ -1,10 +1,18 @@
-"""From the settings to the channels by which people are told."""
+"""From the settings to the channels by which people are told, and to the repository that gets the audit trail."""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
+from functools import partial
 
+from gateway.atna.message import Participant, Source
+from gateway.atna.syslog import Syslog
+from gateway.auditing import Auditor
+from gateway.dicom.tls import client_context
 from gateway.jobs.clock import utc_now
+from gateway.jobs.transfers import transfer
+from gateway.model.destinations import Tls
 from gateway.notifier import Channel, Notifier
 from gateway.notify.mail import Mail
 from gateway.notify.webhook import Webhook
@@ -55,4 +63,39 @@ def mail_of(settings: Settings) -> Mail | None:
         to=email.to,
         ca_file=email.ca_file,
         timeout_s=email.timeout_s,
+    )
+
+
+def auditor_of(stations: Stations) -> Auditor | None:
+    """Open the way to the record repository; nothing where the settings name none."""
+    settings = stations.settings
+    syslog = syslog_of(settings)
+    if syslog is None:
+        return None
+    title = settings.dicom.ae_title.strip()
+    us = Participant(user=f"mri-gateway@{syslog.hostname}", other_id=f"AETITLES={title}", address=syslog.hostname)
+    auditor = Auditor(
+        forwarding=stations.forwarding,
+        transfer=partial(transfer, stations.jobs.engine),
+        routes=stations.steering.routes,
+        in_force=stations.steering.in_force,
+        outbox=settings.data.outbox_folder,
+        page=page_address(settings.web),
+        us=us,
+        source=Source(id=settings.atna.source_id or syslog.hostname, site=settings.atna.site_id),
+        send=syslog,
+    )
+    auditor.open()
+    return auditor
+
+
+def syslog_of(settings: Settings) -> Syslog | None:
+    """Make the way to the syslog server; nothing where the settings name none."""
+    atna = settings.atna
+    if atna.host is None:
+        return None
+    tls = Tls(ca_file=atna.ca_file, certificate_file=atna.certificate_file, key_file=atna.key_file)
+    context = None if atna.plain else partial(client_context, tls)
+    return Syslog(
+        host=atna.host, port=atna.port, context=context, hostname=socket.gethostname(), timeout_s=atna.timeout_s
     )

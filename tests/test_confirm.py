@@ -120,7 +120,7 @@ def test_a_report_that_comes_after_a_restart_counts(
 def test_a_report_that_nobody_asked_for_is_refused_and_seen(site: Site, archive: Archive, our_port: int) -> None:
     archive.asked["1.2.3"] = {"1.2.4": "1.2.840.10008.5.1.4.1.1.4"}
     assert archive.call_back(our_port, "1.2.3") == 0x0110
-    (line,) = AuditTrail(site.deliveries.engine, utc_now).newest(10)
+    line = AuditTrail(site.deliveries.engine, utc_now).newest(10)[0]
     assert (line.deed.who, line.deed.what) == ("PACS", "unknown storage commitment refused")
 
 

@@ -128,7 +128,8 @@ def test_a_person_chooses_and_the_series_is_as_chosen(ward: Ward, pacs: tuple[in
         before = ds.OriginalAttributesSequence[0].ModifiedAttributesSequence[0]
         assert (before.PatientName, before.PatientID) == ("Müller^Jörg", "P0001")
         assert "PatientSex" not in before, "there they agree"
-    (line,) = AuditTrail(ward.engine, utc_now).newest(9)
+    line, asked = AuditTrail(ward.engine, utc_now).newest(9)
+    assert (asked.deed.what, asked.deed.text) == ("query", f"pacs: whose scan job {number} is")
     assert (line.deed.who, line.deed.what) == ("anna", f"jobs {number} released")
     assert line.deed.text == f"identity {theirs.key} of pacs: phoned the ward"
     assert ward.queries.candidates(job) == [], "the others are forgotten"

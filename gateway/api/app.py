@@ -53,7 +53,7 @@ def create_api(control: Control, *, site: Site, pictures: images.Pictures, gate:
         people.users(control),
         people.sessions(control),
         people.tokens(control),
-        people.audit(control),
+        people.audit(control, site),
     ):
         api.include_router(router)
     tell_problems(api)

@@ -58,11 +58,14 @@ class Figures(Collector):
         try:
             counts = self._census.take()
             ready = not self._site.faults()
+            forwarding = self._site.forwarding()
         except StorageFault:
             yield _gauge("gateway_database_up", "Whether the database answers.", {(): 0})
             return
         yield _gauge("gateway_database_up", "Whether the database answers.", {(): 1})
         yield _gauge("gateway_ready", "Whether scans can be taken.", {(): int(ready)})
+        waiting = {(): forwarding.waiting} if forwarding else {}
+        yield _gauge("gateway_audit_lines_waiting", "Lines that the record repository does not have yet.", waiting)
         yield from _now(counts)
         yield from _tallied(counts.tallies)
 

@@ -11,11 +11,13 @@ from gateway.api.gate import Caller, MayAudit, MayManage, NotAllowed
 from gateway.api.words import Before, Change, Invite, Limit, Listed, NameInPath, Number, Wish, listed
 from gateway.control import Control
 from gateway.jobs.audit import Sealed
+from gateway.jobs.forwarding import ForwardingState
 from gateway.jobs.people import Person
 from gateway.jobs.sessions import OpenInvitation, OpenSession
 from gateway.jobs.tokens import NewToken, Token
 from gateway.model.errors import AuditBroken
 from gateway.model.person import Role
+from gateway.site import Site
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,14 +117,19 @@ def _no_more_than(caller: Caller, wanted: Wish) -> None:
         raise NotAllowed(f"a token cannot give the right to {' and '.join(more)}: it lacks it itself", {})
 
 
-def audit(control: Control) -> APIRouter:
+def audit(control: Control, site: Site) -> APIRouter:
     """Serve the audit trail."""
     router, trail = APIRouter(prefix="/audit", tags=["audit"]), control.audit
 
     @router.get("", summary="List what people and programs did, newest first")
-    def audit_list(_caller: MayAudit, limit: Limit = 50, before: Before = None) -> Listed[Sealed]:
+    def audit_list(caller: MayAudit, limit: Limit = 50, before: Before = None) -> Listed[Sealed]:
+        trail.read_by(caller.who)
         found = trail.newest(limit, before=before)
         return listed(found, limit, found[-1].number if found else None)
+
+    @router.get("/repository", summary="Say how far the record repository has it; null where there is none")
+    def audit_repository(_caller: MayAudit) -> ForwardingState | None:
+        return site.forwarding()
 
     @router.get("/verification", summary="Check that no line was changed, taken out or put in")
     def audit_verify(_caller: MayAudit) -> Verification:

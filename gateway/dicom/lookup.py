@@ -5,7 +5,7 @@ What comes back is compared with what was asked: peers match without regard to c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -22,6 +22,7 @@ from gateway.dicom.identity import (
 )
 from gateway.dicom.qido import Search, Told, search
 from gateway.dicom.query import MOST_MATCHES, STUDY_ROOT_FIND, find
+from gateway.dicom.syntaxes import UNCOMPRESSED, encode_dataset
 from gateway.model.destinations import DicomPeer, WebPeer
 from gateway.model.errors import PeerRefused
 from gateway.model.identity import Identity
@@ -181,6 +182,23 @@ def find_requests(source: DicomPeer, keys: Mapping[str, str], day: str = "", sta
     del step.SpecificCharacterSet
     asked.ScheduledProcedureStepSequence = [step]
     return find(source, asked, WORKLIST_FIND)
+
+
+def blank_query(fields: Sequence[str], *, worklist: bool) -> bytes:
+    """Encode what a query matches, without the values: for records that keep no patients. Explicit VR little endian.
+
+    Parameters
+    ----------
+    fields
+        Of `Identity`, those that were matched; words that are none are passed over.
+    """
+    readers = REQUEST_READERS if worklist else STUDY_READERS
+    ds = Dataset()
+    for keyword in [readers[field][0] for field in fields if field in readers]:
+        setattr(ds, keyword, "")
+    if not worklist:
+        ds.QueryRetrieveLevel = "STUDY"
+    return encode_dataset(ds, UNCOMPRESSED[0])
 
 
 def _identifier(readers: Readers, keys: Mapping[str, str]) -> Dataset:

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, func, insert, select
@@ -25,6 +25,9 @@ GENESIS = "0" * 64
 
 PAGE = 1_000
 """Lines that are read at once."""
+
+READING = timedelta(hours=1)
+"""Whoever reads on within so long is still reading."""
 
 WRITERS_LOCK = 0x41554449
 """Number of the lock under which PostgreSQL lets one writer after the other have the end of the chain."""
@@ -73,11 +76,20 @@ class AuditTrail:
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
         self._clock = clock
+        self._read_at: dict[str, datetime] = {}
 
     def add(self, who: str, what: str, text: str = "") -> None:
         """Write down what leaves no other trace in the database."""
         with writing(self._engine) as connection:
             add_deed(connection, Deed(at=self._clock(), who=who, what=what, text=text))
+
+    def read_by(self, who: str) -> None:
+        """Write down that somebody reads the trail, once an hour for each."""
+        now = self._clock()
+        if now - self._read_at.get(who, now - 2 * READING) < READING:
+            return
+        self._read_at = {each: at for each, at in self._read_at.items() if now - at < READING} | {who: now}
+        self.add(who, "audit trail read")
 
     def newest(self, limit: int, *, before: int | None = None) -> list[Sealed]:
         """List the newest lines; ``before``: of lower numbers only."""
@@ -85,6 +97,12 @@ class AuditTrail:
         with reading(self._engine) as connection:
             rows = connection.execute(query if before is None else query.where(audit.c.number < before)).all()
         return [_sealed(row) for row in rows]
+
+    def after(self, number: int, limit: int) -> list[Sealed]:
+        """List the lines that follow one, oldest first."""
+        query = select(audit).where(audit.c.number > number).order_by(audit.c.number).limit(limit)
+        with reading(self._engine) as connection:
+            return [_sealed(row) for row in connection.execute(query)]
 
     def verify(self) -> tuple[int, str]:
         """Follow the chain from its beginning; return its length and its last digest.
@@ -106,12 +124,7 @@ class AuditTrail:
     def _lines(self) -> Iterator[Sealed]:
         """Read the trail page by page: no transaction is open while a page is looked at."""
         last = 0
-        while True:
-            with reading(self._engine) as connection:
-                query = select(audit).where(audit.c.number > last).order_by(audit.c.number).limit(PAGE)
-                page = [_sealed(row) for row in connection.execute(query)]
-            if not page:
-                return
+        while page := self.after(last, PAGE):
             yield from page
             last = page[-1].number
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, insert, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, insert, or_, select, text, update
 
+from gateway.jobs.audit import Deed, add_deed
 from gateway.jobs.breaker import AWAY, Breaker
 from gateway.jobs.clock import Clock
 from gateway.jobs.database import lending, writing
@@ -90,6 +91,27 @@ class DeliveryQueue(WorkQueue[DeliveryState]):
             ]
             if rows:
                 connection.execute(insert(delivery_items), rows)
+                self._write_down(connection, claimed)
+
+    def _write_down(self, connection: Connection, claimed: ClaimedDelivery) -> None:
+        """Put on the audit trail that a patient's images have gone somewhere, once all of them have."""
+        mine = select(func.count()).where(delivery_items.c.delivery_id == claimed.delivery)
+        if connection.execute(mine).scalar_one() != claimed.n_instances:
+            return
+        text = f"{claimed.n_instances} instances of job {claimed.job} to {claimed.destination}"
+        deed = Deed(at=self.clock(), who=claimed.lease.owner, what=f"deliveries {claimed.delivery} stored", text=text)
+        add_deed(connection, deed)
+
+    def _tell(self, connection: Connection, row: Row[Any], event: WorkEvent) -> None:
+        """Put on the audit trail, too, what was given up, with what of it has gone all the same."""
+        super()._tell(connection, row, event)
+        if event not in {WorkEvent.FAIL, WorkEvent.CRASH_AGAIN}:
+            return
+        kept = tally(connection, row)
+        if kept.n_missing:
+            text = f"{kept.n - kept.n_missing} of {kept.n} instances of job {row.job_id} to {row.destination}"
+            what = f"deliveries {row.id} not stored"
+            add_deed(connection, Deed(at=self.clock(), who=row.owner or "gateway", what=what, text=text))
 
     def succeed(self, claimed: ClaimedDelivery) -> None:
         """Note that the destination has confirmed every instance, and that no further proof is wanted."""

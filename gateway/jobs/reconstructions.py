@@ -122,6 +122,12 @@ class JobQueue(WorkQueue[JobState]):
             write_fenced(connection, jobs, lease, rule=rule, recipe=recipe)
             self._event(connection, self._row(connection, lease.row), "routed", who=lease.owner, text=why)
 
+    def asking(self, claimed: ClaimedJob, name: str) -> None:
+        """Put on the audit trail that a PACS or a worklist is asked whose scan it is."""
+        with writing(self.engine) as connection:
+            text = f"{name}: whose scan job {claimed.job} is"
+            add_deed(connection, Deed(at=self.clock(), who=claimed.lease.owner, what="query", text=text))
+
     def propose(self, claimed: ClaimedJob, found: Sequence[Candidate]) -> None:
         """Keep who the scan may be of, for a person to choose."""
         with writing(self.engine) as connection:

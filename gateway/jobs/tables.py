@@ -240,6 +240,7 @@ channels = Table(
     Column("run_at", Utc, nullable=False),
     Column("reason", Text, nullable=False),
     Column("sent_at", Utc),
+    Column("last_told", BigInteger),
 )
 
 events = Table(

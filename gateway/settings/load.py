@@ -29,7 +29,7 @@ from gateway.settings.sections import (
     Workers,
 )
 from gateway.settings.signing_in import Oidc
-from gateway.settings.telling import Email, Webhook
+from gateway.settings.telling import Atna, Email, Webhook
 
 PREFIX = "GATEWAY__"
 """``GATEWAY__LISTENER__PORT`` in the environment stands above ``port`` in ``[listener]``."""
@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     log: Log = Log()
     webhook: Webhook = Webhook()
     email: Email = Email()
+    atna: Atna = Atna()
 
     @property
     def database_url(self) -> SecretStr:
@@ -168,4 +169,5 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
         name: section.model_copy(update={"ca_file": folder / section.ca_file.expanduser() if section.ca_file else None})
         for name, section in (("webhook", settings.webhook), ("email", settings.email), ("oidc", settings.oidc))
     }
-    return settings.model_copy(update={**told, **resolved, "dicom": dicom, "models": zoo})
+    atna = settings.atna.resolved(folder)
+    return settings.model_copy(update={**told, **resolved, "dicom": dicom, "models": zoo, "atna": atna})

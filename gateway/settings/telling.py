@@ -1,4 +1,4 @@
-"""Who is told when something needs a person: ``[webhook]`` and ``[email]`` of ``gateway.toml``."""
+"""Who is told: when something needs a person (``[webhook]``, ``[email]``), and for the record (``[atna]``)."""
 
 from __future__ import annotations
 
@@ -79,6 +79,51 @@ class Email(Section):
         if self.security == "none" and not is_here(self.host):
             raise ValueError('security may be "none" only where the server is on this machine')
         return self
+
+
+class Atna(Section):
+    """A record repository (IHE ATNA) that gets the audit trail as DICOM audit messages (PS3.15 A.5) by syslog.
+
+    They say whose images were sent where, with patient ID and name: the standard wants it so.
+    """
+
+    host: Host | None = None
+    """Name of the syslog server, as its certificate has it; without it, no audit messages are sent."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names of hosts that may get patients' data this way; host must be among them."""
+    port: Port = 6514
+    """Its port; 6514 is that of syslog over TLS, 514 of UDP."""
+    plain: bool = False
+    """Send by UDP, readable on the way, unconfirmed and without proof of who gets it: on a network of your own only."""
+    ca_file: Path | None = None
+    """Certificates (PEM) of whom we trust; without it, those that the system trusts."""
+    certificate_file: Path | None = None
+    """Our own certificate (PEM), where the server wants to know who we are."""
+    key_file: Path | None = None
+    """Its key (PEM, without a password); without it, the key is in the same file."""
+    source_id: Annotated[str, Field(pattern=r"^[\x21-\x7e]{0,64}$")] = ""
+    """What we call ourselves (AuditSourceID); without it, the name of this machine."""
+    site_id: Annotated[str, Field(max_length=64)] = ""
+    """What the site calls itself (AuditEnterpriseSiteID)."""
+    timeout_s: Seconds = 10
+    """How long the server may take."""
+
+    @model_validator(mode="after")
+    def _goes_where_it_may(self) -> Self:
+        if self.host is None:
+            return self
+        if self.host not in self.allowed_hosts:
+            raise ValueError(f"allowed_hosts must name {self.host!r}: it gets patients' data")
+        if self.key_file is not None and self.certificate_file is None:
+            raise ValueError("key_file needs a certificate_file")
+        if self.plain and (self.ca_file or self.certificate_file):
+            raise ValueError("plain = true contradicts TLS: leave one of them out")
+        return self
+
+    def resolved(self, folder: Path) -> Self:
+        """Let relative paths start at a folder."""
+        files = {name: getattr(self, name) for name in ("ca_file", "certificate_file", "key_file")}
+        return self.model_copy(update={name: folder / file.expanduser() for name, file in files.items() if file})
 
 
 def is_here(host: str) -> bool:

@@ -16,6 +16,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
 from gateway.control import Control
+from gateway.jobs.forwarding import ForwardingState
 from gateway.jobs.queries import Queries
 from gateway.model.errors import AuditBroken, GatewayError, IllegalTransition, ReasonMissing, StorageFault, WrongCall
 from gateway.site import Site
@@ -96,14 +97,14 @@ def create_app(
         recipes=lambda: control.routes.recipes if control else (),
     )
     shown = [health(queries, site), work(desk), *([images(pictures)] if pictures else [])]
-    for router in [*shown, *(steered(control, door, pages, address=manners.address) if control else ())]:
+    for router in [*shown, *(steered(control, door, pages, site, address=manners.address) if control else ())]:
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     tell_faults(app, pages)
     return app
 
 
-def steered(control: Control, door: Door, pages: Pages, *, address: str) -> Iterator[APIRouter]:
+def steered(control: Control, door: Door, pages: Pages, site: Site | None, *, address: str) -> Iterator[APIRouter]:
     """List what there is only where people have accounts."""
     yield entrance(control.people, door, pages)
     yield setting_up(control.people, door, pages)
@@ -117,7 +118,7 @@ def steered(control: Control, door: Door, pages: Pages, *, address: str) -> Iter
     yield charts(control, pages)
     yield reading(control.steering, control.queries, pages)
     yield writing(control, pages)
-    yield trail(control, pages)
+    yield trail(control, pages, site.forwarding if site else lambda: None)
     register = Register(people=control.people, sessions=control.sessions, pages=pages, address=address)
     yield managing(register)
     yield changing(register)
@@ -148,13 +149,16 @@ def health(queries: Queries, site: Site | None) -> APIRouter:
     return router
 
 
-def trail(control: Control, pages: Pages) -> APIRouter:
+def trail(control: Control, pages: Pages, forwarding: Callable[[], ForwardingState | None]) -> APIRouter:
     """Show the audit trail."""
     router = APIRouter(prefix="/audit")
 
     def show(visitor: Visitor, before: int | None = None, *, verdict: str = "", whole: bool = True) -> HTMLResponse:
+        control.audit.read_by(visitor.who)
         lines = control.audit.newest(LINES, before=before)
-        return pages.show("audit.html", visitor=visitor, lines=lines, before=before, verdict=verdict, whole=whole)
+        state = forwarding()
+        said = {"verdict": verdict, "whole": whole}
+        return pages.show("audit.html", visitor=visitor, lines=lines, before=before, forwarding=state, said=said)
 
     @router.get("")
     def audit(visitor: MayAudit, before: Number | None = None) -> HTMLResponse:
