@@ -38,6 +38,8 @@ WITHOUT_DEFAULT = {
     ("email", "sender"),
     ("email", "to"),
     ("email", "ca_file"),
+    *(("atna", key) for key in ("host", "allowed_hosts", "ca_file", "certificate_file", "key_file")),
+    *(("atna", key) for key in ("source_id", "site_id")),
 }
 
 

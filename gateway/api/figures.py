@@ -64,7 +64,7 @@ class Figures(Collector):
             return
         yield _gauge("gateway_database_up", "Whether the database answers.", {(): 1})
         yield _gauge("gateway_ready", "Whether scans can be taken.", {(): int(ready)})
-        waiting = {(): forwarding.waiting} if forwarding else {}
+        waiting = {(): forwarding.waiting if forwarding else 0}
         yield _gauge("gateway_audit_lines_waiting", "Lines that the record repository does not have yet.", waiting)
         yield from _now(counts)
         yield from _tallied(counts.tallies)

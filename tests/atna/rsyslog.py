@@ -1,4 +1,4 @@
-"""rsyslog as a record repository: over TLS from whoever has a certificate, over UDP; it writes what it gets to a file."""
+"""rsyslog as a record repository: over TLS from those with a certificate, over UDP; it writes all it gets to a file."""
 
 from __future__ import annotations
 
