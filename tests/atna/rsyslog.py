@@ -51,7 +51,8 @@ def repository(folder: Path, port: int, *, ours: Identity, ca: Identity) -> Iter
         folder=folder, ca=ca.certificate, certificate=ours.certificate, key=ours.key, kept=kept, port=port
     )
     (folder / "rsyslog.conf").write_text(text)
-    command = [PROGRAMS["rsyslogd"].path, "-n", "-f", folder / "rsyslog.conf", "-i", folder / "pid"]
+    files = ["-f", folder / "rsyslog.conf", "-i", folder / "pid"]
+    command = [str(part) for part in (PROGRAMS["rsyslogd"].path, "-n", *files)]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             _wait_until_up(process, port)

@@ -164,7 +164,7 @@ def test_every_kind_of_message_is_valid_by_the_schema_of_dicom(
     for number, (_, xml) in enumerate(shelf.got):
         files.append(tmp_path / f"{number}.xml")
         files[-1].write_bytes(xml)
-    command = ["/usr/bin/xmllint", "--noout", "--relaxng", SCHEMA, *files]
+    command = ["/usr/bin/xmllint", "--noout", "--relaxng", str(SCHEMA), *map(str, files)]
     checked = subprocess.run(command, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stderr
     done = [what for _, what, _ in EVERYTHING] + ["deliveries 1 stored"]
