@@ -66,7 +66,7 @@ STUBS = [
         "inquiry",
         "site",
     ),
-    *("notifier", "notify/mail", "oidc/provider"),
+    *("notifier", "notify/mail", "oidc/provider", "auditing", "atna/message"),
     *("answer", "confirm"),
     *("mrd/parser", "spool/spool", "jobs/store", "routing/choose", "recon/fft", "quality/verdict", "dicom/series"),
     "zoo/zoo",
