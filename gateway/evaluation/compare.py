@@ -70,6 +70,8 @@ class Masking:
         """Draw the mask. Shape `(y,)`."""
         if self.pattern is Pattern.EQUISPACED:
             return masks.equispaced(n, step=self.acceleration, n_calibration=self.n_calibration)
+        if self.pattern is Pattern.CENTRE:
+            return masks.centre_lines(n, acceleration=self.acceleration)
         draw = masks.random_lines if self.pattern is Pattern.RANDOM else masks.variable_density
         random = np.random.default_rng(self.seed)
         return draw(n, acceleration=self.acceleration, n_calibration=self.n_calibration, random=random)

@@ -144,9 +144,9 @@ class Measurement:
     n_coils: int
     n_readout: int
     n_lines: int
-    acceleration: float
-    n_calibration: int
-    sampling: Sampling
+    acceleration: float | None
+    n_calibration: int | None
+    sampling: Sampling | None
 
 
 def misfits(made_for: MadeFor, scan: Measurement) -> Iterator[str]:
@@ -164,8 +164,8 @@ def misfits(made_for: MadeFor, scan: Measurement) -> Iterator[str]:
     ):
         if asked is not None and (found is None or not asked.holds(found)):
             yield f"{name} is {'not known' if found is None else f'{found:g}'}, the model is for {asked}"
-    if scan.sampling not in made_for.sampling:
-        yield f"sampling is {scan.sampling}, the model is for {', '.join(made_for.sampling)}"
+    if scan.sampling not in (*made_for.sampling, *([None] if len(made_for.sampling) == len(Sampling) else [])):
+        yield f"sampling is {scan.sampling or 'not known'}, the model is for {', '.join(made_for.sampling)}"
 
 
 def _text(name: str, globs: tuple[str, ...], *found: str | None) -> Iterator[str]:

@@ -27,6 +27,8 @@ class UnetNetwork(Table):
     """Channels of its first level; each level has twice as many."""
     n_pools: Depth = 4
     """Levels below the first."""
+    attention: bool = False
+    """Let what is handed past the deeper levels weigh its channels by their means over the image (arXiv:1709.01507)."""
 
 
 class VarnetNetwork(Table):
@@ -163,6 +165,21 @@ class MapNetwork(Prior):
     """Which network it is."""
 
 
+class RefineNetwork(Table):
+    """Takes noise, folding or blur off the image of any conventional recipe (doi:10.1109/TMI.2017.2715284)."""
+
+    method: Literal["refine"] = "refine"
+    """Which network it is."""
+    n_channels: Width = 16
+    """Channels of its first level; each level has twice as many."""
+    n_pools: Depth = 3
+    """Levels below the first."""
+    attention: bool = False
+    """Let what is handed past the deeper levels weigh its channels by their means over the image (arXiv:1709.01507)."""
+    consistency: Literal["none", "soft", "hard"] = "none"
+    """Whether measured samples count afterwards: not, weighed by their noise, or as they are."""
+
+
 Network = Annotated[
     UnetNetwork
     | VarnetNetwork
@@ -173,7 +190,8 @@ Network = Annotated[
     | PnpNetwork
     | KikiNetwork
     | DiffusionNetwork
-    | MapNetwork,
+    | MapNetwork
+    | RefineNetwork,
     Field(discriminator="method"),
 ]
 """Every network with its sizes."""

@@ -332,6 +332,9 @@ class LearnedRecipe(Cartesian):
     """Name of the model, as ``gateway models list`` shows it."""
     fallback: Recipe = AutoRecipe()
     """For scans outside what the model's card says."""
+    after: Recipe | None = None
+    """The conventional recipe whose image the network begins with; without it, exact SENSE. A network that needs no
+    more than the image (``refine`` without consistency, ``denoiser``) takes any scan that this recipe takes."""
     allow_tests: bool = False
     """Use a model whose card says that it is for training and tests."""
 

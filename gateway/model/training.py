@@ -36,6 +36,8 @@ class Pattern(StrEnum):
     EQUISPACED = "equispaced"
     RANDOM = "random"
     VARIABLE = "variable-density"
+    CENTRE = "centre"
+    """The lines around the centre alone: an image of less resolution."""
 
 
 class ProceduralData(Table):

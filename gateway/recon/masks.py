@@ -32,6 +32,11 @@ def equispaced(n: int, *, step: int, n_calibration: int, offset: int | None = No
     return lines
 
 
+def centre_lines(n: int, *, acceleration: float) -> Bools:
+    """Keep the lines around the centre alone: an image of less resolution."""
+    return calibration(n, min(n, max(2, round(n / acceleration / 2) * 2)))
+
+
 def random_lines(n: int, *, acceleration: float, n_calibration: int, random: Random) -> Bools:
     """Draw lines uniformly, so many that their share is as asked, calibration included (arXiv:1811.08839)."""
     return _drawn(calibration(n, n_calibration), np.ones(n), acceleration, random)

@@ -98,6 +98,8 @@ class Group:
         K-space; shape `(frame 1 z y x)`. Empty where nobody asks for noise.
     block
         Calibration, without gaps. Shape `(coil z y x)`.
+    numbers
+        Of the frames, within the scan.
     seeds
         For what is drawn at random: each frame has its own, by its place in the scan. Shape `(frame,)`.
     scale
@@ -111,6 +113,7 @@ class Group:
     power: Tensor
     spread: Tensor
     block: Tensor
+    numbers: tuple[int, ...]
     seeds: Tensor
     scale: float
     noise_power: float
@@ -188,6 +191,7 @@ def group_of(
         power=torch.stack([line_power(one) for one in data]),
         spread=torch.stack(spread).to(home),
         block=_hybrid(scan, scan.calibration.blocks[at], scale, place, home),
+        numbers=tuple(numbers),
         seeds=torch.tensor([_seed(scan.sorter.lines.indices[number]) for number in numbers]),
         scale=scale,
         noise_power=scan.noise_power / scale**2,

@@ -69,7 +69,9 @@ def mask_of(chosen: Masks, n: int, random: Random) -> Tensor:
     """Draw which lines are kept. Shape `(y,)`."""
     pattern, n_calibration = random.choice(chosen.patterns), int(random.choice(chosen.n_calibration))
     acceleration = int(random.choice(chosen.accelerations))
-    if pattern == Pattern.EQUISPACED:
+    if pattern == Pattern.CENTRE:
+        lines = masks.centre_lines(n, acceleration=acceleration)
+    elif pattern == Pattern.EQUISPACED:
         offset = int(random.integers(acceleration))
         lines = masks.equispaced(n, step=acceleration, n_calibration=n_calibration, offset=offset)
     else:
@@ -192,6 +194,7 @@ def _cut(slice_: Masked, x: slice) -> Lesson:
         power=power,
         spread=data.new_empty(0).real,
         block=data[0],
+        numbers=(0,),
         seeds=torch.zeros(1, dtype=torch.int64),
         scale=1.0,
         noise_power=full.noise_power,

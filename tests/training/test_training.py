@@ -45,6 +45,7 @@ OTHERS = {
     "vn": {"method": "vn", "n_stages": 2, "n_filters": 4, "filter_size": 5},
     "denoiser": {"method": "denoiser", "n_channels": 6, "dilations": [1, 2]},
     "kiki": {"method": "kiki", "n_channels": 6, "dilations": [1, 2], "n_turns": 1},
+    "refine": {"method": "refine", "n_channels": 4, "n_pools": 2, "attention": True, "consistency": "soft"},
 }
 
 
@@ -85,6 +86,15 @@ def test_a_prior_learns_to_take_noise_of_any_strength_off(tmp_path: Path) -> Non
     ready = ReadyModel(recipe=LearnedRecipe(model="tiny", allow_tests=True), card=model.card, weights=model.weights)
     (series,) = reconstruct(*undersampled(3), ready, device="cpu", progress=lambda *_: None)
     assert series.notes[0] == "Made by the network tiny 1 (map)."
+
+
+def test_a_network_learns_to_sharpen_an_image_of_the_centre_of_k_space(tmp_path: Path) -> None:
+    fit = {"steps": 40, "epoch": 40, "reuse": 1000, "slab": 0, "learning_rate": 5e-3, "average": 0.8}
+    masks = {"patterns": ["centre"], "accelerations": [2]}
+    quiet = {**HEADS, "noisiest": 0.001}
+    network = {"method": "refine", "n_channels": 6, "n_pools": 1, "consistency": "hard"}
+    run(plan(network=network, masks=masks, data=[quiet], fit=fit, losses=[{"kind": "l2"}]), tmp_path)
+    assert column(tmp_path, "score")[-1] < 0.97 * column(tmp_path, "start")[-1]
 
 
 def test_a_training_that_was_stopped_goes_on_to_the_same_bits(tmp_path: Path) -> None:

@@ -10,15 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gateway.model.image import ImageSeries
+from gateway.model.image import ImageKind, ImageSeries, Pixels
 from gateway.model.networks import UnetNetwork, VarnetNetwork
-from gateway.model.recipes import SenseRecipe
+from gateway.model.recipes import Recipe, SenseRecipe
 from gateway.recon.cartesian_problem import to_target
 from gateway.recon.coil_maps import Seen, see
 from gateway.recon.coils import root_sum_of_squares
-from gateway.recon.fourier import fourier
+from gateway.recon.fourier import fourier, inverse_fourier, resize
 from gateway.recon.hybrid import to_matrix
 from gateway.recon.kspace import Progress
+from gateway.recon.methods.conventional import CONVENTIONAL
+from gateway.recon.methods.refined import complex_only, reconstruct_refined
 from gateway.recon.networks.diffusion import Diffusion
 from gateway.recon.networks.forward import cleaned
 from gateway.recon.networks.observed import in_own_units, observe
@@ -50,9 +52,12 @@ def reconstruct_learned(
     BadModel
         The weights are not what the card says.
     """
+    if ready.refines is not None:
+        return reconstruct_refined(scan, ready, ready.refines, place=place, progress=progress)
     progress(0.0, "sorting readouts into k-space")
     found = understand(scan, ready.recipe, regular=False)
     network = load_network(ready.card, ready.weights, place.device)
+    begun = None if ready.recipe.after is None else first_images(scan, ready.recipe.after, place)
     published = FORWARD.get(type(ready.card.network))
     method: Method[Any]
     if published:
@@ -60,11 +65,12 @@ def reconstruct_learned(
     else:
         method = Method(
             learn=lambda group: see(group.block, group.filled.shape[1:], MAPS),
-            unfold=lambda group, seen: unrolled(network, group, seen, found),
+            unfold=lambda group, seen: unrolled(network, group, seen, found, begun),
             sampled=isinstance(network, Diffusion),
         )
     album = slice_by_slice(found, method, ready.recipe, place=place, progress=progress)
-    how = f"Made by the network {ready.card.label} ({ready.card.network.method})."
+    begin = "" if begun is None else f" after {ready.recipe.after.method}"
+    how = f"Made by the network {ready.card.label} ({ready.card.network.method}){begin}."
     made = series_of(album, found, (how,))
     return tuple(replace(series, model=ready.taking_part) for series in made)
 
@@ -84,12 +90,51 @@ def varnet(network: nn.Module, group: Group, target: Target) -> Tensor:
     return _magnitude(hybrid.unsqueeze(2), target)
 
 
-def unrolled(network: nn.Module, group: Group, seen: Seen, scan: Undersampled) -> Tensor:
-    """Let a network that knows coils and k-space make the image. Complex; shape `(frame z y x)`, samples before it."""
-    observed, unit = in_own_units(observe(group, seen, group.noise_power))
+def unrolled(network: nn.Module, group: Group, seen: Seen, scan: Undersampled, begun: Pixels | None = None) -> Tensor:
+    """Let a network that knows coils and k-space make the image. Complex; shape `(frame z y x)`, samples before it.
+
+    Parameters
+    ----------
+    begun
+        What it begins with instead of SENSE, of the whole scan. Complex. Shape `(frame y x)`.
+    """
+    shown = observe(group, seen, group.noise_power)
+    if begun is not None:
+        shown = replace(shown, start=_on_lines(begun, shown.start, group, scan))
+    observed, unit = in_own_units(shown)
     made = network.samples(observed) if isinstance(network, Diffusion) else network(observed)[None]
     images = torch.stack([to_target((one * unit)[:, None, :, None], seen.maps, scan.target) for one in made])
     return images if isinstance(network, Diffusion) else images[0]
+
+
+def first_images(scan: Scan, recipe: Recipe, place: Workplace) -> Pixels:
+    """Make the images that a network begins with, in the phase of ESPIRiT's maps. Complex. Shape `(frame y x)`.
+
+    Raises
+    ------
+    BadScan
+        The recipe refuses the scan.
+    """
+    asked = complex_only(recipe, coils="espirit")
+    made = CONVENTIONAL[type(recipe)](scan, asked, place=place, progress=lambda _done, _doing: None)
+    return next(one.pixels for one in made if one.kind is ImageKind.COMPLEX)
+
+
+def _on_lines(begun: Pixels, start: Tensor, group: Group, scan: Undersampled) -> Tensor:
+    """Bring images of the matrix to the encoded lines; what lies outside is SENSE's. From and to `(frame x y)`."""
+    n_y, n_grid, n_matrix = start.shape[-1], scan.target.grid.y, scan.target.matrix.y
+    around = regridded(start, n_grid)
+    inner = torch.from_numpy(begun[list(group.numbers)]).to(start).transpose(-2, -1) / group.scale
+    first = n_grid // 2 - min(n_grid, n_matrix) // 2
+    around[..., first : first + min(n_grid, n_matrix)] = resize(inner, -1, min(n_grid, n_matrix))
+    return regridded(around, n_y)
+
+
+def regridded(images: Tensor, n: int) -> Tensor:
+    """Change the number of pixels along the last axis, as zero-filling does."""
+    if images.shape[-1] == n:
+        return images.clone()
+    return inverse_fourier(resize(fourier(images, (-1,)), -1, n), (-1,))
 
 
 def _magnitude(hybrid: Tensor, target: Target) -> Tensor:

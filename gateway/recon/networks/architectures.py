@@ -17,6 +17,7 @@ from gateway.model.networks import (
     ModlNetwork,
     Network,
     PnpNetwork,
+    RefineNetwork,
     UnetNetwork,
     VariationalNetwork as VariationalSizes,
     VarnetNetwork,
@@ -27,13 +28,14 @@ from gateway.recon.networks.diffusion import Diffusion
 from gateway.recon.networks.kiki import Kiki
 from gateway.recon.networks.modl import Modl
 from gateway.recon.networks.most_likely import MostLikely
+from gateway.recon.networks.refine import Refine
 from gateway.recon.networks.unet import Unet
 from gateway.recon.networks.variational import VariationalNetwork
 from gateway.recon.networks.varnet import VarNet
 
 
 def _unet(sizes: UnetNetwork) -> Unet:
-    return Unet(1, 1, n_channels=sizes.n_channels, n_pools=sizes.n_pools)
+    return Unet(1, 1, n_channels=sizes.n_channels, n_pools=sizes.n_pools, attention=sizes.attention)
 
 
 def _varnet(sizes: VarnetNetwork) -> VarNet:
@@ -52,6 +54,7 @@ ARCHITECTURES: Mapping[type, Callable[[Any], nn.Module]] = MappingProxyType(
         KikiNetwork: Kiki,
         DiffusionNetwork: Diffusion,
         MapNetwork: MostLikely,
+        RefineNetwork: Refine,
     }
 )
 """By the sizes on a card."""

@@ -32,12 +32,12 @@ class Cascade(nn.Module):
         noise = noise_channel(seen.noise, image)
         for net, log_doubt in zip(self.nets, self.log_doubt, strict=True):
             guess = to_complex(net(torch.cat([to_channels(image), noise], dim=1)))
-            share = torch.ones_like(seen.noise) if self.hard else _share(seen.noise, log_doubt.exp())
+            share = torch.ones_like(seen.noise) if self.hard else share_of(seen.noise, log_doubt.exp())
             image = consistent(seen, guess, share)
         return image
 
 
-def _share(noise: Tensor, doubt: Tensor) -> Tensor:
+def share_of(noise: Tensor, doubt: Tensor) -> Tensor:
     """Weigh a sample against a network's by the power of their errors. Shape `(batch,)`."""
     return 1 / (1 + (noise.clamp_min(QUIETEST) / doubt).square())
 

@@ -16,6 +16,9 @@ from gateway.recon.networks.observed import Observed
 from gateway.recon.networks.residual import QUIETEST, ResidualNetwork, noise_channel, to_channels, to_complex
 from gateway.recon.networks.solving import nearest
 
+MEDIAN = 0.6745
+"""Of the size of a Gaussian number of deviation 1."""
+
 
 class Denoiser(nn.Module):
     """Take off what does not belong to an image."""
@@ -32,6 +35,10 @@ class Denoiser(nn.Module):
         """Take noise of a standard deviation `(batch,)` off complex images `(batch x y)`."""
         channels = torch.cat([to_channels(image), noise_channel(noise, image)], dim=1)
         return to_complex(self.net(channels))
+
+    def refine(self, image: Tensor) -> Tensor:
+        """Take off images `(batch x y)` of any recipe the noise that they show."""
+        return self.clean(image, noise_of(image))
 
     def expected(self, image: Tensor, strength: float) -> Tensor:
         """Say which images are expected behind noise of one strength. Shape `(batch x y)`."""
@@ -73,3 +80,15 @@ class PlugAndPlay(Denoiser):
             point = image + (momentum - 1) / following * (image - before)
             momentum = following
         return image
+
+
+def noise_of(images: Tensor) -> Tensor:
+    """Estimate the deviation of complex noise by the finest diagonal details of images `(batch x y)`. Shape `(batch,)`.
+
+    Donoho 1994, doi:10.1093/biomet/81.3.425.
+    """
+    n_x, n_y = (n // 2 * 2 for n in images.shape[-2:])
+    even = images[:, :n_x, :n_y]
+    corners = even[:, ::2, ::2] - even[:, 1::2, ::2] - even[:, ::2, 1::2] + even[:, 1::2, 1::2]
+    size: Tensor = torch.view_as_real(corners / 2).abs().flatten(1).median(dim=1).values
+    return size / MEDIAN * math.sqrt(2)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gateway.model.card import ModelCard
 from gateway.model.learned import LearnedModel
-from gateway.model.recipes import LearnedRecipe
+from gateway.model.recipes import LearnedRecipe, Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +17,13 @@ class ReadyModel:
     recipe: LearnedRecipe
     card: ModelCard
     weights: Path
+
+    @property
+    def refines(self) -> Recipe | None:
+        """The recipe whose images are all that the network needs; None where it needs measured lines, too."""
+        network = self.card.network
+        alone = network.method == "denoiser" or (network.method == "refine" and network.consistency == "none")
+        return self.recipe.after if alone else None
 
     @property
     def taking_part(self) -> LearnedModel:

@@ -27,7 +27,7 @@ class ResidualNetwork(nn.Module):
             nn.Conv2d(before, after, 3, padding=step, dilation=step)
             for before, after, step in zip(widths[:-1], widths[1:], sizes.dilations, strict=True)
         )
-        weighing = Attention if sizes.attention else _unweighed
+        weighing = Attention if sizes.attention else unweighed
         self.attention = nn.ModuleList(weighing(sizes.n_channels) for _ in sizes.dilations)
         self.out = nn.Conv2d(sizes.n_channels, 2, 3, padding=1)
         for weights in self.out.parameters():
@@ -59,7 +59,8 @@ class Attention(nn.Module):
         return weighed
 
 
-def _unweighed(_n_channels: int) -> nn.Module:
+def unweighed(_n_channels: int) -> nn.Module:
+    """Stand where attention could."""
     return nn.Identity()
 
 

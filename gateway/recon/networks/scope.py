@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +22,11 @@ Bools = npt.NDArray[np.bool_]
 
 def misused(scan: Scan, ready: ReadyModel) -> list[str]:
     """Say, point by point, why a model must not be used on a scan; nothing where it may."""
-    by_header = list(_by_header(ready.card, scan.header, allow_tests=ready.recipe.allow_tests))
+    by_header = list(_by_header(ready, scan.header))
     if by_header:
         return by_header
+    if ready.refines is not None and not _of_slices(scan.header):
+        return list(misfits(ready.card.made_for, described(scan)))
     try:
         found = understand(scan, ready.recipe, regular=False)
     except BadScan as fault:
@@ -31,14 +34,43 @@ def misused(scan: Scan, ready: ReadyModel) -> list[str]:
     return list(dict.fromkeys(_by_lines(ready.card, scan.header, found)))
 
 
-def _by_header(card: ModelCard, header: ScanHeader, *, allow_tests: bool) -> Iterator[str]:
+def _by_header(ready: ReadyModel, header: ScanHeader) -> Iterator[str]:
     encoding = imaging_encoding(header)
-    if encoding.trajectory.lower() not in ("cartesian", ""):
+    if ready.refines is None and not _cartesian(header):
         yield f"the trajectory is {encoding.trajectory}, the model is for Cartesian scans"
-    if is_3d(encoding):
+    if ready.refines is None and is_3d(encoding):
         yield "partitions were encoded, the model is for slices"
-    if card.purpose is Purpose.TESTS and not allow_tests:
+    if ready.card.purpose is Purpose.TESTS and not ready.recipe.allow_tests:
         yield "its card says that it is for training and tests"
+
+
+def _cartesian(header: ScanHeader) -> bool:
+    return imaging_encoding(header).trajectory.lower() in ("cartesian", "")
+
+
+def _of_slices(header: ScanHeader) -> bool:
+    return _cartesian(header) and not is_3d(imaging_encoding(header))
+
+
+def described(scan: Scan) -> Measurement:
+    """Collect what a card asks of a scan whose lines tell nothing."""
+    return _asked_of(scan.header, max(run.samples.shape[1] for run in scan.acquisition))
+
+
+def _asked_of(header: ScanHeader, n_coils: int) -> Measurement:
+    return Measurement(
+        body_part=header.study.body_part,
+        protocol=header.measurement.protocol_name,
+        sequence=header.measurement.sequence_name or header.sequence.sequence_type,
+        vendor=header.system.vendor,
+        field_strength_t=header.system.field_strength_t,
+        n_coils=n_coils,
+        n_readout=imaging_encoding(header).encoded.matrix.x,
+        n_lines=imaging_encoding(header).encoded.matrix.y,
+        acceleration=None,
+        n_calibration=None,
+        sampling=None,
+    )
 
 
 def _by_lines(card: ModelCard, header: ScanHeader, found: Undersampled) -> Iterator[str]:
@@ -56,15 +88,8 @@ def describe(header: ScanHeader, lines: Lines, filled: Bools) -> Measurement:
     around = np.zeros_like(filled)
     around[centre - n_calibration // 2 : centre + n_calibration // 2] = True
     beyond = wanted[~around[counter.first : counter.last + 1]]
-    return Measurement(
-        body_part=header.study.body_part,
-        protocol=header.measurement.protocol_name,
-        sequence=header.measurement.sequence_name or header.sequence.sequence_type,
-        vendor=header.system.vendor,
-        field_strength_t=header.system.field_strength_t,
-        n_coils=lines.n_coils,
-        n_readout=lines.encoding.encoded.matrix.x,
-        n_lines=lines.encoding.encoded.matrix.y,
+    return replace(
+        _asked_of(header, lines.n_coils),
         acceleration=len(beyond) / max(1, int(beyond.sum())),
         n_calibration=n_calibration,
         sampling=_sampling(filled, wanted, around),

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gateway.recon.networks.residual import Attention, unweighed
+
 SLOPE = 0.2
 """Of the leaky rectifier below zero."""
 
@@ -16,7 +18,16 @@ SLOPE = 0.2
 class Unet(nn.Module):
     """Contract and expand with skips: ``n_pools`` halvings, channels doubled at each."""
 
-    def __init__(self, n_in: int, n_out: int, *, n_channels: int = 32, n_pools: int = 4, dropout: float = 0.0) -> None:
+    def __init__(  # noqa: PLR0913 - its sizes
+        self,
+        n_in: int,
+        n_out: int,
+        *,
+        n_channels: int = 32,
+        n_pools: int = 4,
+        dropout: float = 0.0,
+        attention: bool = False,
+    ) -> None:
         super().__init__()
         widths = [n_channels << level for level in range(n_pools + 1)]
         ins = [n_in, *widths[: n_pools - 1]]
@@ -28,6 +39,8 @@ class Unet(nn.Module):
         blocks = [ConvBlock(2 * width, width, dropout) for width in ups]
         last = nn.Sequential(blocks[-1], nn.Conv2d(n_channels, n_out, kernel_size=1))
         self.up_conv = nn.ModuleList([*blocks[:-1], last])
+        weighing = Attention if attention else unweighed
+        self.weigh = nn.ModuleList(weighing(width) for width in ups)
 
     def forward(self, image: Tensor) -> Tensor:
         """Map images to images of the same size. Shape `(batch channel y x)`."""
@@ -37,8 +50,8 @@ class Unet(nn.Module):
             skips.append(image)
             image = functional.avg_pool2d(image, kernel_size=2)
         image = self.conv(image)
-        for grow, layer in zip(self.up_transpose_conv, self.up_conv, strict=True):
-            skip = skips.pop()
+        for grow, layer, weigh in zip(self.up_transpose_conv, self.up_conv, self.weigh, strict=True):
+            skip = weigh(skips.pop())
             image = layer(torch.cat([_fitted(grow(image), skip), skip], dim=1))
         return image
 

@@ -17,6 +17,7 @@ from gateway.model.networks import (
     ModlNetwork,
     Network,
     PnpNetwork,
+    RefineNetwork,
     VariationalNetwork,
 )
 from gateway.recon.networks.architectures import ARCHITECTURES, build
@@ -37,6 +38,9 @@ NETWORKS: tuple[Network, ...] = (
     KikiNetwork.model_validate(TINY),
     DiffusionNetwork.model_validate({**TINY, "samples": 2, "steps": 3, "cg_steps": 12}),
     MapNetwork.model_validate({**TINY, "steps": 4, "cg_steps": 12}),
+    RefineNetwork(n_channels=4, n_pools=2),
+    RefineNetwork(n_channels=4, n_pools=2, attention=True, consistency="soft"),
+    RefineNetwork(n_channels=4, n_pools=2, consistency="hard"),
 )
 CONSISTENT = tuple(
     one
