@@ -57,7 +57,8 @@ def reconstruct_learned(
     progress(0.0, "sorting readouts into k-space")
     found = understand(scan, ready.recipe, regular=False)
     network = load_network(ready.card, ready.weights, place.device)
-    begun = None if ready.recipe.after is None else first_images(scan, ready.recipe.after, place)
+    after = ready.recipe.after
+    begun = None if after is None else first_images(scan, after, place)
     published = FORWARD.get(type(ready.card.network))
     method: Method[Any]
     if published:
@@ -69,7 +70,7 @@ def reconstruct_learned(
             sampled=isinstance(network, Diffusion),
         )
     album = slice_by_slice(found, method, ready.recipe, place=place, progress=progress)
-    begin = "" if begun is None else f" after {ready.recipe.after.method}"
+    begin = "" if after is None else f" after {after.method}"
     how = f"Made by the network {ready.card.label} ({ready.card.network.method}){begin}."
     made = series_of(album, found, (how,))
     return tuple(replace(series, model=ready.taking_part) for series in made)

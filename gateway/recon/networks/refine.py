@@ -25,8 +25,7 @@ class Refine(nn.Module):
     def __init__(self, sizes: RefineNetwork) -> None:
         super().__init__()
         self.unet = Unet(2, 2, n_channels=sizes.n_channels, n_pools=sizes.n_pools, attention=sizes.attention)
-        last = self.unet.up_conv[-1][1]
-        for weights in last.parameters():
+        for weights in list(self.unet.up_conv.parameters())[-2:]:
             nn.init.zeros_(weights)
         self.multiple = 1 << sizes.n_pools
         self.consistency = sizes.consistency
