@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.model.card import MadeFor, ModelCard, Purpose, Sampling, TrainedOn
 from gateway.model.errors import StorageFault, WrongCall
 from gateway.recon.networks.checkpoint import import_checkpoint
+from gateway.whole import whole_folder
 from gateway.zoo.folder import CARD, WEIGHTS, ModelFolder, card_text, read_folder, sha256_of
 
 UNDERSAMPLED = (Sampling.EQUISPACED, Sampling.IRREGULAR)
@@ -41,10 +40,7 @@ def adopt(checkpoint: Path, folder: Path, provenance: Provenance) -> ModelFolder
     if place.exists():
         raise WrongCall(f"there is a model {provenance.name!r} already in {folder}")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".", dir=folder) as made:
-            part = Path(made) / provenance.name
-            part.mkdir()
+        with whole_folder(place, 0o777) as part:
             network = import_checkpoint(checkpoint, part / WEIGHTS)
             card = ModelCard(
                 name=provenance.name,
@@ -57,16 +53,6 @@ def adopt(checkpoint: Path, folder: Path, provenance: Provenance) -> ModelFolder
                 trained_on=TrainedOn(data=provenance.trained_on, synthetic=False),
             )
             (part / CARD).write_text(card_text(card), encoding="utf-8")
-            part.rename(place)
-            _sync(folder)
     except OSError as error:
         raise StorageFault(f"{place} cannot be written: {error.strerror}") from error
     return read_folder(place)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.deidentify import Veil, veiled_header, veiled_readouts
@@ -11,6 +10,7 @@ from gateway.model.errors import BadScan, WrongCall
 from gateway.model.projects import Project
 from gateway.mrd.header import parse_header, write_header
 from gateway.mrd.stream import RecordedSession, read_session, write_session
+from gateway.whole import whole_file
 
 PIECE_BYTES = 1 << 20
 
@@ -31,23 +31,11 @@ def export_recording(recording: Path, to: Path, *, digest: str, project: Project
     pieces = _as_it_came(recording) if project is None else _veiled(recording, project, digest)
     if to.exists():
         raise WrongCall(f"{to} is there already")
-    part = to.with_name(f"{to.name}.part")
     try:
-        n_bytes = _write(part, pieces)
-        part.replace(to)
+        with whole_file(to) as file:
+            return sum(file.write(piece) for piece in pieces)
     except OSError as fault:
         raise WrongCall(f"{to} cannot be written: {fault.strerror}") from fault
-    finally:
-        part.unlink(missing_ok=True)
-    return n_bytes
-
-
-def _write(path: Path, pieces: Iterable[bytes]) -> int:
-    with path.open("xb") as file:
-        n_bytes = sum(file.write(piece) for piece in pieces)
-        file.flush()
-        os.fsync(file.fileno())
-    return n_bytes
 
 
 def _as_it_came(recording: Path) -> Iterator[bytes]:

@@ -14,9 +14,10 @@ from gateway.model.scan import Seal
 from gateway.mrd.framing import Limits
 from gateway.mrd.session import Session
 from gateway.spool.digest import Digest
-from gateway.spool.recording import finish_recording, sync_file
+from gateway.spool.recording import finish_recording
 from gateway.spool.seal import read_seal
 from gateway.spool.spool import Spool, recording_id, seal_path
+from gateway.whole import sync_file
 
 logger = logging.getLogger(__name__)
 

@@ -70,7 +70,7 @@ STUBS = [
     *("answer", "confirm"),
     *("mrd/parser", "spool/spool", "jobs/store", "routing/choose", "recon/fft", "quality/verdict", "dicom/series"),
     "zoo/zoo",
-    "model/job",
+    *("model/job", "whole"),
 ]
 """The smallest tree that the contracts can be read against: modules, and packages with one module each."""
 

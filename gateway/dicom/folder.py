@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from gateway.dicom.files import write_whole
 from gateway.dicom.outbox import read_checked
 from gateway.model.destinations import FolderDestination
 from gateway.model.errors import StorageFault
 from gateway.model.series import Instance
+from gateway.whole import READABLE, write_whole
 
 STORED = 0x0000
 
@@ -31,7 +31,9 @@ def store_in_folder(
     for instance, path in instances:
         content = read_checked(instance, path)
         try:
-            write_whole(destination.path / path.parent.name / path.name, content)
+            folder = destination.path / path.parent.name
+            folder.mkdir(parents=True, exist_ok=True)
+            write_whole(folder / path.name, content, READABLE)
         except OSError as fault:
             raise StorageFault(f"folder {destination.path} cannot be written: {fault.strerror}") from fault
         on_stored(instance, STORED)

@@ -25,12 +25,12 @@ from gateway.dicom import commitment, values
 from gateway.dicom.association import VERIFICATION
 from gateway.dicom.command import Field
 from gateway.dicom.commitment import STORAGE_COMMITMENT
-from gateway.dicom.files import write_whole
 from gateway.dicom.negotiation import IMPLEMENTATION_VERSION_NAME
 from gateway.dicom.service import DicomService
 from gateway.dicom.session import Answer, Gate, Handlers, Heard, ServiceLimits, answer_echo
 from gateway.dicom.syntaxes import encode_dataset
 from gateway.model.ids import IMPLEMENTATION_CLASS_UID
+from gateway.whole import write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +99,7 @@ class StoreScp:
         if place is None:
             return Answer(NO_MATCH)
         try:
+            place.parent.mkdir(parents=True, exist_ok=True)
             write_whole(place, content)
         except OSError as fault:
             logger.warning("object not stored", extra={"error": str(fault)})

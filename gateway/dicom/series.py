@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -24,6 +22,7 @@ from gateway.model.form import Compression, ObjectFormat
 from gateway.model.header import ScanHeader
 from gateway.model.image import ImageSeries
 from gateway.model.series import Instance, Series
+from gateway.whole import whole_folder, write_synced
 
 BUILDERS: Mapping[ObjectFormat, Callable[[Draft], list[Dataset]]] = MappingProxyType(
     {ObjectFormat.CLASSIC: build_classic, ObjectFormat.ENHANCED: build_enhanced}
@@ -83,16 +82,12 @@ def write_series(
     """
     first = datasets[0]
     final = outbox / str(first.SeriesInstanceUID)
-    part = final.with_name(f"{final.name}.part")
     try:
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(mode=0o700, parents=True)
-        instances = []
-        for ds, content in zip(datasets, encode_series(datasets, compression), strict=True):
-            instances.append(_write_instance(content, ds, part, final.name))
-            on_written(len(instances), len(datasets))
-        _sync_folder(part)
-        _publish(part, final)
+        with whole_folder(final) as part:
+            instances = []
+            for ds, content in zip(datasets, encode_series(datasets, compression), strict=True):
+                instances.append(_write_instance(content, ds, part, final.name))
+                on_written(len(instances), len(datasets))
     except OSError as fault:
         raise StorageFault(f"series {final.name} cannot be written to {outbox}: {fault.strerror}") from fault
     return Series(
@@ -105,11 +100,7 @@ def write_series(
 
 def _write_instance(content: bytes, ds: Dataset, part: Path, folder: str) -> Instance:
     name = f"{ds.InstanceNumber:04d}.dcm"
-    descriptor = os.open(part / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    write_synced(part / name, content)
     return Instance(
         sop_class_uid=str(ds.SOPClassUID),
         sop_instance_uid=str(ds.SOPInstanceUID),
@@ -118,27 +109,3 @@ def _write_instance(content: bytes, ds: Dataset, part: Path, folder: str) -> Ins
         sha256=hashlib.sha256(content).hexdigest(),
         n_bytes=len(content),
     )
-
-
-def _publish(part: Path, final: Path) -> None:
-    """Give the folder its name, unless the same files have it already."""
-    if final.exists():
-        if _contents(final) == _contents(part):
-            shutil.rmtree(part)
-            return
-        shutil.rmtree(final)
-    part.rename(final)
-    _sync_folder(final.parent)
-
-
-def _contents(folder: Path) -> dict[str, str]:
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make renames and new files in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

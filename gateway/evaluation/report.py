@@ -18,6 +18,7 @@ from gateway import __version__
 from gateway.evaluation.compare import Trial, Volume
 from gateway.evaluation.metrics import METRICS
 from gateway.evaluation.statistics import Summary, summarise
+from gateway.whole import READABLE, write_whole
 
 ERROR_GAIN = 5
 """Errors are shown so many times brighter than the image."""
@@ -81,16 +82,9 @@ def write_report(trials: Sequence[Trial], folder: Path) -> Path:
         error_gain=ERROR_GAIN,
         ranked_by=METRICS[RANKED_BY].label,
     )
-    _whole(folder / "values.json", json.dumps([_plain(trial) for trial in trials], indent=1))
-    _whole(folder / "report.html", page)
+    write_whole(folder / "values.json", json.dumps([_plain(trial) for trial in trials], indent=1).encode(), READABLE)
+    write_whole(folder / "report.html", page.encode(), READABLE)
     return folder / "report.html"
-
-
-def _whole(path: Path, text: str) -> None:
-    """Let nobody see half a file."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
 
 
 def _plain(trial: Trial) -> dict[str, object]:

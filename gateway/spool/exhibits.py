@@ -7,7 +7,6 @@ them again.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from gateway.model.errors import StorageFault
 from gateway.model.exhibit import Exhibit
 from gateway.model.ids import JobId
 from gateway.model.picture import Grey
+from gateway.whole import whole_folder, write_synced
 
 INDEX = "index.json"
 FULL = 32_000
@@ -57,17 +57,11 @@ class Exhibits:
         StorageFault
             There is no room for them.
         """
-        final = self.folder / str(job)
-        part = final.with_name(f"{final.name}.part")
         try:
-            shutil.rmtree(part, ignore_errors=True)
-            part.mkdir(mode=0o700, parents=True)
-            shelves = [_put(part / f"{number}.i16", one) for number, one in enumerate(exhibits)]
-            _write(part / INDEX, json.dumps([asdict(one) for one in shelves]).encode())
-            shutil.rmtree(final, ignore_errors=True)
-            part.rename(final)
+            with whole_folder(self.folder / str(job)) as part:
+                shelves = [_put(part / f"{number}.i16", one) for number, one in enumerate(exhibits)]
+                write_synced(part / INDEX, json.dumps([asdict(one) for one in shelves]).encode())
         except OSError as error:
-            shutil.rmtree(part, ignore_errors=True)
             raise StorageFault(f"the pictures of job {job} cannot be kept: {error.strerror}") from error
 
     def shelves(self, job: JobId) -> list[Shelf]:
@@ -119,7 +113,7 @@ def _put(path: Path, one: Exhibit) -> Shelf:
     n, rows, columns = pixels.shape
     largest = float(np.abs(pixels).max()) or 1.0
     values = np.round(pixels * (FULL / largest)).astype("<i2")
-    _write(path, values.tobytes())
+    write_synced(path, values.tobytes())
     signed = bool((values < 0).any())
     bright = float(np.quantile(np.abs(values), BRIGHTEST)) or 1.0
     return Shelf(
@@ -133,10 +127,3 @@ def _put(path: Path, one: Exhibit) -> Shelf:
         width=max(1.0, 2 * bright if signed else bright),
         begins=one.begins,
     )
-
-
-def _write(path: Path, content: bytes) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())

@@ -19,6 +19,7 @@ from gateway.model.scan import Seal
 from gateway.spool.digest import Digest
 from gateway.spool.seal import write_seal
 from gateway.spool.syncs import Syncs
+from gateway.whole import sync_folder
 
 PART_SUFFIX = ".mrd.part"
 SUFFIX = ".mrd"
@@ -143,18 +144,3 @@ def finish_recording(part: Path, seal: Seal) -> Path:
     except OSError as error:
         raise StorageFault(f"recording {seal.recording} cannot be sealed: {error.strerror}") from error
     return final
-
-
-def sync_file(path: Path) -> None:
-    """Make the bytes of a file durable that somebody else has written."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

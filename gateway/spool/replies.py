@@ -6,16 +6,16 @@ in the series.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gateway.model.errors import StorageFault
 from gateway.model.ids import JobId
+from gateway.whole import whole_file
 
 PIECE_BYTES = 1 << 20
-SUFFIX, PART_SUFFIX = ".mrd", ".part"
+SUFFIX = ".mrd"
 
 
 class Replies:
@@ -32,16 +32,11 @@ class Replies:
         StorageFault
             There is no room for it.
         """
-        final = self._path(job)
-        part = final.with_name(final.name + PART_SUFFIX)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with os.fdopen(os.open(part, flags, 0o600), "wb") as file:
+            with whole_file(self._path(job)) as file:
                 file.writelines(pieces)
-            part.rename(final)
         except OSError as error:
-            part.unlink(missing_ok=True)
             raise StorageFault(f"the images of job {job} cannot be kept for the sender: {error.strerror}") from error
 
     def take(self, job: JobId) -> Iterator[bytes]:

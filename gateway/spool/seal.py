@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -12,18 +11,14 @@ from gateway.model.errors import UnreadableFile
 from gateway.model.ids import RecordingId
 from gateway.model.scan import ScanState, Seal, Verdict
 from gateway.spool.digest import SHA256
+from gateway.whole import whole_file
 
 
 def write_seal(path: Path, seal: Seal) -> None:
     """Write a seal so that it is either there and whole, or not there; the folder is the caller's to sync."""
     text = json.dumps(asdict(seal), indent=1, default=lambda when: when.isoformat())
-    part = path.with_name(f"{path.name}.part")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(part, flags, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.rename(path)
+    with whole_file(path, sync_name=False) as file:
+        file.write(text.encode())
 
 
 def read_seal(path: Path) -> Seal:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from gateway.model.training import Plan
 from gateway.recon.networks.weights import load_network
 from gateway.recon.workplace import CPU
 from gateway.training.fit import Outcome, fit
+from gateway.whole import whole_folder
 from gateway.zoo.folder import CARD, WEIGHTS, ModelFolder, card_text, read_folder, sha256_of
 from gateway.zoo.zoo import Zoo
 
@@ -55,17 +54,12 @@ def _written(plan: Plan, outcome: Outcome, folder: Path) -> ModelFolder:
     """Write the folder of the model; it appears whole, in the place of an earlier one."""
     place = folder / plan.name
     try:
-        with tempfile.TemporaryDirectory(prefix=".", dir=folder) as made:
-            part = Path(made) / plan.name
-            part.mkdir()
+        with whole_folder(place, 0o777) as part:
             safetensors.torch.save_file(
                 {name: one.contiguous() for name, one in outcome.weights.items()}, part / WEIGHTS
             )
             card = card_of(plan, outcome, sha256_of(part / WEIGHTS))
             (part / CARD).write_text(card_text(card), encoding="utf-8")
-            if place.exists():
-                shutil.rmtree(place)
-            part.rename(place)
     except OSError as error:
         raise StorageFault(f"{place} cannot be written: {error.strerror}") from error
     return read_folder(place)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from gateway import whole
 from gateway.model.errors import StorageFault, UnreadableFile, WrongCall
 
 STATE = "state.safetensors"
@@ -130,12 +130,7 @@ def write_whole(path: Path, content: bytes) -> None:
     StorageFault
         It cannot be written.
     """
-    part = path.with_name(f".{path.name}.part")
     try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        whole.write_whole(path, content, whole.READABLE)
     except OSError as error:
         raise StorageFault(f"{path} cannot be written: {error.strerror}") from error

@@ -80,4 +80,5 @@ class Zoo:
 
 def _models_in(folder: Path) -> Iterator[Path]:
     if folder.is_dir():
-        yield from sorted(path for path in folder.iterdir() if (path / CARD).is_file())
+        found = (path for path in folder.iterdir() if not path.name.startswith("."))  # those are being written
+        yield from sorted(path for path in found if (path / CARD).is_file())
