@@ -7,6 +7,8 @@ Its networks have as many parameters as ours within one per cent, and compute th
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
 
@@ -56,6 +58,26 @@ def varnet() -> Iterator[Peers]:
         peers["MONAI"] = _monai(kspace, lines, _parameters(ours))
     with torch.inference_mode():
         yield peers
+
+
+@benchmark
+def varnet_memory() -> Iterator[Peers]:
+    """Measure the largest memory of a process that runs the same E2E-VarNet once: megabytes, told as milliseconds."""
+    yield {"gateway": _peak_mb}
+
+
+def _peak_mb() -> float:
+    """Give a thousandth of the megabytes, as what a peer returns is taken for seconds."""
+    script = (
+        "import resource, torch\n"
+        "from benchmarks import networks as n\n"
+        "kspace, lines = n._measured()\n"
+        "with torch.inference_mode():\n"
+        "    n.VarNet().eval()(kspace, lines, n.CALIBRATION)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)  # noqa: S603 - ours
+    return int(done.stdout) * 1024 / 1e6 / 1e3
 
 
 @benchmark

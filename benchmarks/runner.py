@@ -12,6 +12,8 @@ from pathlib import Path
 from benchmarks.registry import BENCHMARKS
 
 Clock = Callable[[], float]
+FEWEST, ENOUGH_S = 3, 45.0
+"""Rounds that are made however long they take, and time after which no other is begun."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +28,17 @@ class Result:
 
 
 def run(name: str, runs: int, *, clock: Clock) -> list[Result]:
-    """Time each peer so often, after one run that warms it up; in turns, so that other work meets all of them alike."""
+    """Time each peer so often, after one run that warms it up; in turns, so that other work meets all of them alike.
+
+    Slow ones are timed less often, yet three times: a round is begun only while there is time for it.
+    """
     with BENCHMARKS[name]() as peers:
         for warm_up in peers.values():
             warm_up()
-        rounds = [{peer: _time(work, clock) for peer, work in peers.items()} for _ in range(runs)]
+        rounds: list[dict[str, float]] = []
+        begun = clock()
+        while len(rounds) < runs and (len(rounds) < FEWEST or clock() - begun < ENOUGH_S):
+            rounds.append({peer: _time(work, clock) for peer, work in peers.items()})
         times = {peer: tuple(round_[peer] for round_ in rounds) for peer in peers}
     ours = statistics.median(next(iter(times.values())))
     return [

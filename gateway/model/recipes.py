@@ -335,6 +335,11 @@ class LearnedRecipe(Cartesian):
     after: Recipe | None = None
     """The conventional recipe whose image the network begins with; without it, exact SENSE. A network that needs no
     more than the image (``refine`` without consistency, ``denoiser``) takes any scan that this recipe takes."""
+    precision: Literal["full", "half"] = "full"
+    """Numbers of the convolutions; ``half`` is bfloat16 where the device computes it faster, else full as well."""
+    compiled: bool = False
+    """Compile the convolutions (``torch.compile``), which takes each worker a minute for every kind of matrix; where it
+    fails they run as they are. The series says so."""
     allow_tests: bool = False
     """Use a model whose card says that it is for training and tests."""
 

@@ -26,7 +26,7 @@ from gateway.recon.networks.forward import cleaned
 from gateway.recon.networks.observed import in_own_units, observe
 from gateway.recon.networks.ready import ReadyModel
 from gateway.recon.networks.scope import calibration_lines
-from gateway.recon.networks.weights import load_network
+from gateway.recon.networks.weights import ready_network
 from gateway.recon.parallel import Group, Undersampled, series_of, understand
 from gateway.recon.scan import Scan
 from gateway.recon.slice_by_slice import Method, slice_by_slice
@@ -56,8 +56,8 @@ def reconstruct_learned(
         return reconstruct_refined(scan, ready, ready.refines, place=place, progress=progress)
     progress(0.0, "sorting readouts into k-space")
     found = understand(scan, ready.recipe, regular=False)
-    network = load_network(ready.card, ready.weights, place.device)
-    after = ready.recipe.after
+    tuned = ready_network(ready, place.device)
+    network, after = tuned.network, ready.recipe.after
     begun = None if after is None else first_images(scan, after, place)
     published = FORWARD.get(type(ready.card.network))
     method: Method[Any]
@@ -72,7 +72,7 @@ def reconstruct_learned(
     album = slice_by_slice(found, method, ready.recipe, place=place, progress=progress)
     begin = "" if after is None else f" after {after.method}"
     how = f"Made by the network {ready.card.label} ({ready.card.network.method}){begin}."
-    made = series_of(album, found, (how,))
+    made = series_of(album, found, (how, *tuned.notes))
     return tuple(replace(series, model=ready.taking_part) for series in made)
 
 

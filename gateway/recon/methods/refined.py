@@ -17,7 +17,7 @@ from gateway.recon.networks.denoiser import Denoiser
 from gateway.recon.networks.observed import bright_part, mean_phase
 from gateway.recon.networks.ready import ReadyModel
 from gateway.recon.networks.refine import Refine
-from gateway.recon.networks.weights import load_network
+from gateway.recon.networks.weights import ready_network
 from gateway.recon.pictures import OF_NOISE, PIXELS, Picture
 from gateway.recon.scan import Scan
 from gateway.recon.workplace import Workplace
@@ -41,7 +41,8 @@ def reconstruct_refined(
     unknown = OF_NOISE.intersection(ready.recipe.output)
     if unknown:
         raise BadScan(f"the noise of a refined image is not known: output must not name {', '.join(sorted(unknown))}")
-    network = load_network(ready.card, ready.weights, place.device)
+    tuned = ready_network(ready, place.device)
+    network = tuned.network
     if not isinstance(network, Refine | Denoiser):
         raise BadScan(f"a {ready.card.network.method} needs more than an image")
     method = CONVENTIONAL[type(after)]
@@ -54,7 +55,7 @@ def reconstruct_refined(
         refined[at] = refine(network, images).cpu().numpy()
         progress(0.9 + 0.1 * at.stop / len(refined), f"refined {at.stop} of {len(refined)} images")
     how = f"Refined by the network {ready.card.label} ({ready.card.network.method}) after {after.method}."
-    told = replace(series, notes=(how, *series.notes), model=ready.taking_part)
+    told = replace(series, notes=(how, *tuned.notes, *series.notes), model=ready.taking_part)
     picture = Picture(image=torch.from_numpy(refined))
     return tuple(replace(told, kind=kind, pixels=PIXELS[kind](picture).numpy()) for kind in ready.recipe.output)
 

@@ -22,6 +22,7 @@ class ResidualNetwork(nn.Module):
 
     def __init__(self, sizes: Residual, *, n_in: int) -> None:
         super().__init__()
+        self.n_in = n_in
         widths = [n_in, *(sizes.n_channels for _ in sizes.dilations)]
         self.layers = nn.ModuleList(
             nn.Conv2d(before, after, 3, padding=step, dilation=step)
@@ -36,7 +37,7 @@ class ResidualNetwork(nn.Module):
     def forward(self, channels: Tensor) -> Tensor:
         """Correct an image. From `(batch channel x y)` to `(batch 2 x y)`."""
         first, *others = zip(self.layers, self.attention, strict=True)
-        hidden = first[1](functional.leaky_relu(first[0](channels), SLOPE))
+        hidden = first[1](functional.leaky_relu(first[0](channels.to(self.out.weight.dtype)), SLOPE))
         for layer, weigh in others:
             hidden = hidden + weigh(functional.leaky_relu(layer(hidden), SLOPE))
         corrected: Tensor = channels[:, :2] + self.out(hidden)

@@ -29,6 +29,7 @@ class Unet(nn.Module):
         attention: bool = False,
     ) -> None:
         super().__init__()
+        self.n_in = n_in
         widths = [n_channels << level for level in range(n_pools + 1)]
         ins = [n_in, *widths[: n_pools - 1]]
         downs = zip(ins, widths[:n_pools], strict=True)
@@ -44,7 +45,8 @@ class Unet(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Map images to images of the same size. Shape `(batch channel y x)`."""
-        skips = []
+        skips, given = [], image.dtype
+        image = image.to(next(self.parameters()).dtype)
         for layer in self.down_sample_layers:
             image = layer(image)
             skips.append(image)
@@ -53,7 +55,7 @@ class Unet(nn.Module):
         for grow, layer, weigh in zip(self.up_transpose_conv, self.up_conv, self.weigh, strict=True):
             skip = weigh(skips.pop())
             image = layer(torch.cat([_fitted(grow(image), skip), skip], dim=1))
-        return image
+        return image.to(given)
 
 
 class ConvBlock(nn.Module):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from gateway.model.card import ModelCard
 from gateway.model.errors import BadModel
 from gateway.model.networks import Network
 from gateway.recon.networks.architectures import build
+from gateway.recon.networks.ready import ReadyModel
+from gateway.recon.networks.tuning import compiled, halved
 
 LARGEST_BYTES = 2 << 30
 WARM = 4
@@ -50,6 +53,20 @@ def check_tensors(network: Network, tensors: Mapping[str, Tensor]) -> None:
         raise BadModel(f"the weights do not fit a {network.method}: {'; '.join(sorted(faults)[:3])}{more}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuned:
+    """A network, and what was done to make it fast.
+
+    Parameters
+    ----------
+    notes
+        For the reader of the series.
+    """
+
+    network: nn.Module
+    notes: tuple[str, ...] = ()
+
+
 def load_network(card: ModelCard, weights: Path, device: torch.device) -> nn.Module:
     """Load a network, or take the one that is warm; what was hashed is what is used.
 
@@ -58,11 +75,29 @@ def load_network(card: ModelCard, weights: Path, device: torch.device) -> nn.Mod
     BadModel
         The file cannot be read, is not what the card says, or does not fit the network.
     """
-    return _warm(card, weights, device)
+    return _warm(card, weights, device, half=False, compile_=False).network
+
+
+def ready_network(ready: ReadyModel, device: torch.device) -> Tuned:
+    """Load the network of a recipe as the recipe wants it to run, or take the one that is warm.
+
+    Raises
+    ------
+    BadModel
+        As for `load_network`.
+    """
+    half = ready.recipe.precision == "half"
+    return _warm(ready.card, ready.weights, device, half=half, compile_=ready.recipe.compiled)
 
 
 @lru_cache(maxsize=WARM)
-def _warm(card: ModelCard, weights: Path, device: torch.device) -> nn.Module:
+def _warm(card: ModelCard, weights: Path, device: torch.device, *, half: bool, compile_: bool) -> Tuned:
+    network = _loaded(card, weights, device)
+    notes = [*([halved(network, device)] if half else []), *([compiled(network)] if compile_ else [])]
+    return Tuned(network=network, notes=tuple(notes))
+
+
+def _loaded(card: ModelCard, weights: Path, device: torch.device) -> nn.Module:
     tensors = _read(card, weights)
     check_tensors(card.network, tensors)
     network = build(card.network)
