@@ -42,7 +42,8 @@ def faster_halved(device: torch.device) -> bool:
     """Say whether a device has instructions for it."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # noqa: SLF001 - nothing else tells
+    instructions = torch.cpu._is_avx512_bf16_supported, torch.cpu._is_amx_tile_supported  # noqa: SLF001 - nothing else tells
+    return any(bool(there()) for there in instructions)
 
 
 @torch.inference_mode()
