@@ -41,7 +41,7 @@ def halved(network: nn.Module, device: torch.device) -> str:
 def faster_halved(device: torch.device) -> bool:
     """Say whether a device has instructions for it."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     instructions = torch.cpu._is_avx512_bf16_supported, torch.cpu._is_amx_tile_supported  # noqa: SLF001 - nothing else tells
     return any(bool(there()) for there in instructions)
 
