@@ -240,7 +240,7 @@ class CgSenseRecipe(Unfolding, Compressing):
 
     method: Literal["cg-sense"] = "cg-sense"
     """Which method it is."""
-    steps: Annotated[int, Field(ge=1, le=200)] = 30
+    steps: Annotated[int, Field(ge=1, le=200)] = 15
     """Iterations, at the most."""
     tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-3
     """Relative residual at which the iterations stop."""

@@ -209,14 +209,20 @@ def _brought(
     """Bring one frame to hybrid space, and say which lines it has and how noisy its samples are."""
     samples, filled = _frame(scan, number)
     spread = spread_of(scan.sorter.lines, number, samples) if noise else samples.new_empty(0).real
-    return _hybrid(scan, samples, scan.scales[scan.slice_of(number)], place, home), filled, spread
+    scale = scan.scales[scan.slice_of(number)]
+    if bool(filled.all()):
+        return _hybrid(scan, samples, scale, place, home), filled, spread
+    few = _hybrid(scan, samples[:, filled].unsqueeze(1), scale, place, home)
+    hybrid = few.new_zeros((len(few), *filled.shape, few.shape[-1]))
+    hybrid[:, filled.to(home)] = few[:, 0]
+    return hybrid, filled, spread
 
 
 def line_power(hybrid: Tensor) -> Tensor:
     """Take the mean power of the samples of every line of one frame, over coils and positions. Shape `(z y)`."""
     n_coils, *_, n_x = hybrid.shape
-    power = torch.stack([torch.linalg.vector_norm(coil, dim=-1).square() for coil in hybrid]).sum(dim=0)
-    return power / (n_coils * n_x)
+    values = torch.view_as_real(hybrid).flatten(-2)  # of complex ones the norm takes 25 times as long
+    return torch.linalg.vector_norm(values, dim=-1).square().sum(dim=0) / (n_coils * n_x)
 
 
 def _frame(scan: Undersampled, number: int) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,7 @@ from gateway.recon.coil_maps import maps_for
 from gateway.recon.coils import combine, root_sum_of_squares
 from gateway.recon.coverage import finished_target
 from gateway.recon.fourier import resize, to_image
-from gateway.recon.hybrid import to_hybrid, to_matrix
+from gateway.recon.hybrid import middle_of, to_hybrid, to_matrix
 from gateway.recon.kspace import Progress, sort_cartesian
 from gateway.recon.lattice import need_every_line
 from gateway.recon.pictures import Album, Noise, Picture
@@ -113,7 +113,7 @@ def _turned(samples: Tensor, target: Target) -> Tensor:
     for axis, (n_grid, n_matrix) in _sizes(target).items():
         samples = resize(samples, axis, n_grid)
         if n_matrix < n_grid:
-            samples = _middle(torch.fft.ifft(samples, dim=axis, norm="ortho"), axis, n_matrix)
+            samples = middle_of(torch.fft.ifft(samples, dim=axis, norm="ortho"), axis, n_matrix)
         elif n_grid > 1:
             waiting.append(axis)
     return torch.fft.ifftn(samples, dim=waiting, norm="ortho") if waiting else samples
@@ -130,9 +130,3 @@ def _sizes(target: Target) -> dict[int, tuple[int, int]]:
     """Give the points of grid and matrix, by axis, in the order in which they are transformed."""
     grid, matrix = target.grid, target.matrix
     return {-1: (grid.x, matrix.x), -2: (grid.y, matrix.y), -3: (grid.z, matrix.z)}
-
-
-def _middle(image: Tensor, axis: int, n: int) -> Tensor:
-    """Cut the middle out of an axis whose centre is still at index 0, and bring that to ``n // 2``."""
-    before = image.narrow(axis, image.shape[axis] - n // 2, n // 2)
-    return torch.cat([before, image.narrow(axis, 0, n - n // 2)], dim=axis)
