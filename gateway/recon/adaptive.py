@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from gateway.recon.smooth import coarse, enlarged, in_phase, leading, low_resolution, normalised, strongest
+from gateway.recon.smooth import coarse, enlarged, in_phase, leading, low_resolution, normalised, reference_coil
 
 WIDTH = 5
 """Of the window, in points of the coarse grid."""
@@ -47,20 +47,19 @@ def walsh(images: Tensor) -> Tensor:
     local = _smoothed(products).reshape(n_coils, n_coils, *images.shape[1:]).movedim((0, 1), (-2, -1))
     scale = local.diagonal(dim1=-2, dim2=-1).real.sum(dim=-1)[..., None, None].clamp_min(1e-30)
     vectors, _ = leading(local / scale, 1)
-    return in_phase(vectors.movedim(-1, 1), reference=strongest(images))[0]
+    return in_phase(vectors.movedim(-1, 1), reference=reference_coil(images))[0]
 
 
 def inati(images: Tensor) -> Tensor:
     """Find maps and a smooth image in turn, so that phase does not jump. Shape `(coil ...)`.
 
-    Inati 2014, ISMRM 22:4407.
+    Inati 2014, ISMRM 22:4407; their phase is that of a coil without zeros, though, and not of the sum of maps.
     """
-    maps = normalised(images.flatten(1).sum(dim=1).reshape(-1, *[1] * (images.ndim - 1)).expand_as(images))
+    reference = reference_coil(images)
+    maps = normalised(reference.reshape(-1, *[1] * (images.ndim - 1)).expand_as(images))
     for _ in range(STEPS):
         combined = (maps.conj() * images).sum(dim=0)
-        maps = _smoothed(images * combined.conj())
-        together = torch.tensordot(maps.flatten(1).sum(dim=1), maps.conj(), dims=1)
-        maps = normalised(maps * torch.polar(torch.ones_like(together.real), together.angle()))
+        maps = normalised(in_phase(_smoothed(images * combined.conj())[None], reference=reference)[0])
     return maps
 
 

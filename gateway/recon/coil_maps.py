@@ -13,7 +13,7 @@ from gateway.model.recipes import Combining, Unfolding
 from gateway.recon.adaptive import adaptive, inati, walsh
 from gateway.recon.fourier import fourier, inverse_fourier, resize
 from gateway.recon.sensitivities import Sensitivities, espirit
-from gateway.recon.smooth import coarse, enlarged, in_phase, low_resolution, strongest
+from gateway.recon.smooth import coarse, enlarged, in_phase, low_resolution, reference_coil
 from gateway.recon.space import Target
 
 DARKEST = 1e-3
@@ -112,7 +112,7 @@ def _espirit(kspace: Tensor, shape: tuple[int, int, int], n_sets: int) -> Tensor
     (n_coarse,) = coarse((n_x,))
     planes = inverse_fourier(resize(kspace, -1, n_coarse), (-1,)).unbind(dim=-1)
     maps = torch.stack([_soft(espirit(plane, n_y=n_z, n_x=n_y, n_sets=n_sets)) for plane in planes], dim=-1)
-    maps = in_phase(maps, reference=strongest(kspace))
+    maps = in_phase(maps, reference=reference_coil(low_resolution(kspace, kspace.shape[1:])))
     weights = enlarged(torch.linalg.vector_norm(maps, dim=1).to(maps.dtype), shape).real.clamp(0, 1)
     found = maps.new_empty((n_sets, len(kspace), *shape))
     for coil, fine in zip(maps.unbind(dim=1), found.unbind(dim=1), strict=True):

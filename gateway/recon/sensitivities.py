@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gateway.recon.fourier import fourier, resize
-from gateway.recon.smooth import COARSE, enlarged, in_phase, leading, normalised, strongest
+from gateway.recon.smooth import COARSE, enlarged, in_phase, leading, low_resolution, normalised, reference_coil
 
 KERNEL = 6
 """Points of k-space along each axis that coils are linked over."""
@@ -55,7 +55,7 @@ def espirit(block: Tensor, *, n_y: int, n_x: int, threshold: float = 0.02, n_set
     )  # no link is cut off
     operator = _operator(_subspace(block, threshold), grid)
     vectors, values = leading(operator, n_sets)
-    maps = in_phase(vectors.permute(0, 3, 1, 2), reference=strongest(block))
+    maps = in_phase(vectors.permute(0, 3, 1, 2), reference=reference_coil(low_resolution(block, block.shape[1:])))
     explained = enlarged(values.to(maps.dtype), (n_y, n_x)).real
     return Sensitivities(maps=normalised(enlarged(maps, (n_y, n_x)), axis=1), explained=explained.clamp(0, 1))
 

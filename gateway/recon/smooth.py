@@ -14,6 +14,11 @@ from gateway.recon.fourier import inverse_fourier, resize
 
 COARSE = 4
 """Pixels of the image for each point of the grid."""
+POINTS = 1000
+"""So many are tried as the place where coils agree, and looked at to find the darkest."""
+BRIGHT = 0.1
+"""Of the brightest point: darker ones are not of the object."""
+TINY = 1e-30
 SQUARINGS = 6
 """The leading eigenvector is found by ``2 ** SQUARINGS`` powers."""
 
@@ -69,11 +74,26 @@ def normalised(maps: Tensor, *, axis: int = 0) -> Tensor:
     return maps / norm.clamp_min(torch.finfo(norm.dtype).tiny)
 
 
-def strongest(block: Tensor) -> Tensor:
-    """Give the combination of coils that holds most of the signal: its phase is the maps' zero. Shape `(coil)`."""
-    flat = block.flatten(1)
-    combination: Tensor = torch.linalg.eigh(flat @ flat.mH).eigenvectors[:, -1]
-    return combination
+def reference_coil(images: Tensor) -> Tensor:
+    """Give a combination of coils that is dark nowhere in the object: its phase is the maps' zero. Shape `(coil)`.
+
+    Where it were zero, the phase would turn round a point, and maps that are smoothed or interpolated there would
+    cancel: a hole in the image. Coils whose phases agree at one point add up there (Parker 2014,
+    doi:10.1002/mrm.24932); of all such points the one is taken whose darkest place is brightest.
+
+    Parameters
+    ----------
+    images
+        Of the coils, of low resolution. Shape `(coil ...)`.
+    """
+    flat = images.flatten(1)
+    brightness = torch.linalg.vector_norm(flat, dim=0)
+    inside = (brightness >= BRIGHT * brightness.max()).nonzero()[:, 0]
+    some = inside[:: -(-len(inside) // POINTS)]
+    points = flat[:, some] / brightness[some].clamp_min(TINY)
+    candidates = torch.sgn(points)
+    darkest = (candidates.mH @ points).abs().amin(dim=1)
+    return candidates[:, darkest.argmax()]
 
 
 def in_phase(maps: Tensor, *, reference: Tensor) -> Tensor:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from gateway.model.recipes import GrappaRecipe
 from gateway.model.zyx import Zyx
+from gateway.mrd.files import read_scan
+from gateway.mrd.header import parse_header
 from gateway.recon import grappa
 from gateway.recon.adaptive import adaptive, inati, walsh
 from gateway.recon.cartesian_problem import cartesian_problem
 from gateway.recon.compression import by_svd
+from gateway.recon.engine import reconstruct
 from gateway.recon.fourier import fourier, inverse_fourier, resize
 from gateway.recon.lattice import Lattice
 from gateway.recon.phantom import PhantomScan, anatomy_at, sensitivities_at, slice_kspace
 from gateway.recon.sense import Unfolding, solve_by_steps, solve_exactly
 from gateway.recon.sensitivities import espirit
+from gateway.recon.smooth import reference_coil
 from gateway.recon.solvers import Stop
 
 N = 64
@@ -157,3 +163,31 @@ def test_compressed_coils_keep_what_few_coils_hold() -> None:
     torch.testing.assert_close(virtual @ virtual.mH, torch.eye(3, dtype=torch.complex64))
     back = torch.tensordot(virtual.mH @ virtual, mixed, dims=1)
     torch.testing.assert_close(back, mixed, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("weak", [0.1, 0.3, 1.0])
+def test_the_phase_of_maps_turns_round_no_point(weak: float) -> None:
+    """Most of the signal is in coils whose phase turns round the centre; a weak one sees the centre all the same."""
+    y, x = torch.meshgrid(torch.linspace(-1, 1, 21), torch.linspace(-1, 1, 21), indexing="ij")
+    turning = torch.complex(x, y)
+    images = torch.stack([torch.full_like(turning, weak), turning, 1j * turning, 0.5 * turning.conj()])
+    seen = torch.tensordot(reference_coil(images).conj(), images, dims=1).abs()
+    brightness = torch.linalg.vector_norm(images, dim=0)
+    assert float((seen / brightness).min()) > 0.05
+    _, vectors = torch.linalg.eigh(images.flatten(1) @ images.flatten(1).mH)
+    most = torch.tensordot(vectors[:, -1].conj(), images, dims=1).abs()
+    assert float((most / brightness).min()) < 1e-3, "what holds most of the signal does not see the centre"
+
+
+def test_a_real_head_has_no_hole_where_coils_turn(shared_data: Path) -> None:
+    scan = read_scan(shared_data / "mrd" / "brain_16ch_r2_acs20.h5")
+    header = parse_header(scan.header_xml)
+    images = {
+        how: reconstruct(scan.acquisition, header, GrappaRecipe(coils=how), device="cpu", progress=lambda *_: None)[
+            0
+        ].pixels
+        for how in ("rss", "inati", "walsh", "espirit")
+    }
+    bright = images["rss"] > 0.2 * images["rss"].max()
+    for how in ("inati", "walsh", "espirit"):
+        assert (images[how] / images["rss"])[bright].min() > 0.7, how
