@@ -222,7 +222,8 @@ def line_power(hybrid: Tensor) -> Tensor:
     """Take the mean power of the samples of every line of one frame, over coils and positions. Shape `(z y)`."""
     n_coils, *_, n_x = hybrid.shape
     values = torch.view_as_real(hybrid).flatten(-2)  # of complex ones the norm takes 25 times as long
-    return torch.linalg.vector_norm(values, dim=-1).square().sum(dim=0) / (n_coils * n_x)
+    power: Tensor = torch.linalg.vector_norm(values, dim=-1).square().sum(dim=0)
+    return power / (n_coils * n_x)
 
 
 def _frame(scan: Undersampled, number: int) -> tuple[Tensor, Tensor]:
