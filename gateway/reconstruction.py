@@ -11,6 +11,7 @@ from gateway.deidentify import Veil, veiled_header, veiled_readouts
 from gateway.dicom.identity import settled
 from gateway.dicom.plan import SeriesPlan
 from gateway.dicom.series import build_series, write_series
+from gateway.dicom.wall_clock import as_clocks_stood
 from gateway.gate import Passage, Suspect, judge
 from gateway.model.form import Form
 from gateway.model.gate import Decision
@@ -123,7 +124,7 @@ def make_series(
             recipe_fingerprint=work.choice.fingerprint,
             description=work.choice.series_description(work.header),
             output_index=index,
-            received_at=work.received_at.astimezone() if veil is None else work.received_at,
+            received_at=as_clocks_stood(work.received_at, work.header) if veil is None else work.received_at,
             model=output.model,
             whitened_by=output.whitened_by,
             ruling=None if passage is None else passage.ruling,

@@ -27,7 +27,7 @@ class SeriesPlan:
     description
         Series Description.
     received_at
-        When the scan came, in the time zone of the site: becomes Content Date and Time.
+        When the scan came, by the clock that the site had while it was measured: becomes Content Date and Time.
     output_index
         Which of the recipe's series this is, from 0.
     model

@@ -120,8 +120,9 @@ def words(name: str) -> str:
 
 
 def local(moment: datetime) -> str:
-    """Write a moment as the clock on the wall of this machine shows it."""
-    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
+    """Write a moment as the clock on the wall of this machine showed it; with its offset, where that is another now."""
+    there, now = moment.astimezone(), datetime.now().astimezone()
+    return f"{there:%Y-%m-%d %H:%M:%S}" + ("" if there.utcoffset() == now.utcoffset() else f" {there:%z}")
 
 
 def zone() -> str:
