@@ -14,6 +14,7 @@ test: $(READY) ## all tests; real DICOM peers are installed where that is allowe
 	scripts/peers
 	PYTHON=$(PYTHON) scripts/validators
 	scripts/viewers
+	scripts/identity
 	.venv/bin/python -m pytest --numprocesses=auto --dist=loadfile $(ARGS)
 
 check: $(READY) ## format, lint, types, architecture, generated pages

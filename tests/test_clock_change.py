@@ -22,8 +22,7 @@ from gateway.schedule import start_schedule
 from gateway.web.pages import local
 from tests.jobs.conftest import TurnedClock, clock, deliveries, engine, jobs, new_job, postgres, scans, sqlite
 from tests.jobs.test_queue import NewJob
-from tests.test_identify import patient
-from tests.ward import Ward
+from tests.ward import Ward, patient
 
 __all__ = ["clock", "deliveries", "engine", "jobs", "new_job", "postgres", "scans", "sqlite"]
 

@@ -16,6 +16,7 @@ from gateway.model.errors import Overtaken
 from gateway.model.person import Role
 from gateway.site import Site
 from gateway.web.app import create_app
+from tests.oidc.certified import certified_provider, need_provider
 from tests.oidc.provider import SmallProvider, running_provider
 from tests.oidc.test_provider import ours
 from tests.web.chromium import barriers, chromium, serving, shoot, visiting
@@ -214,3 +215,30 @@ def test_a_person_signs_in_by_the_provider_looks_around_and_signs_out_of_both(
             page.get_by_role("link", name="sign out there, too").click()
             page.wait_for_url(f"{url}/sign-in")
     assert "/leave" in realm.asked
+
+
+@pytest.mark.peer("chromium")
+def test_a_person_signs_in_by_a_certified_provider_and_signs_out_of_both(
+    scene: Scene, control: Control, site: Site
+) -> None:
+    need_provider()
+    provider = ours(SmallProvider(url="http://127.0.0.1"))
+    app = create_app(scene.queries, site=site, control=replace(control, provider=provider))
+    with chromium() as chrome, serving(app) as url, certified_provider(url) as issuer:
+        provider._client = replace(provider._client, issuer=issuer, redirect_uri=f"{url}{BACK}")  # noqa: SLF001 - new ports
+        with visiting(chrome, url) as page:
+            page.goto("/sign-in")
+            page.get_by_role("link", name="Sign in with the hospital account").click()
+            page.get_by_placeholder("Enter any login").fill("maria")
+            page.get_by_placeholder("and password").fill("any")
+            page.get_by_role("button", name="Sign-in").click()
+            page.get_by_role("button", name="Continue").click()
+            page.wait_for_url(f"{url}/")
+            page.goto("/account")
+            expect(page.locator("main")).to_contain_text("You sign in with the hospital account")
+            page.get_by_role("button", name="Sign out", exact=True).click()
+            page.get_by_role("link", name="sign out there, too").click()
+            page.get_by_role("button", name="Yes, sign me out").click()
+            page.wait_for_url(f"{url}/sign-in**")
+    (maria,) = control.people.all()
+    assert (maria.name, maria.role, maria.subject) == ("maria", Role.VIEWER, f"{issuer} maria")
