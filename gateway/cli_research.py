@@ -106,5 +106,6 @@ def train(
     from gateway.settings import load_plan  # noqa: PLC0415 - commands load only what they use
     from gateway.training.product import train as run  # noqa: PLC0415 - torch
 
-    model = run(load_plan(plan), folder, zoo_of(load_settings(config)), err.print)
+    settings = load_settings(config)
+    model = run(load_plan(plan), folder, zoo_of(settings), err.print, device=settings.workers.device)
     out.print(f"model {model.card.label} in {model.path}", soft_wrap=True)

@@ -31,6 +31,9 @@ Volume: TypeAlias = npt.NDArray[np.float64]
 USUAL_CALIBRATION = 24
 """Lines."""
 
+KNOWN = (Pattern.EQUISPACED, Pattern.CENTRE, *masks.DRAWN)
+"""Patterns; a learned one belongs to its training."""
+
 SUFFIXES = (".h5", ".mrd")
 """Of files with scans."""
 
@@ -54,8 +57,8 @@ class Masking:
             It is neither.
         """
         pattern, *numbers = text.split(":")
-        if pattern not in list(Pattern):
-            raise WrongCall(f"mask {text!r}: there is no pattern {pattern!r}; known are: {', '.join(Pattern)}")
+        if pattern not in KNOWN:
+            raise WrongCall(f"mask {text!r}: there is no pattern {pattern!r}; known are: {', '.join(KNOWN)}")
         if not 1 <= len(numbers) <= 2 or not all(number.isdecimal() for number in numbers):  # noqa: PLR2004 - see above
             raise WrongCall(f"mask {text!r} is not PATTERN:ACCELERATION or PATTERN:ACCELERATION:CALIBRATION")
         acceleration, n_calibration = int(numbers[0]), int(numbers[1]) if len(numbers) > 1 else USUAL_CALIBRATION
@@ -72,8 +75,8 @@ class Masking:
             return masks.equispaced(n, step=self.acceleration, n_calibration=self.n_calibration)
         if self.pattern is Pattern.CENTRE:
             return masks.centre_lines(n, acceleration=self.acceleration)
-        draw = masks.random_lines if self.pattern is Pattern.RANDOM else masks.variable_density
         random = np.random.default_rng(self.seed)
+        draw = masks.DRAWN[self.pattern]
         return draw(n, acceleration=self.acceleration, n_calibration=self.n_calibration, random=random)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -11,10 +11,11 @@ from pydantic import Field, model_validator
 from gateway.model.card import MadeFor, ModelName, Version
 from gateway.model.networks import Network
 from gateway.model.table import Table
+from gateway.model.training_data import Data, Positive
 
 Share = Annotated[float, Field(gt=0, le=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
+Rate = Annotated[float, Field(gt=0, le=1)]
 
 
 class Paradigm(StrEnum):
@@ -28,6 +29,17 @@ class Paradigm(StrEnum):
     """The same on one scan alone, which also tells when to stop (Yaman 2022, arXiv:2102.07737)."""
     SCORE = "score"
     """To the image behind noise of any strength: denoising score matching (Vincent 2011, doi:10.1162/NECO_a_00142)."""
+    SEMI_SUPERVISED = "semi-supervised"
+    """To images where they are known, and on ``unlabelled`` scans to lines that it was not shown."""
+    UNPAIRED = "unpaired"
+    """To the measured lines, and to what images of ``references`` look like, of whichever patients (Lei 2021,
+    doi:10.1109/TMI.2020.3022968)."""
+    ROBUST = "robust"
+    """To the image of every line, also where an opponent disturbs the data (Raj 2020, arXiv:2002.11821)."""
+
+
+KNOWS_IMAGES = frozenset({Paradigm.SUPERVISED, Paradigm.SCORE, Paradigm.SEMI_SUPERVISED, Paradigm.ROBUST})
+"""Those whose data have every line."""
 
 
 class Pattern(StrEnum):
@@ -38,60 +50,10 @@ class Pattern(StrEnum):
     VARIABLE = "variable-density"
     CENTRE = "centre"
     """The lines around the centre alone: an image of less resolution."""
-
-
-class ProceduralData(Table):
-    """Images that a formula draws, as heads are made up, seen by simulated coils: for want of measured ones."""
-
-    kind: Literal["procedural"] = "procedural"
-    """Which data."""
-    matrix: Annotated[tuple[Annotated[int, Field(ge=32, le=1024)], ...], Field(min_length=1)] = (96, 128, 160, 192, 224)
-    """Points along an edge, drawn anew for each image and each edge."""
-    n_coils: Annotated[tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(min_length=1)] = (4, 6, 8, 12, 16)
-    """Coils, drawn anew for each image."""
-    quietest: Positive = 1e-4
-    """Least noise of a sample, relative to the brightest pixel; drawn on a logarithmic scale."""
-    noisiest: Positive = 0.06
-    """Most noise."""
-
-
-class ScanData(Table):
-    """Measured scans: ISMRMRD files, or recordings as they lie in the spool."""
-
-    kind: Literal["scans"] = "scans"
-    """Which data."""
-    paths: Annotated[tuple[Path, ...], Field(min_length=1)]
-    """Files, or folders of files that end in ``.h5`` or ``.mrd``."""
-
-
-class FastMriData(Table):
-    """Measured scans in the layout of fastMRI: HDF5 with ``kspace`` of slice, coil, readout, line."""
-
-    kind: Literal["fastmri"] = "fastmri"
-    """Which data."""
-    paths: Annotated[tuple[Path, ...], Field(min_length=1)]
-    """Files, or folders of files that end in ``.h5``."""
-
-
-class ImageData(Table):
-    """Finished images, seen by simulated coils; this flatters (doi:10.1073/pnas.2117203119), and the card says so."""
-
-    kind: Literal["images"] = "images"
-    """Which data."""
-    paths: Annotated[tuple[Path, ...], Field(min_length=1)]
-    """NumPy files ``.npy`` with one image or a stack, ``(slice y x)``, or folders of them."""
-    magnitude: bool = False
-    """Take images without phase, as DICOM has them, and make one up; without it they are refused."""
-    n_coils: Annotated[tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(min_length=1)] = (4, 8, 16)
-    """Coils, drawn anew for each image."""
-    quietest: Positive = 1e-3
-    """Least noise of a sample, relative to the brightest pixel."""
-    noisiest: Positive = 0.03
-    """Most noise."""
-
-
-Data = Annotated[ProceduralData | ScanData | FastMriData | ImageData, Field(discriminator="kind")]
-"""Where slices come from."""
+    POISSON = "poisson-disc"
+    """At random, but never close together, and the farther apart the farther from the centre."""
+    LEARNED = "learned"
+    """Where the network learns most, found beside it (LOUPE; doi:10.1109/TCI.2020.3006727)."""
 
 
 class Masks(Table):
@@ -103,6 +65,19 @@ class Masks(Table):
     """One line of so many is kept, beside those of the calibration; 1 keeps all, which leaves noise alone to learn."""
     n_calibration: Annotated[tuple[Annotated[int, Field(ge=8, le=128)], ...], Field(min_length=1)] = (16, 20, 24, 32)
     """Lines around the centre that are always kept."""
+    learning_rate: Rate = 0.05
+    """Of a learned pattern."""
+
+    @property
+    def learned(self) -> bool:
+        """Whether the pattern is learned."""
+        return self.patterns == (Pattern.LEARNED,)
+
+    @model_validator(mode="after")
+    def _learned_alone(self) -> Self:
+        if Pattern.LEARNED in self.patterns and not self.learned:
+            raise ValueError("a learned pattern cannot be one of several")
+        return self
 
 
 class LossKind(StrEnum):
@@ -119,6 +94,15 @@ class LossKind(StrEnum):
     """Magnitude and, apart from it, what is perpendicular (Terpstra 2022, doi:10.1016/j.media.2022.102509)."""
     SCORE = "score"
     """Power of the error over that of the noise that was put on, which all strengths share alike (arXiv:1907.05600)."""
+    PERCEPTUAL = "perceptual"
+    """What small filters of several scales, drawn once and never trained, see of it (Johnson 2016, arXiv:1603.08155;
+    that drawn filters serve as trained ones do: Amir 2021, doi:10.1109/CVPR46437.2021.01205)."""
+    ADVERSARIAL = "adversarial"
+    """How easily a critic, trained beside, tells it from true images (Goodfellow 2014, arXiv:1406.2661)."""
+
+
+BY_SAMPLES = frozenset({LossKind.KSPACE})
+"""Losses that need no image."""
 
 
 class Loss(Table):
@@ -130,12 +114,66 @@ class Loss(Table):
     """Its share of the sum."""
 
 
+class Critic(Table):
+    """The opponent of an adversarial loss: tells true images from a network's, patch by patch."""
+
+    n_channels: Annotated[int, Field(ge=2, le=256)] = 16
+    """Of its first layer; twice as many in each that follows."""
+    learning_rate: Rate = 2e-4
+    """Its own; the network's falls, this does not."""
+
+
+class Opponent(Table):
+    """Who disturbs the data in robust training: transposed convolutions that make what harms most."""
+
+    radius: Positive = 0.1
+    """Disturbances larger than this share of the data cost the opponent (a hinge)."""
+    hinge: Positive = 10.0
+    """How much: in losses, where the square is twice that of the radius."""
+    weight: Positive = 1.0
+    """Of the loss on disturbed data, beside that on the data as they are."""
+    n_channels: Annotated[int, Field(ge=2, le=256)] = 16
+    """Of its first layer."""
+    learning_rate: Rate = 1e-3
+    """Its own."""
+
+
+class Site(Table):
+    """One that takes part in a federation and keeps its scans."""
+
+    name: ModelName
+    """For the log."""
+    data: Annotated[tuple[Data, ...], Field(min_length=1)]
+    """Its own scans."""
+    weight: Positive = 1.0
+    """In the mean: for instance, how many scans it has."""
+
+
+class Federation(Table):
+    """Sites that learn one network together and exchange weights alone (McMahan 2017, arXiv:1602.05629)."""
+
+    sites: Annotated[tuple[Site, ...], Field(min_length=1)]
+    """Who takes part."""
+    local_steps: Count = 10
+    """Steps of each site between two means; one step of the whole is one mean."""
+    own: tuple[str, ...] = ()
+    """Globs for weights that each site keeps to itself (Arivazhagan 2019, arXiv:1912.00818); their mean ships."""
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        if len({site.name for site in self.sites}) < len(self.sites):
+            raise ValueError("two sites have the same name")
+        return self
+
+
 class Fit(Table):
     """How weights are sought (Adam, with a learning rate that falls as a cosine)."""
 
     steps: Count = 2000
     """In all."""
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
+    optimiser: Literal["adam", "sgd"] = "adam"
+    """Adam (arXiv:1412.6980), or plain gradient steps."""
+    learning_rate: Rate = 1e-3
     """At first."""
     warm_up: Annotated[int, Field(ge=0)] = 20
     """Steps until it is reached."""
@@ -155,6 +193,10 @@ class Fit(Table):
     """What is kept of the mean of the weights at each step; the mean is what is validated and shipped."""
     held_out: Share = 0.4
     """Share of the measured lines that a self-supervised network is not shown."""
+    labelled: Share = 0.5
+    """Share of the slices of semi-supervised training whose image is known."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of convolutions; transforms, data consistency, weights and losses stay as they are."""
 
 
 class Plan(Table):
@@ -173,41 +215,82 @@ class Plan(Table):
     start: ModelName | None = None
     """A model of the same network whose weights are the first ones: fine-tuning."""
     network: Network
-    data: Annotated[tuple[Data, ...], Field(min_length=1)]
-    """One is drawn for each slice."""
+    data: tuple[Data, ...] = ()
+    """One is drawn for each slice; in a federation, sites have their own."""
+    unlabelled: tuple[Data, ...] = ()
+    """Scans without an image, for semi-supervised training; lines may be missing."""
+    references: tuple[Data, ...] = ()
+    """Scans of every line, of others than those of ``data``: what an image looks like, for unpaired training."""
     validation: tuple[Data, ...] = ()
     """Scans that nothing is learned from; without them, other slices of ``data`` where those are drawn."""
     n_validation: Annotated[int, Field(ge=1, le=1000)] = 4
     """Slices that are looked at after each epoch."""
     masks: Masks = Masks()
     losses: Annotated[tuple[Loss, ...], Field(min_length=1)] = (Loss(kind=LossKind.L1),)
+    critic: Critic = Critic()
+    opponent: Opponent = Opponent()
+    federation: Federation | None = None
     fit: Fit = Fit()
     made_for: MadeFor = MadeFor()
     """What goes on the card."""
 
     @property
+    def learned_from(self) -> tuple[Data, ...]:
+        """All data of all sites."""
+        sites = () if self.federation is None else self.federation.sites
+        return (*self.data, *self.unlabelled, *self.references, *(one for site in sites for one in site.data))
+
+    @property
     def synthetic(self) -> bool:
         """Whether any k-space is computed from images."""
-        return any(one.kind in ("procedural", "images") for one in self.data)
+        return any(one.kind in ("procedural", "images") for one in self.learned_from)
+
+    @property
+    def adversarial(self) -> bool:
+        """Whether a critic takes part."""
+        return any(loss.kind is LossKind.ADVERSARIAL for loss in self.losses)
 
     @model_validator(mode="after")
-    def _validation_is_apart(self) -> Self:
-        drawn = all(one.kind == "procedural" for one in self.data)
+    def _has_what_it_needs(self) -> Self:
+        for fault in self._faults():
+            raise ValueError(fault)
+        return self
+
+    def _faults(self) -> Iterator[str]:
+        drawn = all(one.kind == "procedural" for one in self.learned_from)
         if not drawn and not self.validation and self.paradigm is not Paradigm.ZERO_SHOT:
-            raise ValueError("validation is missing: scans that were learned from tell nothing")
-        return self
+            yield "validation is missing: scans that were learned from tell nothing"
+        if bool(self.data) == (self.federation is not None):
+            yield "data is missing" if self.federation is None else "in a federation the sites have the data"
+        yield from self._faults_of_paradigm()
+        yield from self._faults_of_masks()
 
-    @model_validator(mode="after")
-    def _self_supervision_is_in_k_space(self) -> Self:
-        taught = self.paradigm in (Paradigm.SSDU, Paradigm.ZERO_SHOT)
-        if taught and any(one.kind is not LossKind.KSPACE for one in self.losses):
-            raise ValueError(f"{self.paradigm} knows no image: its only loss is k-space")
-        return self
-
-    @model_validator(mode="after")
-    def _scores_are_of_priors(self) -> Self:
+    def _faults_of_paradigm(self) -> Iterator[str]:
+        for name, paradigm in (("unlabelled", Paradigm.SEMI_SUPERVISED), ("references", Paradigm.UNPAIRED)):
+            if bool(getattr(self, name)) != (self.paradigm is paradigm):
+                yield f"{name} goes with paradigm = {paradigm.value!r}, and that with {name}"
+        kinds = {loss.kind for loss in self.losses}
+        if self.paradigm is Paradigm.UNPAIRED and kinds != {LossKind.KSPACE, LossKind.ADVERSARIAL}:
+            yield "unpaired knows no image of its data: its losses are k-space and adversarial, both"
+        if self.paradigm in (Paradigm.SSDU, Paradigm.ZERO_SHOT) and kinds - BY_SAMPLES:
+            yield f"{self.paradigm} knows no image: its only loss is k-space"
         if (self.paradigm is Paradigm.SCORE) != (self.network.method in ("diffusion", "map")):
-            raise ValueError("diffusion and map learn by paradigm = 'score', and no other network does")
-        if self.paradigm is not Paradigm.SCORE and any(one.kind is LossKind.SCORE for one in self.losses):
-            raise ValueError("the loss score is that of paradigm = 'score'")
-        return self
+            yield "diffusion and map learn by paradigm = 'score', and no other network does"
+        if self.paradigm is not Paradigm.SCORE and LossKind.SCORE in kinds:
+            yield "the loss score is that of paradigm = 'score'"
+        if self.federation is not None and (self.paradigm not in SHARED or self.adversarial or self.masks.learned):
+            yield f"a federation is {' or '.join(sorted(SHARED))}, without a critic and a learned pattern"
+
+    def _faults_of_masks(self) -> Iterator[str]:
+        if not self.masks.learned:
+            return
+        if self.paradigm is not Paradigm.SUPERVISED:
+            yield "a learned pattern is learned from images: paradigm = 'supervised'"
+        if self.network.method in ("denoiser", "pnp"):
+            yield f"{self.network.method} sees lines by SENSE's image alone, from which no pattern can be learned"
+        if self.fit.reuse > 1:
+            yield "a learned pattern is drawn for each step: fit.reuse = 1"
+
+
+SHARED = frozenset({Paradigm.SUPERVISED, Paradigm.SSDU, Paradigm.SCORE})
+"""Paradigms of a federation."""

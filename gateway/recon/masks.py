@@ -5,10 +5,14 @@ Each gives booleans over the lines, `(y,)`, or over partitions and lines, `(z y)
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
 import numpy as np
 import numpy.typing as npt
 
 from gateway.model.errors import WrongCall
+from gateway.model.training import Pattern
 
 Bools = npt.NDArray[np.bool_]
 Random = np.random.Generator
@@ -48,6 +52,19 @@ def variable_density(n: int, *, acceleration: float, n_calibration: int, random:
     return _drawn(calibration(n, n_calibration), (1 - distance) ** DENSITY_POWER + 1 / n, acceleration, random)
 
 
+def poisson_lines(n: int, *, acceleration: float, n_calibration: int, random: Random) -> Bools:
+    """Draw lines that keep apart, the farther the farther from the centre (Vasanawala 2010). Shape `(y,)`.
+
+    Discs in one dimension leave a few lines more or less than asked: those are drawn uniformly.
+    """
+    lines = poisson_disc(1, n, acceleration=acceleration, n_calibration=n_calibration, random=random)[0]
+    centre = calibration(n, n_calibration)
+    surplus = int(lines.sum()) - max(round(n / acceleration), int(centre.sum()))
+    if surplus > 0:
+        lines[random.choice(np.flatnonzero(lines & ~centre), size=surplus, replace=False)] = False
+    return _drawn(lines, np.ones(n), acceleration, random)
+
+
 def _drawn(lines: Bools, density: npt.NDArray[np.float64], acceleration: float, random: Random) -> Bools:
     n_more = round(len(lines) / acceleration) - int(lines.sum())
     if n_more < 0:
@@ -58,6 +75,12 @@ def _drawn(lines: Bools, density: npt.NDArray[np.float64], acceleration: float, 
     share = density[free] / density[free].sum()
     lines[random.choice(free, size=min(n_more, len(free)), replace=False, p=share)] = True
     return lines
+
+
+DRAWN: Mapping[Pattern, Callable[..., Bools]] = MappingProxyType(
+    {Pattern.RANDOM: random_lines, Pattern.VARIABLE: variable_density, Pattern.POISSON: poisson_lines}
+)
+"""Patterns of lines that are drawn, by name."""
 
 
 def poisson_disc(n_z: int, n_y: int, *, acceleration: float, n_calibration: int, random: Random) -> Bools:

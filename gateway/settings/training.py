@@ -8,7 +8,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from gateway.model.errors import SettingsFault
-from gateway.model.training import Data, Plan
+from gateway.model.training import Federation, Plan
+from gateway.model.training_data import Data
 from gateway.routing.text import faults_of, key_places, toml_tree
 from gateway.settings.files import read_text
 
@@ -31,15 +32,23 @@ def load_plan(path: Path) -> Plan:
     except ValidationError as error:
         raise SettingsFault(str(path), faults_of(error, Plan, tree, places=key_places(text))) from None
     folder = path.absolute().parent
-    return plan.model_copy(
-        update={
-            "data": tuple(_placed(one, folder) for one in plan.data),
-            "validation": tuple(_placed(one, folder) for one in plan.validation),
-        }
-    )
+    tables = ("data", "unlabelled", "references", "validation")
+    placed = {name: _placed(getattr(plan, name), folder) for name in tables}
+    return plan.model_copy(update={**placed, "federation": _placed_sites(plan.federation, folder)})
 
 
-def _placed(data: Data, folder: Path) -> Data:
+def _placed_sites(federation: Federation | None, folder: Path) -> Federation | None:
+    if federation is None:
+        return None
+    sites = [site.model_copy(update={"data": _placed(site.data, folder)}) for site in federation.sites]
+    return federation.model_copy(update={"sites": tuple(sites)})
+
+
+def _placed(data: tuple[Data, ...], folder: Path) -> tuple[Data, ...]:
+    return tuple(_placed_one(one, folder) for one in data)
+
+
+def _placed_one(data: Data, folder: Path) -> Data:
     if data.kind == "procedural":
         return data
     return data.model_copy(update={"paths": tuple(folder / path for path in data.paths)})

@@ -12,7 +12,7 @@ from torch import Tensor
 from gateway.model.errors import BadScan
 from gateway.model.networks import Prior
 from gateway.model.recipes import SenseRecipe
-from gateway.model.training import Masks, Paradigm, Pattern, Plan
+from gateway.model.training import KNOWS_IMAGES, Masks, Paradigm, Pattern, Plan
 from gateway.recon import masks
 from gateway.recon.coil_maps import Seen, see
 from gateway.recon.fourier import inverse_fourier
@@ -27,8 +27,6 @@ ALWAYS_SHOWN = 8
 """Lines around the centre that self-supervision never holds back."""
 TO_JUDGE = 0.2
 """Share of the measured lines by which zero-shot training is stopped."""
-BY_IMAGE = (Paradigm.SUPERVISED, Paradigm.SCORE)
-"""Paradigms that hold a network to the image."""
 EMPTY = 0.05
 """Slabs of which the brightest is less than this share of the image hold nothing to learn."""
 
@@ -54,6 +52,12 @@ class Lesson:
     samples: Tensor
     counted: Tensor
 
+    def to(self, device: torch.device) -> Lesson:
+        """Take it to a device."""
+        image = None if self.image is None else self.image.to(device)
+        samples, counted = self.samples.to(device), self.counted.to(device)
+        return Lesson(shown=self.shown.to(device), image=image, samples=samples, counted=counted)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Masked:
@@ -75,21 +79,27 @@ def mask_of(chosen: Masks, n: int, random: Random) -> Tensor:
         offset = int(random.integers(acceleration))
         lines = masks.equispaced(n, step=acceleration, n_calibration=n_calibration, offset=offset)
     else:
-        draw = masks.random_lines if pattern == Pattern.RANDOM else masks.variable_density
         reached = min(float(acceleration), n / (n_calibration + 1))
-        lines = draw(n, acceleration=reached, n_calibration=n_calibration, random=random)
+        lines = masks.DRAWN[pattern](n, acceleration=reached, n_calibration=n_calibration, random=random)
     return torch.from_numpy(lines)
 
 
-def masked(full: FullSlice, plan: Plan, random: Random, *, for_validation: bool = False) -> Masked:
+def masked(
+    full: FullSlice, plan: Plan, random: Random, *, lines: Tensor | None = None, for_validation: bool = False
+) -> Masked:
     """Leave lines out, and hold some back where the network is to teach itself.
+
+    Parameters
+    ----------
+    lines
+        Those that are kept, where somebody has chosen them. Boolean. Shape `(y,)`.
 
     Raises
     ------
     BadScan
         The scan is not one of every line, though the network is to be held to the image.
     """
-    filled = _kept(full, plan, random)
+    filled = _kept(full, plan, random, lines)
     half = calibration_lines(filled.numpy()) // 2
     if not half:
         raise BadScan("the line at the centre of k-space is missing")
@@ -99,20 +109,24 @@ def masked(full: FullSlice, plan: Plan, random: Random, *, for_validation: bool 
     return Masked(full=full, filled=shown, counted=counted, seen=seen)
 
 
-def _kept(full: FullSlice, plan: Plan, random: Random) -> Tensor:
+def _kept(full: FullSlice, plan: Plan, random: Random, lines: Tensor | None) -> Tensor:
     """Draw the lines of a slice; those of the one scan of zero-shot training are always the same."""
-    if bool(full.filled.all()):
-        drawn = np.random.default_rng(plan.seed) if plan.paradigm is Paradigm.ZERO_SHOT else random
-        return mask_of(plan.masks, len(full.filled), drawn)
-    if plan.paradigm in BY_IMAGE:
-        raise BadScan(f"lines are missing from a scan; {plan.paradigm} training needs every line, ssdu does not")
-    return full.filled
+    if not bool(full.filled.all()):
+        if plan.paradigm in KNOWS_IMAGES:
+            raise BadScan(f"lines are missing from a scan; {plan.paradigm} training needs every line, ssdu does not")
+        return full.filled
+    if lines is not None:
+        return lines
+    drawn = np.random.default_rng(plan.seed) if plan.paradigm is Paradigm.ZERO_SHOT else random
+    return mask_of(plan.masks, len(full.filled), drawn)
 
 
 def _parted(filled: Tensor, plan: Plan, random: Random, *, for_validation: bool) -> tuple[Tensor, Tensor]:
     """Say which lines are shown, and which count; zero-shot training never sees those that judge it."""
-    if plan.paradigm in BY_IMAGE:
+    if plan.paradigm in KNOWS_IMAGES:
         return filled, torch.ones_like(filled)
+    if plan.paradigm is Paradigm.UNPAIRED:
+        return filled, filled
     if plan.paradigm is Paradigm.ZERO_SHOT:
         open_lines, judge = _split(filled, TO_JUDGE, np.random.default_rng(plan.seed))
         return (open_lines, judge) if for_validation else _split(open_lines, plan.fit.held_out, random)
@@ -137,7 +151,7 @@ def lesson(slice_: Masked, plan: Plan, random: Random) -> Lesson:
     images = [part.image for part in parts if part.image is not None]
     cut = Lesson(
         shown=joined([part.shown for part in parts]),
-        image=torch.cat(images) if plan.paradigm in BY_IMAGE else None,
+        image=torch.cat(images) if plan.paradigm in KNOWS_IMAGES else None,
         samples=torch.cat([part.samples for part in parts]),
         counted=torch.cat([part.counted for part in parts]),
     )

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from gateway.model.training import Loss, LossKind
+from gateway.training.critic import unconvincing
+from gateway.training.features import distance
 from gateway.training.lessons import Lesson
 
 WINDOW, WIDTH = 11, 1.5
@@ -21,9 +23,17 @@ BRIGHT = 0.98
 _TINY = 1e-12
 
 
-def total(made: Tensor, lesson: Lesson, losses: Sequence[Loss]) -> Tensor:
+def total(made: Tensor, lesson: Lesson, losses: Sequence[Loss], critic: nn.Module | None = None) -> Tensor:
     """Sum what a configuration asks for, by its weights."""
-    return torch.stack([one.weight * LOSSES[one.kind](made, lesson) for one in losses]).sum()
+    return torch.stack([one.weight * _loss(one.kind, made, lesson, critic) for one in losses]).sum()
+
+
+def _loss(kind: LossKind, made: Tensor, lesson: Lesson, critic: nn.Module | None) -> Tensor:
+    if kind is not LossKind.ADVERSARIAL:
+        return LOSSES[kind](made, lesson)
+    if critic is None:
+        raise AssertionError("a training with an adversarial loss has a critic")
+    return unconvincing(critic, made)
 
 
 def _l1(made: Tensor, lesson: Lesson) -> Tensor:
@@ -65,6 +75,10 @@ def _score(made: Tensor, lesson: Lesson) -> Tensor:
     return ((made - _wanted(made, lesson)).abs().square() / put_on).mean()
 
 
+def _perceptual(made: Tensor, lesson: Lesson) -> Tensor:
+    return distance(made.abs(), _wanted(made, lesson).abs())
+
+
 def _wanted(made: Tensor, lesson: Lesson) -> Tensor:
     """Give the image that should have been made; its magnitude where the network makes no phase."""
     if lesson.image is None:
@@ -80,9 +94,10 @@ LOSSES: Mapping[LossKind, Callable[[Tensor, Lesson], Tensor]] = MappingProxyType
         LossKind.KSPACE: _kspace,
         LossKind.MAGNITUDE_PHASE: _magnitude_phase,
         LossKind.SCORE: _score,
+        LossKind.PERCEPTUAL: _perceptual,
     }
 )
-"""By the name in the configuration."""
+"""By the name in the configuration; an adversarial loss is the critic's."""
 
 
 def similarity(image: Tensor, truth: Tensor) -> Tensor:

@@ -11,9 +11,11 @@ from torch import Tensor
 from gateway.model.card import ModelCard, Purpose, TrainedOn
 from gateway.model.errors import StorageFault
 from gateway.model.training import Plan
+from gateway.recon.engine import choose_device
 from gateway.recon.networks.weights import load_network
 from gateway.recon.workplace import CPU
-from gateway.training.fit import Outcome, fit
+from gateway.training.fit import Outcome, Place, fit
+from gateway.training.ranks import together
 from gateway.whole import whole_folder
 from gateway.zoo.folder import CARD, WEIGHTS, ModelFolder, card_text, read_folder, sha256_of
 from gateway.zoo.zoo import Zoo
@@ -25,7 +27,7 @@ CAVEAT = (
 )
 
 
-def train(plan: Plan, folder: Path, zoo: Zoo, tell: Callable[[str], None]) -> ModelFolder:
+def train(plan: Plan, folder: Path, zoo: Zoo, tell: Callable[[str], None], *, device: str = "cpu") -> ModelFolder:
     """Train, or go on, and write the model that the best weights are; the run's own files lie beside it.
 
     Raises
@@ -40,33 +42,38 @@ def train(plan: Plan, folder: Path, zoo: Zoo, tell: Callable[[str], None]) -> Mo
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageFault(f"{folder} cannot be made: {error.strerror}") from error
-    outcome = fit(plan, folder, first, tell)
-    if not outcome.finished:
-        tell(f"time is up; the model has the weights of step {outcome.step}, run again to go on")
-    return _written(plan, outcome, folder)
+    where = choose_device(device)
+    with together(where) as ranks:
+        outcome = fit(plan, first, Place(folder=folder, device=ranks.own(where), ranks=ranks, tell=tell))
+        if ranks.leads:
+            if not outcome.finished:
+                tell(f"time is up; the model has the weights of step {outcome.step}, run again to go on")
+            _write(plan, outcome, folder)
+        ranks.meet()
+    return read_folder(folder / plan.name)
 
 
 def _weights(model: ModelFolder) -> Mapping[str, Tensor]:
     return load_network(model.card, model.weights, CPU).state_dict()
 
 
-def _written(plan: Plan, outcome: Outcome, folder: Path) -> ModelFolder:
+def _write(plan: Plan, outcome: Outcome, folder: Path) -> None:
     """Write the folder of the model; it appears whole, in the place of an earlier one."""
     place = folder / plan.name
     try:
         with whole_folder(place, 0o777) as part:
             safetensors.torch.save_file(
-                {name: one.contiguous() for name, one in outcome.weights.items()}, part / WEIGHTS
+                {name: one.cpu().contiguous() for name, one in outcome.weights.items()}, part / WEIGHTS
             )
             card = card_of(plan, outcome, sha256_of(part / WEIGHTS))
             (part / CARD).write_text(card_text(card), encoding="utf-8")
     except OSError as error:
         raise StorageFault(f"{place} cannot be written: {error.strerror}") from error
-    return read_folder(place)
 
 
 def card_of(plan: Plan, outcome: Outcome, sha256: str) -> ModelCard:
     """Write what is known: for training and tests, until somebody has measured it."""
+    data = "; ".join(map(str, plan.learned_from))
     begun = "" if plan.start is None else f", begun with {plan.start}"
     return ModelCard(
         name=plan.name,
@@ -77,7 +84,7 @@ def card_of(plan: Plan, outcome: Outcome, sha256: str) -> ModelCard:
         network=plan.network,
         made_for=plan.made_for,
         trained_on=TrainedOn(
-            data=f"{'; '.join(map(str, plan.data))}: {plan.paradigm}, {outcome.step} steps, seed {plan.seed}{begun}",
+            data=f"{data}: {plan.paradigm}, {outcome.step} steps, seed {plan.seed}{begun}",
             synthetic=plan.synthetic,
             caveat=CAVEAT if plan.synthetic else "",
         ),

@@ -1,4 +1,4 @@
-"""Where slices come from: a formula, measured scans, fastMRI's files, finished images; one draw gives one slice."""
+"""Where slices come from: a formula, measured scans, public collections, finished images; one draw gives one slice."""
 
 from __future__ import annotations
 
@@ -9,22 +9,20 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from gateway.model.errors import BadScan, UnreadableFile, WrongCall
 from gateway.model.recipes import SenseRecipe
-from gateway.model.training import Data, FastMriData, ImageData, ProceduralData, ScanData
+from gateway.model.training_data import Data, ImageData, LayoutData, ProceduralData, ScanData
 from gateway.mrd.files import read_scan
 from gateway.mrd.header import parse_header
 from gateway.recon.engine import prepared
-from gateway.recon.fourier import inverse_fourier, resize
-from gateway.recon.noise import estimate_noise
 from gateway.recon.parallel import Undersampled, group_of, understand
 from gateway.recon.spaces import imaged_spaces
 from gateway.recon.workplace import CPU, Workplace
+from gateway.training.layouts import LAYOUTS
 from gateway.training.procedural import Random, head
 from gateway.training.simulation import FINER, FullSlice, measured, with_phase
 
@@ -89,47 +87,15 @@ def _understood(file: Path) -> Undersampled:
     return found
 
 
-def _fastmri(data: FastMriData) -> Draw:
-    files = files_of(data.paths, (".h5",))
-    slices = [(file, number) for file in files for number in range(_fastmri_slices(file))]
+def _layout(data: LayoutData) -> Draw:
+    layout = LAYOUTS[data.kind]
+    files = files_of(data.paths, layout.suffixes)
+    slices = [(file, number) for file in files for number in range(layout.count(file))]
 
     def draw(random: Random) -> FullSlice:
-        file, number = slices[int(random.integers(len(slices)))]
-        with h5py.File(file) as opened:
-            kspace = np.asarray(opened["kspace"][number], np.complex64)
-            mask = np.asarray(opened["mask"], bool) if "mask" in opened else np.ones(kspace.shape[-1], np.bool_)
-            shown = opened["reconstruction_rss"].shape[-2] if "reconstruction_rss" in opened else kspace.shape[-2]
-        return _fastmri_slice(kspace, mask, shown)
+        return layout.slice_of(*slices[int(random.integers(len(slices)))])
 
     return draw
-
-
-def _fastmri_slices(file: Path) -> int:
-    """Count the slices of a file.
-
-    Raises
-    ------
-    UnreadableFile
-        It is not in the layout of fastMRI.
-    """
-    try:
-        with h5py.File(file) as opened:
-            kspace = opened.get("kspace")
-            if not isinstance(kspace, h5py.Dataset) or kspace.ndim not in (3, 4) or kspace.dtype.kind != "c":
-                raise UnreadableFile(file, "has no complex kspace of slice, coil, readout, line")
-            return int(kspace.shape[0])
-    except OSError as error:
-        raise UnreadableFile(file, "is not HDF5") from error
-
-
-def _fastmri_slice(kspace: npt.NDArray[np.complex64], mask: npt.NDArray[np.bool_], n_shown: int) -> FullSlice:
-    """Bring `(coil readout line)` to our order, readouts transformed and their oversampling cut."""
-    coils = kspace if kspace.ndim == 3 else kspace[None]  # noqa: PLR2004 - single-coil files have no coil axis
-    lines = torch.from_numpy(np.ascontiguousarray(coils.transpose(0, 2, 1)))
-    there = torch.from_numpy(mask) & (lines != 0).any(dim=2).any(dim=0)
-    noise = estimate_noise(lines[:, there][:, [0, 1, -2, -1]]) ** 2
-    samples = resize(inverse_fourier(lines, (-1,)), -1, n_shown)
-    return FullSlice(data=samples, clean=samples, filled=there, noise_power=noise)
 
 
 def _images(data: ImageData) -> Draw:
@@ -181,6 +147,6 @@ def _below(path: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
 
 
 SOURCES: Mapping[type, Callable[[Any], Draw]] = MappingProxyType(
-    {ProceduralData: _procedural, ScanData: _scans, FastMriData: _fastmri, ImageData: _images}
+    {ProceduralData: _procedural, ScanData: _scans, LayoutData: _layout, ImageData: _images}
 )
 """By the table of the configuration."""

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor, nn
+from torch import Tensor
 
 from gateway import whole
 from gateway.model.errors import StorageFault, UnreadableFile, WrongCall
+from gateway.training.players import Player
 
 STATE = "state.safetensors"
 NEVER = float("inf")
@@ -21,10 +21,11 @@ NEVER = float("inf")
 
 @dataclass(slots=True, kw_only=True)
 class State:
-    """Weights, their mean, the best of these means, and the optimiser's moments."""
+    """Weights, their mean, the best of these means, and everybody's optimiser with its moments."""
 
-    network: nn.Module
-    optimiser: torch.optim.Adam
+    learner: Player
+    rivals: dict[str, Player]
+    """Who learns beside the network: opponents, a pattern of lines, sites."""
     average: dict[str, Tensor]
     best: dict[str, Tensor]
     step: int = 0
@@ -32,20 +33,15 @@ class State:
     best_step: int = 0
 
     @classmethod
-    def new(cls, network: nn.Module, learning_rate: float) -> State:
+    def new(cls, learner: Player, rivals: dict[str, Player]) -> State:
         """Begin."""
-        weights = _copied(network.state_dict())
-        return cls(
-            network=network,
-            optimiser=torch.optim.Adam(network.parameters(), learning_rate),
-            average=weights,
-            best=_copied(weights),
-        )
+        weights = _copied(learner.module.state_dict())
+        return cls(learner=learner, rivals=rivals, average=weights, best=_copied(weights))
 
     def take_mean(self, kept: float) -> None:
         """Move the mean of the weights towards the weights; at first, faster."""
         share = min(kept, (1 + self.step) / (10 + self.step))
-        for name, weight in self.network.state_dict().items():
+        for name, weight in self.learner.module.state_dict().items():
             self.average[name].lerp_(weight.to(self.average[name].dtype), 1 - share)
 
     def judge(self, score: float) -> None:
@@ -57,20 +53,30 @@ class State:
 def save(state: State, folder: Path, plan: str) -> None:
     """Write the state; an older one is there until the new one is whole on disk."""
     tensors = {
-        **{f"network/{name}": one for name, one in state.network.state_dict().items()},
+        **_named(state.learner, ""),
+        **{name: one for rival, player in state.rivals.items() for name, one in _named(player, f"{rival}/").items()},
         **{f"average/{name}": one for name, one in state.average.items()},
         **{f"best/{name}": one for name, one in state.best.items()},
-        **{f"adam/{number}/{name}": one for number, moments in _moments(state) for name, one in moments.items()},
     }
     said = {"plan": plan, "step": state.step, "best_score": state.best_score, "best_step": state.best_step}
     content = safetensors.torch.save(
-        {name: one.detach().contiguous().clone() for name, one in tensors.items()}, {"state": json.dumps(said)}
+        {name: one.detach().cpu().contiguous().clone() for name, one in tensors.items()}, {"state": json.dumps(said)}
     )
     write_whole(folder / STATE, content)
 
 
-def _moments(state: State) -> list[tuple[int, dict[str, Tensor]]]:
-    return sorted(state.optimiser.state_dict()["state"].items())
+def _named(player: Player, prefix: str) -> dict[str, Tensor]:
+    """Give the tensors of a player names of their own."""
+    moments = sorted(player.optimiser.state_dict()["state"].items())
+    return {
+        **{f"{prefix}network/{name}": one for name, one in player.module.state_dict().items()},
+        **{
+            f"{prefix}moments/{number}/{name}": one
+            for number, named in moments
+            for name, one in named.items()
+            if isinstance(one, Tensor)
+        },
+    }
 
 
 def load(state: State, folder: Path, plan: str) -> bool:
@@ -89,16 +95,24 @@ def load(state: State, folder: Path, plan: str) -> bool:
     said, tensors = _read(path)
     if said["plan"] != plan:
         raise WrongCall(f"{folder} is the training of another configuration; give another folder")
-    parts: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "best": {}, "adam": {}}
-    for name, tensor in tensors.items():
-        part, _, rest = name.partition("/")
-        parts[part][rest] = tensor
-    state.network.load_state_dict(parts["network"])
-    state.average, state.best = parts["average"], parts["best"]
+    _restore(state.learner, tensors, "")
+    for rival, player in state.rivals.items():
+        _restore(player, tensors, f"{rival}/")
+    for part, kept in (("average/", state.average), ("best/", state.best)):
+        for name, tensor in _below(tensors, part).items():
+            kept[name].copy_(tensor)
     state.step, state.best_score, state.best_step = said["step"], said["best_score"], said["best_step"]
-    whole = state.optimiser.state_dict()
-    state.optimiser.load_state_dict({**whole, "state": _numbered(parts["adam"])})
     return True
+
+
+def _restore(player: Player, tensors: dict[str, Tensor], prefix: str) -> None:
+    player.module.load_state_dict(_below(tensors, f"{prefix}network/"))
+    whole = player.optimiser.state_dict()
+    player.optimiser.load_state_dict({**whole, "state": _numbered(_below(tensors, f"{prefix}moments/"))})
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): one for name, one in tensors.items() if name.startswith(prefix)}
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from gateway.model.errors import BadScan, UnreadableFile, WrongCall
-from gateway.model.training import FastMriData, ImageData, ProceduralData, ScanData
+from gateway.model.training_data import ImageData, LayoutData, ProceduralData, ScanData
 from gateway.recon.fourier import inverse_fourier
 from gateway.recon.phantom import head_phantom
 from gateway.training.lessons import lesson, mask_of, masked, whole_lesson
@@ -82,7 +82,7 @@ def test_fastmris_layout_gives_the_image_of_its_own_reconstruction(tmp_path: Pat
     file = _fastmri(
         tmp_path / "knee.h5", kspace[None].astype(np.complex64), reconstruction_rss=np.zeros((1, 32, 32), np.float32)
     )
-    slice_ = source_of(FastMriData(paths=(file,)))(_random())
+    slice_ = source_of(LayoutData(kind="fastmri", paths=(file,)))(_random())
     assert slice_.data.shape == (2, 40, 32)
     np.testing.assert_allclose(_combined(slice_), np.linalg.norm(image[:, 16:48], axis=0).T, atol=1e-5)
 
@@ -90,7 +90,7 @@ def test_fastmris_layout_gives_the_image_of_its_own_reconstruction(tmp_path: Pat
 def test_a_mask_of_fastmri_says_which_lines_there_are(tmp_path: Path) -> None:
     mask = np.arange(40) % 2 == 0
     kspace = np.random.default_rng(1).standard_normal((1, 2, 64, 40)).astype(np.complex64) * mask
-    slice_ = source_of(FastMriData(paths=(_fastmri(tmp_path / "a.h5", kspace, mask=mask),)))(_random())
+    slice_ = source_of(LayoutData(kind="fastmri", paths=(_fastmri(tmp_path / "a.h5", kspace, mask=mask),)))(_random())
     np.testing.assert_array_equal(slice_.filled.numpy(), mask)
     with pytest.raises(BadScan, match="supervised training needs every line"):
         masked(slice_, plan(), _random())
@@ -100,14 +100,14 @@ def test_a_mask_of_fastmri_says_which_lines_there_are(tmp_path: Path) -> None:
     ("write", "why"),
     [
         (lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\nnothing"), "is not HDF5"),
-        (lambda path: _fastmri(path, np.zeros((2, 3), np.float32)), "has no complex kspace"),
+        (lambda path: _fastmri(path, np.zeros((2, 3), np.float32)), "is not complex of 3 or 4 axes"),
     ],
 )
 def test_files_in_another_layout_are_refused(tmp_path: Path, write: object, why: str) -> None:
     assert callable(write)
     write(tmp_path / "bad.h5")
     with pytest.raises(UnreadableFile, match=why):
-        source_of(FastMriData(paths=(tmp_path,)))
+        source_of(LayoutData(kind="fastmri", paths=(tmp_path,)))
 
 
 def test_images_without_phase_are_refused_unless_asked_for(tmp_path: Path) -> None:

@@ -76,6 +76,10 @@ class Observed:
             brightness=self.brightness[:, x],
         )
 
+    def to(self, device: torch.device) -> Self:
+        """Take everything to a device."""
+        return replace(self, **{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+
     def with_data(self, data: Tensor, filled: Tensor, start: Tensor) -> Self:
         """Give other measured lines of the same slices."""
         return replace(self, data=data, filled=filled, start=start)

@@ -26,15 +26,20 @@ def nearest(seen: Observed, image: Tensor, weight: Tensor, n_steps: int) -> Tens
     weight
         Positive. Shape `(batch 1 1)`; or of each pixel, `(batch x y)`, where nothing is learned of it.
     """
-    solved: Tensor = _Nearest.apply(image, weight, seen, n_steps)  # type: ignore[no-untyped-call] # torch has no types here
+    solved: Tensor = _Nearest.apply(image, weight, seen.data, seen.filled, seen, n_steps)  # type: ignore[no-untyped-call] # torch has no types here
     return solved
 
 
 class _Nearest(torch.autograd.Function):
-    """x = (A^H A + w)^-1 (A^H y + w z), so dx/dz = w (A^H A + w)^-1 and dx/dw = (A^H A + w)^-1 (z - x)."""
+    """x = (T^H M T + w)^-1 (T^H y + w z), with M 1 for measured lines.
+
+    So dx/dz = w (T^H M T + w)^-1 and dx/dw = (T^H M T + w)^-1 (z - x). Data and lines are asked where somebody disturbs
+    the data, or chooses the lines; y is zero where nothing was measured.
+    """
 
     @staticmethod
-    def forward(ctx: Any, image: Tensor, weight: Tensor, seen: Observed, n_steps: int) -> Tensor:  # noqa: ANN401 - torch's
+    def forward(ctx: Any, *given: Any) -> Tensor:  # noqa: ANN401 - torch's
+        image, weight, _, _, seen, n_steps = given
         right = seen.encoding.adjoint(seen.data) + weight * image
         found = _solved(seen, right, weight, n_steps, start=image)
         ctx.save_for_backward(image, weight, found)
@@ -42,10 +47,14 @@ class _Nearest(torch.autograd.Function):
         return found
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:  # noqa: ANN401 - torch's
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 - torch's
         image, weight, found = ctx.saved_tensors
         pulled = _solved(ctx.seen, gradients[0], weight, ctx.n_steps)
-        return weight * pulled, inner(pulled, image - found), None, None
+        data = lines = None
+        if any(ctx.needs_input_grad[2:4]):
+            data = ctx.seen.transform.apply(pulled)
+            lines = -(data.conj() * ctx.seen.transform.apply(found)).real.sum(dim=(1, 2))
+        return weight * pulled, inner(pulled, image - found), data, lines, None, None
 
 
 def _solved(seen: Observed, right: Tensor, weight: Tensor, n_steps: int, start: Tensor | None = None) -> Tensor:
