@@ -40,7 +40,7 @@ class LayoutData(Table):
     """Measured scans as public collections lay them out, one file for each volume."""
 
     kind: Literal["fastmri", "m4raw", "skm-tea", "cmrxrecon", "calgary-campinas"]
-    """Whose layout: see docs/models.md for what each holds."""
+    """Whose layout: docs/training.md says what each holds."""
     paths: Annotated[tuple[Path, ...], Field(min_length=1)]
     """Files, or folders of files that end as this layout's do."""
 

@@ -15,6 +15,7 @@ from gateway.training.events import EventFile
 from gateway.training.state import write_whole
 
 LOG = "log.csv"
+LINES = "lines.csv"
 ERROR_GAIN = 5
 """Errors are shown so many times brighter than the image."""
 BRIGHT = 0.995
@@ -51,6 +52,13 @@ class Diary:
         write_whole(self._folder / f"step-{look.step:07d}.png", picture)
         numbers = {field.name: getattr(look, field.name) for field in fields(Look)[1:]}
         self._events.add(look.step, {name: one for name, one in numbers.items() if one is not None}, picture)
+
+
+def note_lines(folder: Path, chances: Tensor) -> None:
+    """Write the chances of a learned pattern, by place between the edges of k-space, -1 and 1. Shape `(place,)`."""
+    places = np.linspace(-1, 1, len(chances))
+    rows = [f"{place:.4f},{float(chance):.4f}" for place, chance in zip(places, chances, strict=True)]
+    write_whole(folder / LINES, "\n".join(["place,chance", *rows, ""]).encode())
 
 
 def _read(log: Path) -> list[list[str]]:

@@ -6,6 +6,7 @@ filters serve as trained ones do (Amir 2021, doi:10.1109/CVPR46437.2021.01205).
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from itertools import pairwise
 
@@ -47,4 +48,5 @@ def _orthogonal(n_out: int, n_in: int, random: torch.Generator) -> Tensor:
     drawn = torch.randn(max(n_out, 9 * n_in), min(n_out, 9 * n_in), generator=random)
     columns, _ = torch.linalg.qr(drawn)
     filters = columns if n_out > 9 * n_in else columns.T
-    return filters[:n_out].reshape(n_out, n_in, 3, 3) * (2**0.5)
+    scaled: Tensor = filters[:n_out].reshape(n_out, n_in, 3, 3) * math.sqrt(2)
+    return scaled

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 import torch
@@ -15,9 +15,10 @@ from torch import Tensor
 
 from gateway.model.errors import WrongCall
 from gateway.model.training import Plan
-from gateway.training.course import Course, begun
-from gateway.training.diary import Diary, Look
+from gateway.training.course import LINES, Course, begun
+from gateway.training.diary import Diary, Look, note_lines
 from gateway.training.federation import FederatedCourse
+from gateway.training.lines import LearnedLines
 from gateway.training.looking import Examiner
 from gateway.training.ranks import Ranks
 from gateway.training.school import School
@@ -123,6 +124,8 @@ class _Log:
         self._state.judge(look.score)
         save(self._state, self._place.folder, self._fingerprint)
         self._diary.note(look, picture)
+        if lines := self._state.rivals.get(LINES):
+            note_lines(self._place.folder, cast("LearnedLines", lines.module).by_place())
         self._place.tell(_sentence(look, self._plan.fit.steps))
 
 

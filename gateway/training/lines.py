@@ -46,7 +46,12 @@ class LearnedLines(nn.Module):
         drawn = torch.from_numpy(random.random(n, np.float32)).to(chances.device)
         soft = torch.sigmoid((chances - drawn) / SOFTNESS)
         hard = (drawn < chances).to(soft.dtype)
-        return hard + soft - soft.detach()
+        return hard + (soft - soft.detach())
+
+    @torch.no_grad()
+    def by_place(self) -> Tensor:
+        """Give the chances, before they are scaled to an acceleration, from one edge to the other. Shape `(place,)`."""
+        return torch.sigmoid(self.logits).cpu()
 
     @torch.no_grad()
     def likeliest(self, n: int, *, acceleration: float, n_calibration: int) -> npt.NDArray[np.bool_]:

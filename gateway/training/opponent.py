@@ -23,6 +23,8 @@ from gateway.training.lessons import Lesson
 from gateway.training.players import Player
 
 SLOPE = 0.2
+N_SEEN = 6
+"""Channels of each coil: its own folded image, the conventional one through its eyes, and its sensitivity."""
 ALONG_LINES = (-1,)
 Judge = Callable[[Lesson], Tensor]
 """Gives the loss of the network on a lesson."""
@@ -35,14 +37,15 @@ class OpponentNetwork(nn.Module):
         super().__init__()
         n = sizes.n_channels
         halve, double = (partial(kind, kernel_size=4, stride=2, padding=1) for kind in (nn.Conv2d, nn.ConvTranspose2d))
-        self.down = nn.ModuleList([halve(2, n), halve(n, 2 * n)])
+        self.down = nn.ModuleList([halve(N_SEEN, n), halve(n, 2 * n)])
         self.up = nn.ModuleList([double(2 * n, n), double(n, 2)])
 
     def forward(self, seen: Observed) -> Tensor:
         """Make a disturbance of the measured samples, of about the size of the data. Shape `(batch coil x y)`."""
         coils = inverse_fourier(seen.data, ALONG_LINES)
         size = coils.abs().square().mean(dim=(1, 2, 3), keepdim=True).sqrt().clamp_min(1e-12)
-        channels = to_channels((coils / size).flatten(0, 1))
+        seen_by_coil = [coils / size, seen.maps * (seen.start[:, None] / size), seen.maps]
+        channels = torch.cat([to_channels(one.flatten(0, 1)) for one in seen_by_coil], dim=1)
         n_x, n_y = channels.shape[-2:]
         hidden = functional.pad(channels, (0, -n_y % 4, 0, -n_x % 4))
         for layer in self.down:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,9 @@ def plan(**changes: Any) -> Plan:  # noqa: ANN401 - a table of TOML
     return Plan.model_validate(said)
 
 
-def run(chosen: Plan, folder: Path, *models: Path) -> ModelFolder:
+def run(chosen: Plan, folder: Path, *models: Path, tell: Callable[[str], None] = lambda _: None) -> ModelFolder:
     """Train in a folder."""
-    return train(chosen, folder, Zoo(models), lambda _: None)
+    return train(chosen, folder, Zoo(models), tell)
 
 
 def column(folder: Path, name: str) -> list[float]:

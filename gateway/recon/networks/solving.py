@@ -40,7 +40,7 @@ class _Nearest(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *given: Any) -> Tensor:  # noqa: ANN401 - torch's
         image, weight, _, _, seen, n_steps = given
-        right = seen.encoding.adjoint(seen.data) + weight * image
+        right = seen.transform.adjoint(seen.data) + weight * image
         found = _solved(seen, right, weight, n_steps, start=image)
         ctx.save_for_backward(image, weight, found)
         ctx.seen, ctx.n_steps = seen, n_steps
