@@ -83,7 +83,9 @@ class Examiner:
         known = bool(full.filled.all()) and plan.paradigm is not Paradigm.ZERO_SHOT
         lines = None if state is None else self._likeliest(state, len(full.filled))
         found, truth = whole_lesson(masked(full, plan, random, lines=lines, for_validation=True))
-        return Check(lesson=noised(found, plan, random).to(self._device), truth=truth.to(self._device) if known else None)
+        return Check(
+            lesson=noised(found, plan, random).to(self._device), truth=truth.to(self._device) if known else None
+        )
 
     def _likeliest(self, state: State, n: int) -> Tensor:
         """Keep the lines that have been learned to be best; of the first acceleration and calibration there are."""

@@ -57,17 +57,13 @@ def test_every_network_can_be_trained(tmp_path: Path, method: str) -> None:
     assert column(tmp_path, "loss")[1] < column(tmp_path, "loss")[0]
 
 
-<<<<<<< HEAD
 PRIOR = {
     "paradigm": "score",
     "network": {"method": "map", "n_channels": 8, "dilations": [1, 2], "steps": 4, "noisiest": 0.2, "quietest": 0.05},
 }
 
 
-@pytest.mark.parametrize("kind", LossKind)
-=======
 @pytest.mark.parametrize("kind", [kind for kind in LossKind if kind is not LossKind.ADVERSARIAL])
->>>>>>> 2901c9e (Show rivals, lines and layouts by laws; describe training on a page of its own)
 def test_every_loss_falls(tmp_path: Path, kind: LossKind) -> None:
     fit = {"steps": 12, "epoch": 6, "reuse": 1000, "slab": 0, "learning_rate": 5e-3}
     asked = PRIOR if kind is LossKind.SCORE else {}
