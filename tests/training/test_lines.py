@@ -64,6 +64,7 @@ def _double(n_x: int = 2, n_y: int = 6, n_coils: int = 2) -> Observed:
         start=drawn(1, n_x, n_y),
         brightness=torch.ones(1, n_x, n_y, dtype=torch.float64),
         noise=torch.ones(1, dtype=torch.float64),
+        seed=torch.zeros(1, dtype=torch.int64),
     )
 
 
