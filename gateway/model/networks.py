@@ -180,6 +180,26 @@ class RefineNetwork(Table):
     """Whether measured samples count afterwards: not, weighed by their noise, or as they are."""
 
 
+class StackNetwork(Table):
+    """Reconstructs frames together, by convolutions within each and from one to the next (CINENet).
+
+    doi:10.1038/s41598-020-70551-8.
+    """
+
+    method: Literal["stack"] = "stack"
+    """Which network it is."""
+    along: Literal["time", "slices", "contrasts"] = "time"
+    """What changes from frame to frame: phases and repetitions, slices, or contrasts (moved onto each other)."""
+    n_cascades: Repeats = 3
+    """Networks, each followed by the data."""
+    n_channels: Width = 32
+    """Channels of each layer."""
+    dilations: Dilations = (1, 2, 4, 1)
+    """One for each layer."""
+    consistency: Literal["hard", "soft"] = "soft"
+    """Whether a measured sample replaces what the network makes of it, or is weighed against it by its noise."""
+
+
 Network = Annotated[
     UnetNetwork
     | VarnetNetwork
@@ -191,7 +211,8 @@ Network = Annotated[
     | KikiNetwork
     | DiffusionNetwork
     | MapNetwork
-    | RefineNetwork,
+    | RefineNetwork
+    | StackNetwork,
     Field(discriminator="method"),
 ]
 """Every network with its sizes."""

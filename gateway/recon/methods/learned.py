@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -21,11 +22,13 @@ from gateway.recon.hybrid import to_matrix
 from gateway.recon.kspace import Progress
 from gateway.recon.methods.conventional import CONVENTIONAL
 from gateway.recon.methods.refined import complex_only, reconstruct_refined
+from gateway.recon.methods.stacked import Stacks, reconstruct_stacks
 from gateway.recon.networks.diffusion import Diffusion
 from gateway.recon.networks.forward import cleaned
 from gateway.recon.networks.observed import in_own_units, observe
 from gateway.recon.networks.ready import ReadyModel
 from gateway.recon.networks.scope import calibration_lines
+from gateway.recon.networks.stack import Stack
 from gateway.recon.networks.weights import ready_network
 from gateway.recon.parallel import Group, Undersampled, series_of, understand
 from gateway.recon.scan import Scan
@@ -69,7 +72,12 @@ def reconstruct_learned(
             unfold=lambda group, seen: unrolled(network, group, seen, found, begun),
             sampled=isinstance(network, Diffusion),
         )
-    album = slice_by_slice(found, method, ready.recipe, place=place, progress=progress)
+    if isinstance(network, Stack):
+        start = None if begun is None else partial(_on_lines, begun, scan=found)
+        stacks = Stacks(scan=found, network=network, place=place, begin=start)
+        album = reconstruct_stacks(stacks, ready.recipe, progress)
+    else:
+        album = slice_by_slice(found, method, ready.recipe, place=place, progress=progress)
     begin = "" if after is None else f" after {after.method}"
     how = f"Made by the network {ready.card.label} ({ready.card.network.method}){begin}."
     made = series_of(album, found, (how, *tuned.notes))
@@ -101,7 +109,7 @@ def unrolled(network: nn.Module, group: Group, seen: Seen, scan: Undersampled, b
     """
     shown = observe(group, seen, group.noise_power)
     if begun is not None:
-        shown = replace(shown, start=_on_lines(begun, shown.start, group, scan))
+        shown = replace(shown, start=_on_lines(begun, shown.start, group, scan=scan))
     observed, unit = in_own_units(shown)
     made = network.samples(observed) if isinstance(network, Diffusion) else network(observed)[None]
     images = torch.stack([to_target((one * unit)[:, None, :, None], seen.maps, scan.target) for one in made])
@@ -121,7 +129,7 @@ def first_images(scan: Scan, recipe: Recipe, place: Workplace) -> Pixels:
     return next(one.pixels for one in made if one.kind is ImageKind.COMPLEX)
 
 
-def _on_lines(begun: Pixels, start: Tensor, group: Group, scan: Undersampled) -> Tensor:
+def _on_lines(begun: Pixels, start: Tensor, group: Group, *, scan: Undersampled) -> Tensor:
     """Bring images of the matrix to the encoded lines; what lies outside is SENSE's. From and to `(frame x y)`."""
     n_y, n_grid, n_matrix = start.shape[-1], scan.target.grid.y, scan.target.matrix.y
     around = regridded(start, n_grid)

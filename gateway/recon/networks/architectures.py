@@ -18,6 +18,7 @@ from gateway.model.networks import (
     Network,
     PnpNetwork,
     RefineNetwork,
+    StackNetwork,
     UnetNetwork,
     VariationalNetwork as VariationalSizes,
     VarnetNetwork,
@@ -29,6 +30,7 @@ from gateway.recon.networks.kiki import Kiki
 from gateway.recon.networks.modl import Modl
 from gateway.recon.networks.most_likely import MostLikely
 from gateway.recon.networks.refine import Refine
+from gateway.recon.networks.stack import Stack
 from gateway.recon.networks.unet import Unet
 from gateway.recon.networks.variational import VariationalNetwork
 from gateway.recon.networks.varnet import VarNet
@@ -55,6 +57,7 @@ ARCHITECTURES: Mapping[type, Callable[[Any], nn.Module]] = MappingProxyType(
         DiffusionNetwork: Diffusion,
         MapNetwork: MostLikely,
         RefineNetwork: Refine,
+        StackNetwork: Stack,
     }
 )
 """By the sizes on a card."""

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from gateway.recon.networks.residual import ResidualNetwork
+from gateway.recon.networks.stack import FactoredNetwork
 from gateway.recon.networks.unet import Unet
 from gateway.recon.workplace import ran_out
 
@@ -24,9 +25,9 @@ PROBE = 32
 """Pixels along the edges of what a compiled network is tried on."""
 
 
-def parts_of(network: nn.Module) -> Iterator[ResidualNetwork | Unet]:
+def parts_of(network: nn.Module) -> Iterator[ResidualNetwork | FactoredNetwork | Unet]:
     """Find what a network's convolutions are made of."""
-    yield from (one for one in network.modules() if isinstance(one, ResidualNetwork | Unet))
+    yield from (one for one in network.modules() if isinstance(one, ResidualNetwork | FactoredNetwork | Unet))
 
 
 def halved(network: nn.Module, device: torch.device) -> str:

