@@ -13,11 +13,12 @@ from gateway.dicom.plan import SeriesPlan
 from gateway.dicom.series import build_series, write_series
 from gateway.dicom.wall_clock import as_clocks_stood
 from gateway.gate import Passage, Suspect, judge
+from gateway.model.errors import BadScan
 from gateway.model.form import Form
 from gateway.model.gate import Decision
 from gateway.model.header import ScanHeader
 from gateway.model.identity import Identity
-from gateway.model.image import ImageSeries
+from gateway.model.image import Frame, ImageSeries, Vector
 from gateway.model.noise import NoiseCovariance
 from gateway.model.projects import Option, Project
 from gateway.model.readout import Acquisition
@@ -88,7 +89,7 @@ def make_series(
 ) -> list[Series]:
     """Reconstruct, check, and write DICOM; ``memory_bytes`` is what a reconstruction takes at a time."""
     project, recipe = work.choice.project, ready(work.choice.recipe, work.zoo)
-    veil = None if project is None else veil_of(work, project)
+    veil, moved_mm = None if project is None else veil_of(work, project), table_offset(work)
     outputs = reconstruct(
         work.acquisition,
         work.header,
@@ -127,13 +128,16 @@ def make_series(
             received_at=as_clocks_stood(work.received_at, work.header) if veil is None else work.received_at,
             model=output.model,
             whitened_by=output.whitened_by,
+            moved_mm=moved_mm,
             ruling=None if passage is None else passage.ruling,
             identity=work.identity,
             deidentified=None if veil is None else veil.project.options,
             mark_unknown_direction=work.choice.rule.unknown_direction == "mark",
         )
         for form, destinations in _forms(work.choice).items():
-            datasets = build_series(output, work.header.led_by(output.encoding), replace(plan, format=form.format))
+            datasets = build_series(
+                _moved(output, moved_mm), work.header.led_by(output.encoding), replace(plan, format=form.format)
+            )
             written = write_series(datasets, outbox / form.folder, lambda _n, _of: None, form.compression)
             made.append(replace(written.below(form.folder), destinations=destinations))
             tell.note("series written", f"{len(written.instances)} instances, {written.series_instance_uid}")
@@ -196,6 +200,30 @@ def _veiled_images(images: ImageSeries, veil: Veil) -> ImageSeries:
     if not veil.has(Option.MODIFIED_DATES):
         frames = tuple(replace(frame, acquisition_time_stamp=0) for frame in frames)
     return replace(images, frames=frames, notes=images.notes if veil.has(Option.CLEAN_DESCRIPTORS) else ())
+
+
+def table_offset(work: Work) -> Vector:
+    """Say by how much the rule moves the images, because the table is not in their positions.
+
+    Raises
+    ------
+    BadScan
+        The header does not say where the table stood.
+    """
+    if work.choice.rule.table_position == "ignore":
+        return (0.0, 0.0, 0.0)
+    offset = work.header.measurement.table_mm
+    if offset is None:
+        raise BadScan("the rule adds the position of the table, and the header has no relativeTablePosition")
+    return offset
+
+
+def _moved(images: ImageSeries, by_mm: Vector) -> ImageSeries:
+    def there(frame: Frame) -> Frame:
+        x, y, z = (at + by for at, by in zip(frame.position_mm, by_mm, strict=True))
+        return replace(frame, position_mm=(x, y, z))
+
+    return replace(images, frames=tuple(map(there, images.frames))) if any(by_mm) else images
 
 
 def _forms(choice: Choice) -> dict[Form, tuple[str, ...]]:

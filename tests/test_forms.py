@@ -111,3 +111,56 @@ def test_a_real_simulation_that_has_no_directions_goes_where_its_rule_says(
     ds = dcmread(tmp_path / series.instances[0].path)
     assert ds.SOPClassUID.name == "Secondary Capture Image Storage"
     assert ds.pixel_array.max() == 4095
+
+
+def with_table(asked: Work, x: float | None, *, rule: str) -> Work:
+    """The same, where the header says how far the table had gone, and the rule what follows."""
+    measurement = replace(asked.header.measurement, table_x_mm=x, table_y_mm=-7.0, table_z_mm=250.5)
+    choice = replace(asked.choice, rule=asked.choice.rule.model_copy(update={"table_position": rule}))
+    return replace(asked, header=replace(asked.header, measurement=measurement), choice=choice)
+
+
+@pytest.mark.parametrize("form", ObjectFormat)
+def test_the_table_is_added_where_the_rule_says_so_and_makes_another_series(form: ObjectFormat, tmp_path: Path) -> None:
+    asked = work({"pacs": folder(tmp_path, format=form)})
+    plain = made(with_table(asked, 1.5, rule="ignore"), tmp_path / "plain")
+    added = made(with_table(asked, 1.5, rule="add"), tmp_path / "added")
+    there, here = (
+        np.array([position for file in sorted((tmp_path / name).rglob("*.dcm")) for position in _positions(file)])
+        for name in ("added", "plain")
+    )
+    moved = np.unique(there, axis=0) - np.unique(here, axis=0)
+    np.testing.assert_allclose(moved, np.tile([1.5, -7.0, 250.5], (len(moved), 1)), atol=1e-3)
+    uids = [{one.sop_instance_uid for series in some for one in series.instances} for some in (plain, added)]
+    assert uids[0].isdisjoint(uids[1])
+
+
+def _positions(file: Path) -> list[list[float]]:
+    ds = dcmread(file)
+    frames = ds.get("PerFrameFunctionalGroupsSequence")
+    if frames is None:
+        return [list(ds.ImagePositionPatient)]
+    return [list(frame.PlanePositionSequence[0].ImagePositionPatient) for frame in frames]
+
+
+def test_a_table_that_is_to_be_added_and_is_not_said_holds_the_scan(tmp_path: Path) -> None:
+    asked = with_table(work({"pacs": folder(tmp_path)}), None, rule="add")
+    with pytest.raises(BadScan, match="no relativeTablePosition"):
+        made(asked, tmp_path)
+
+
+@pytest.mark.parametrize(("step", "moves"), [(0.0, False), (300.0, False), (50_000.0, True)])
+def test_a_table_that_moves_between_images_is_refused_whatever_its_unit(
+    step: float, moves: bool, tmp_path: Path
+) -> None:
+    asked = work({"pacs": folder(tmp_path)})
+    (run,) = asked.acquisition
+    heads = run.heads.copy()
+    heads["patient_table_position"] = np.array([0, 0, -1_040_015], np.float32)
+    heads["patient_table_position"][:, 2] += step * heads["idx"]["slice"]
+    asked = replace(asked, acquisition=(replace(run, heads=heads),))
+    if moves:
+        with pytest.raises(BadScan, match="the table moved"):
+            made(asked, tmp_path)
+    else:
+        assert made(asked, tmp_path)

@@ -9,7 +9,7 @@ from gateway.model.form import ObjectFormat
 from gateway.model.gate import Ruling
 from gateway.model.identity import Identity
 from gateway.model.ids import derive_uid
-from gateway.model.image import Frame
+from gateway.model.image import Frame, Vector
 from gateway.model.learned import LearnedModel
 from gateway.model.projects import Option
 
@@ -34,6 +34,8 @@ class SeriesPlan:
         The network that took part, or None for a conventional reconstruction.
     whitened_by
         Digest of an earlier noise measurement that the images depend on; another one makes another series.
+    moved_mm
+        How far the images were moved from where the readouts say, for the table; another way makes another series.
     ruling
         What the gate has said of a learned reconstruction; another one that is told makes another series.
     identity
@@ -55,6 +57,7 @@ class SeriesPlan:
     output_index: int = 0
     model: LearnedModel | None = None
     whitened_by: str = ""
+    moved_mm: Vector = (0.0, 0.0, 0.0)
     ruling: Ruling | None = None
     identity: Identity | None = None
     mark_unknown_direction: bool = False
@@ -78,12 +81,14 @@ class SeriesPlan:
         work = (self.recording_digest, self.rule, self.recipe, self.recipe_fingerprint, self.output_index)
         weights = (self.model.weights_sha256,) if self.model else ()
         noise = (self.whitened_by,) if self.whitened_by else ()
+        table = self.moved_mm if any(self.moved_mm) else ()
         whose = (self.identity.digest,) if self.identity else ()
         told = (self.ruling.action, self.ruling.warning) if self.ruling and self.ruling.warning else ()
         return (
             *work,
             *weights,
             *noise,
+            *map(str, table),
             *whose,
             *told,
             *(() if self.format is ObjectFormat.CLASSIC else (self.format,)),

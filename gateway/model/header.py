@@ -48,6 +48,10 @@ class Measurement:
     series_date: str | None = None
     series_time: str | None = None
     patient_position: str | None = None
+    table_x_mm: float | None = None
+    table_y_mm: float | None = None
+    table_z_mm: float | None = None
+    """``relativeTablePosition``: how far the table had gone from where positions count from, as the exporter has it."""
     initial_series_number: int | None = None
     protocol_name: str | None = None
     sequence_name: str | None = None
@@ -55,6 +59,12 @@ class Measurement:
     frame_of_reference_uid: str | None = None
     dependencies: Mapping[str, str] = field(default_factory=dict)
     """Dependency type (``Noise``, ``SenMap``) to the measurementID it names."""
+
+    @property
+    def table_mm(self) -> tuple[float, float, float] | None:
+        """Where the table stood; nothing where it is not said whole."""
+        x, y, z = self.table_x_mm, self.table_y_mm, self.table_z_mm
+        return None if x is None or y is None or z is None else (x, y, z)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

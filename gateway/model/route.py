@@ -45,6 +45,9 @@ class Rule(Table):
     unknown_direction: Literal["hold", "mark"] = "hold"
     """What to do with images of which the scanner has sent no orientation: hold them, or send them as Secondary Capture
     marked so, of which no viewer claims to know left and right."""
+    table_position: Literal["ignore", "add"] = "ignore"
+    """What to do with the header's relativeTablePosition: nothing, as MRD counts positions from the isocentre; or add
+    it, where an exporter leaves the table out of them. Compare with a DICOM image of the vendor (docs/pacs.md)."""
     respond: Literal["ack", "images"] = "ack"
     """What the sender gets before CLOSE: the receipt, or the images too (message 1022) if they are made in time."""
     deidentify: str | None = None

@@ -11,6 +11,9 @@ from gateway.model.errors import BadScan
 from gateway.model.image import Frame, Vector
 from gateway.recon.space import Target
 
+TABLE_READING = 1e-3
+"""A reading changes by less than this part of itself while the table stands; some count in um, some in mm."""
+
 _DIRECTIONS = ("read_dir", "phase_dir", "slice_dir")
 
 
@@ -25,8 +28,12 @@ def check_places(heads: npt.NDArray[Any]) -> None:
     Raises
     ------
     BadScan
-        A direction is zero in some images, a number is not finite, or two slices lie at the same place.
+        A direction is zero in some images, a number is not finite, two slices lie at the same place, or the table moved
+        between images: positions count from the isocentre, and which way a table counts is not known.
     """
+    table = np.abs(heads["patient_table_position"]).max(initial=0)
+    if np.ptp(heads["patient_table_position"], axis=0).max() > max(1, TABLE_READING * table):
+        raise BadScan("the table moved between images, so their positions do not say where they lie to each other")
     directions = np.stack([heads[name] for name in _DIRECTIONS])
     if not np.isfinite(heads["position"]).all():
         raise BadScan("the scan has no position")

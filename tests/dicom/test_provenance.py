@@ -49,6 +49,7 @@ def test_every_field_of_the_header_that_is_tried_has_its_attribute(page: str) ->
 
 def test_every_field_that_is_read_is_tried() -> None:
     silent = {"noise_bandwidth", "receiver_channels"}
+    silent |= {"table_x_mm", "table_y_mm", "table_z_mm"}  # the rule moves the images by these before they are objects
     assert {field for fields in FIELDS.values() for field in fields} - silent <= {
         field for fields in SAMPLES.values() for field in fields
     }
