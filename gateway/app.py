@@ -138,6 +138,7 @@ def run_worker(stations: Stations, stop: threading.Event, owner: str | None) -> 
         replies=stations.replies,
         exhibits=stations.exhibits,
         headstarts=stations.headstarts,
+        studies=stations.kept_studies,
         device=workers.device,
         memory_bytes=workers.piece_memory_bytes,
     )

@@ -18,6 +18,7 @@ from gateway.cli_charts import charts
 from gateway.cli_pacs import pacs
 from gateway.cli_research import evaluate, models, train
 from gateway.cli_steering import audit, routes, tokens, users
+from gateway.cli_study import study
 from gateway.cli_work import jobs, scans
 from gateway.model.errors import GatewayError, UnreadableFile, WrongCall
 from gateway.options import Config, Json, err, out
@@ -37,6 +38,7 @@ for name, group in (
     ("users", users),
     ("tokens", tokens),
     ("models", models),
+    ("study", study),
     ("charts", charts),
     ("db", database),
 ):

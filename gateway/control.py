@@ -27,6 +27,7 @@ from gateway.routing.advice import advice
 from gateway.routing.choose import Explanation, explain, named_recipe
 from gateway.routing.facts import Facts, facts_told
 from gateway.steering import Steering, Turn, turns
+from gateway.studies import ReaderStudies
 
 RECENT = 200
 """Scans that new routes are tried on before they are applied."""
@@ -69,6 +70,7 @@ class Control:
     queries: Queries
     steering: Steering
     audit: AuditTrail
+    studies: ReaderStudies
     provider: Provider | None = None
     """Who vouches for people beside our own passwords."""
 

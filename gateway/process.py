@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.blinding import blind_choice, make_blind_series
 from gateway.follow import follow_checks, follow_phantom
 from gateway.gate import Passage
 from gateway.identify import identify
 from gateway.jobs.charts import Origin
 from gateway.jobs.noise import NoiseStore
 from gateway.jobs.reconstructions import ClaimedJob, JobQueue
+from gateway.jobs.studies import Studies
 from gateway.model.errors import BadScan, IncompleteScan
 from gateway.model.header import ScanHeader
 from gateway.model.image import ImageSeries
@@ -48,6 +50,7 @@ class Processor:
     replies: Replies
     exhibits: Exhibits
     headstarts: Headstarts
+    studies: Studies
     device: str
     memory_bytes: int | None = None
     """That a reconstruction takes at a time; None for a part of what is free."""
@@ -63,14 +66,17 @@ class Processor:
         if not job.incomplete and is_only_noise(session.acquisition):
             self._keep_noise(job, session.acquisition, header)
             return
-        choice = choose(self.routes(job.routes_version), facts)
+        routes, blind = self.routes(job.routes_version), self.studies.blind(job.job)
+        choice = choose(routes, facts)
+        if blind is not None:
+            choice = blind_choice(choice, blind, routes)
         self.jobs.routed(job.lease, rule=choice.rule.name, recipe=choice.recipe_name, why=self._why(job, choice))
         if job.incomplete and choice.rule.incomplete == "hold":
             raise IncompleteScan(f"{job.incomplete}; release the job to reconstruct what came")
 
         headstart = self.headstarts.of(job.scan)
         work = Work(
-            identity=identify(job, header, choice, self.jobs),
+            identity=identify(job, header, choice, self.jobs) if choice.project or blind is None else None,
             acquisition=session.acquisition,
             header=header,
             choice=choice,
@@ -80,6 +86,7 @@ class Processor:
             zoo=self.zoo,
             decided=lambda subject: self.jobs.rulings.decided(job.job, subject),
             shelf=headstart if headstart.begun and job.complete else None,
+            blind=blind,
         )
         tell = Teller(
             progress=lambda fraction, doing: self.jobs.progress(job.lease, fraction, doing),
@@ -89,8 +96,9 @@ class Processor:
             measurable=lambda images: self._measure_phantom(job, facts, choice.rule, images),
         )
         try:
+            make = make_series if blind is None else make_blind_series
             outbox = self.outbox / str(job.job)
-            made = make_series(work, device=self.device, memory_bytes=self.memory_bytes, outbox=outbox, tell=tell)
+            made = make(work, device=self.device, memory_bytes=self.memory_bytes, outbox=outbox, tell=tell)
         except IncompleteScan as fault:
             self.jobs.incomplete(job, str(fault))
             raise

@@ -21,6 +21,7 @@ from gateway.model.identity import Identity
 from gateway.model.image import Frame, ImageSeries, Vector
 from gateway.model.noise import NoiseCovariance
 from gateway.model.projects import Option, Project
+from gateway.model.reading import BlindImage
 from gateway.model.readout import Acquisition
 from gateway.model.recipes import LearnedRecipe, Recipe, RouteRecipe
 from gateway.model.series import Series
@@ -52,6 +53,8 @@ class Work:
     """Looks up what a person has said of these very images."""
     shelf: Shelf | None = None
     """Where images lie that were made while the scan arrived."""
+    blind: BlindImage | None = None
+    """The image of a reader study that it is for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +115,7 @@ def make_series(
         passage = _judged(work, recipe, outputs, device, tell)
         outputs = passage.images
     if veil is not None:
-        work, outputs = veiled(work, veil), tuple(_veiled_images(output, veil) for output in outputs)
+        work, outputs = veiled(work, veil), tuple(veiled_images(output, veil) for output in outputs)
         tell.note("de-identified", ", ".join(["basic profile", *veil.project.options]))
     tell.checked(work, outputs)
 
@@ -194,7 +197,7 @@ def veiled(work: Work, veil: Veil) -> Work:
     )
 
 
-def _veiled_images(images: ImageSeries, veil: Veil) -> ImageSeries:
+def veiled_images(images: ImageSeries, veil: Veil) -> ImageSeries:
     """Take out what images say of when and how, unless the project may know it."""
     frames = images.frames
     if not veil.has(Option.MODIFIED_DATES):

@@ -245,6 +245,28 @@ def show_chart(console: Console, chart: ChartView) -> None:
     console.print(table)
 
 
+def show_rows(console: Console, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table of whatever can be written; moments and numbers short."""
+    table = _table(*columns)
+    for row in rows:
+        table.add_row(*(_cell(one) for one in row))
+    console.print(table)
+
+
+def _cell(value: object) -> str:
+    match value:
+        case datetime():
+            return _time(value)
+        case float():
+            return f"{value:.3g}"
+        case tuple():
+            return " ".join(_cell(one) for one in value)
+        case None:
+            return "-"
+        case _:
+            return clean(str(value))
+
+
 def show_destinations(console: Console, destinations: Mapping[str, Mapping[str, object]]) -> None:
     """List destinations by name."""
     table = _table("name", "kind", "where")

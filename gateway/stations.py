@@ -30,6 +30,7 @@ from gateway.jobs.route_versions import RouteVersions
 from gateway.jobs.scans import ScanStore
 from gateway.jobs.sessions import Sessions
 from gateway.jobs.sign_on import SignOns
+from gateway.jobs.studies import Studies
 from gateway.jobs.tokens import Tokens
 from gateway.logs import configure_logs
 from gateway.model.callers import Caller, ServerTls
@@ -49,6 +50,7 @@ from gateway.spool.replies import Replies
 from gateway.spool.room import Room
 from gateway.spool.spool import Spool
 from gateway.steering import UNAPPLIED, Steering
+from gateway.studies import ReaderStudies
 from gateway.zoo.zoo import SHIPPED, Zoo
 
 
@@ -72,6 +74,7 @@ class Stations:
     presences: Presences
     audit: AuditTrail
     forwarding: Forwarding
+    kept_studies: Studies
     people: People
     tokens: Tokens
     sessions: Sessions
@@ -98,6 +101,14 @@ class Stations:
             queries=self.queries,
             steering=self.steering,
             audit=self.audit,
+            studies=self.studies,
+        )
+
+    @property
+    def studies(self) -> ReaderStudies:
+        """Blinded reader studies."""
+        return ReaderStudies(
+            kept=self.kept_studies, queries=self.queries, people=self.people, in_force=lambda: self.routes
         )
 
     @property
@@ -160,6 +171,7 @@ def stations_of(settings: Settings, engine: Engine) -> Stations:
         presences=Presences(engine, clock),
         audit=AuditTrail(engine, utc_now),
         forwarding=Forwarding(engine, utc_now),
+        kept_studies=Studies(engine, utc_now),
         people=People(engine, utc_now, SessionTerms()),
         tokens=Tokens(engine, utc_now),
         sessions=Sessions(engine, utc_now, SessionTerms()),

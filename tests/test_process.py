@@ -18,6 +18,7 @@ from gateway.jobs.lease import Terms
 from gateway.jobs.noise import NoiseStore
 from gateway.jobs.queries import JobView
 from gateway.jobs.reconstructions import JobQueue
+from gateway.jobs.studies import Studies
 from gateway.model.control_chart import Alarm
 from gateway.model.destinations import FolderDestination
 from gateway.model.job import JobState
@@ -85,6 +86,7 @@ class Clinic(Site):
             replies=Replies(folder / "replies"),
             exhibits=Exhibits(folder / "exhibits"),
             headstarts=Headstarts(folder / "headstarts"),
+            studies=Studies(engine, utc_now),
             device="cpu",
         )
 

@@ -21,6 +21,7 @@ from gateway.jobs.noise import NoiseStore
 from gateway.jobs.queries import JobView, Queries
 from gateway.jobs.reconstructions import ClaimedJob, JobQueue
 from gateway.jobs.scans import ScanStore
+from gateway.jobs.studies import Studies
 from gateway.jobs.worker import work
 from gateway.model.destinations import Destination, FolderDestination
 from gateway.model.header import ScanHeader, Study, Subject
@@ -156,6 +157,7 @@ class Ward:
             replies=Replies(self.folder / "replies"),
             exhibits=Exhibits(self.folder / "exhibits"),
             headstarts=Headstarts(self.folder / "headstarts"),
+            studies=Studies(self.engine, self.clock),
             device="cpu",
         )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from gateway.api import candidates, charts, images, people, steer, surroundings, work
+from gateway.api import candidates, charts, images, people, steer, studies, surroundings, work
 from gateway.api.body import Bodies
 from gateway.api.gate import Gate
 from gateway.api.problems import RESPONSES, Problem, tell_problems
@@ -50,6 +50,7 @@ def create_api(control: Control, *, site: Site, pictures: images.Pictures, gate:
         surroundings.destinations(control, site),
         steer.routes(control),
         steer.steer(control),
+        studies.studies(control.studies),
         people.users(control),
         people.sessions(control),
         people.tokens(control),

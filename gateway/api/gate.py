@@ -116,6 +116,7 @@ def let_in(
 
 
 MayLook = Annotated[Caller, Security(let_in, scopes=[Right.LOOK.value])]
+MayStudy = Annotated[Caller, Security(let_in, scopes=[Right.STUDY.value])]
 MayAct = Annotated[Caller, Security(let_in, scopes=[Right.ACT.value])]
 MaySteer = Annotated[Caller, Security(let_in, scopes=[Right.STEER.value])]
 MayManage = Annotated[Caller, Security(let_in, scopes=[Right.MANAGE.value])]

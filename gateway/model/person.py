@@ -14,6 +14,7 @@ class Role(StrEnum):
     OPERATOR = "operator"
     ADMIN = "admin"
     AUDITOR = "auditor"
+    READER = "reader"
 
 
 class Right(StrEnum):
@@ -31,13 +32,18 @@ class Right(StrEnum):
     """Invite people, change what they may do, end their sessions; make and revoke tokens."""
     MEASURE = "measure"
     """Read the figures at /metrics."""
+    READ = "read"
+    """Have an account of one's own, and score the images of studies that one was asked to read."""
+    STUDY = "study"
+    """Make reader studies, and see what they found."""
 
 
 RIGHTS: Mapping[Role, frozenset[Right]] = MappingProxyType(
     {
-        Role.VIEWER: frozenset({Right.LOOK, Right.MEASURE}),
-        Role.OPERATOR: frozenset({Right.LOOK, Right.MEASURE, Right.ACT}),
-        Role.ADMIN: frozenset({Right.LOOK, Right.MEASURE, Right.ACT, Right.STEER, Right.MANAGE}),
-        Role.AUDITOR: frozenset({Right.LOOK, Right.MEASURE, Right.AUDIT}),
+        Role.VIEWER: frozenset({Right.READ, Right.LOOK, Right.MEASURE}),
+        Role.OPERATOR: frozenset({Right.READ, Right.LOOK, Right.MEASURE, Right.ACT}),
+        Role.ADMIN: frozenset(set(Right) - {Right.AUDIT}),
+        Role.AUDITOR: frozenset({Right.READ, Right.LOOK, Right.MEASURE, Right.AUDIT}),
+        Role.READER: frozenset({Right.READ}),
     }
 )

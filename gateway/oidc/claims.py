@@ -9,7 +9,7 @@ from typing import Any
 from gateway.model.person import Role
 from gateway.model.sign_on import LONGEST_NAME, Guest
 
-FIRST_OF = (Role.ADMIN, Role.OPERATOR, Role.AUDITOR, Role.VIEWER)
+FIRST_OF = (Role.ADMIN, Role.OPERATOR, Role.AUDITOR, Role.VIEWER, Role.READER)
 """Who is in several groups gets the first of these roles."""
 
 

@@ -17,7 +17,7 @@ Groups = tuple[Annotated[str, Field(min_length=1)], ...]
 class OidcRoles(Section):
     """Which groups at the provider stand for which role.
 
-    Who is in several has the first of admin, operator, auditor, viewer; who is in none needs a one-time link.
+    Who is in several has the first of admin, operator, auditor, viewer, reader; who is in none needs a one-time link.
     """
 
     admin: Groups = ()
@@ -28,6 +28,8 @@ class OidcRoles(Section):
     """Groups whose people read the audit trail."""
     viewer: Groups = ()
     """Groups whose people look."""
+    reader: Groups = ()
+    """Groups whose people score the images of studies, and see nothing else."""
 
 
 class Oidc(Section):

@@ -29,10 +29,12 @@ from gateway.web.live import Live, TooManyWatchers
 from gateway.web.pages import Pages
 from gateway.web.people import Register, account, changing, managing
 from gateway.web.pictures import Pictures, images
+from gateway.web.reading import Lectern, reading
 from gateway.web.review import review
 from gateway.web.security import PROTECTION, Protection
 from gateway.web.sign_on import SideDoor, side_door
-from gateway.web.steer import reading, writing
+from gateway.web.steer import reading as routes_read, writing
+from gateway.web.studies import reading_list, study_files, study_pages
 from gateway.web.tokens import programs
 from gateway.web.whose import whose
 from gateway.web.work import Desk, work
@@ -97,10 +99,13 @@ def create_app(
         recipes=lambda: control.routes.recipes if control else (),
     )
     shown = [health(queries, site), work(desk), *([images(pictures)] if pictures else [])]
+    if control and pictures:
+        shown.append(reading(Lectern(studies=control.studies, pictures=pictures, pages=pages)))
     for router in [*shown, *(steered(control, door, pages, site, address=manners.address) if control else ())]:
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     tell_faults(app, pages)
+    tell_not_allowed(app, pages)
     return app
 
 
@@ -116,9 +121,12 @@ def steered(control: Control, door: Door, pages: Pages, site: Site | None, *, ad
     yield review(control)
     yield deeds(control)
     yield charts(control, pages)
-    yield reading(control.steering, control.queries, pages)
+    yield routes_read(control.steering, control.queries, pages)
     yield writing(control, pages)
     yield trail(control, pages, site.forwarding if site else lambda: None)
+    yield reading_list(control.studies, pages)
+    yield study_pages(control.studies, pages)
+    yield study_files(control.studies)
     register = Register(people=control.people, sessions=control.sessions, pages=pages, address=address)
     yield managing(register)
     yield changing(register)
@@ -212,9 +220,18 @@ def tell_faults(app: FastAPI, pages: Pages) -> None:
         return page
 
 
+def tell_not_allowed(app: FastAPI, pages: Pages) -> None:
+    """Refuse what a role does not allow; who only reads begins at the studies, and not at the work."""
+
+    @app.exception_handler(NotAllowed)
+    def not_allowed(request: Request, _fault: NotAllowed) -> Response:
+        if request.method in SAFE and request.url.path == "/":
+            return RedirectResponse("/studies", HTTPStatus.SEE_OTHER)
+        return _problem(pages, HTTPStatus.FORBIDDEN, "Your role does not allow this.")
+
+
 REFUSALS: Mapping[type[GatewayError], tuple[HTTPStatus, str]] = MappingProxyType(
     {
-        NotAllowed: (HTTPStatus.FORBIDDEN, "Your role does not allow this."),
         ForeignForm: (HTTPStatus.FORBIDDEN, "This form does not belong to your session; load the page again."),
         ReasonMissing: (HTTPStatus.UNPROCESSABLE_ENTITY, "This needs a reason: go back and say why."),
         TooMuch: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "This is more than any form of the page holds."),

@@ -168,6 +168,8 @@ def needs(right: Right) -> Callable[[Request, Form], Visitor]:
 
 
 MayLook = Annotated[Visitor, Depends(needs(Right.LOOK))]
+MayRead = Annotated[Visitor, Depends(needs(Right.READ))]
+MayStudy = Annotated[Visitor, Depends(needs(Right.STUDY))]
 MayAct = Annotated[Visitor, Depends(needs(Right.ACT))]
 MaySteer = Annotated[Visitor, Depends(needs(Right.STEER))]
 MayManage = Annotated[Visitor, Depends(needs(Right.MANAGE))]

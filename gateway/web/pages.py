@@ -40,10 +40,11 @@ TONES: Mapping[str, str] = MappingProxyType(
 """How a state looks: of scans, jobs and deliveries; where two share a name they share the meaning."""
 
 MENU: Sequence[tuple[str, str, str]] = (
-    ("/", "Work", ""),
-    ("/held", "Held", ""),
-    ("/charts", "Charts", ""),
-    ("/routes", "Routes", ""),
+    ("/", "Work", Right.LOOK),
+    ("/held", "Held", Right.LOOK),
+    ("/charts", "Charts", Right.LOOK),
+    ("/routes", "Routes", Right.LOOK),
+    ("/studies", "Studies", Right.READ),
     ("/people", "People", Right.MANAGE),
     ("/tokens", "Tokens", Right.MANAGE),
     ("/audit", "Audit trail", Right.AUDIT),

@@ -15,7 +15,7 @@ from gateway.jobs.sessions import Sessions
 from gateway.model.errors import WrongCall
 from gateway.model.person import RIGHTS, Role
 from gateway.model.sign_on import LONGEST_NAME
-from gateway.web.door import Door, Filled, Form, MayLook, MayManage, NotSignedIn, Visitor
+from gateway.web.door import Door, Filled, Form, MayManage, MayRead, Visitor
 from gateway.web.pages import Pages
 from gateway.web.passwords import LONGEST, faults_of_password, hash_password, password_fits
 
@@ -23,8 +23,9 @@ ROLE_WORDS: Mapping[Role, str] = MappingProxyType(
     {
         Role.VIEWER: "looks at scans, jobs, images and routes",
         Role.OPERATOR: "also retries, holds, releases, cancels and sends again",
-        Role.ADMIN: "also changes the routes, and says who may come in",
+        Role.ADMIN: "also changes the routes, makes reader studies, and says who may come in",
         Role.AUDITOR: "looks, and reads the audit trail",
+        Role.READER: "scores the images of reader studies, and sees nothing else",
     }
 )
 """What each is here for, in one line."""
@@ -132,12 +133,11 @@ def account(register: Register, door: Door) -> APIRouter:
         return register.pages.show("account.html", status=status, visitor=visitor, faults=faults, **values)
 
     @router.get("")
-    def mine(request: Request, visitor: MayLook) -> Response:
-        _refuse_strangers(visitor)
+    def mine(request: Request, visitor: MayRead) -> Response:
         return show(request, visitor, [])
 
     @router.post("/password")
-    def password(request: Request, visitor: MayLook, form: Filled) -> Response:
+    def password(request: Request, visitor: MayRead, form: Filled) -> Response:
         new, present = form.get("password", ""), form.get("present", "")[:LONGEST]
         faults = faults_of_password(new, visitor.name)
         if new != form.get("again", ""):
@@ -152,16 +152,11 @@ def account(register: Register, door: Door) -> APIRouter:
         return show(request, visitor, [], told="Your password is changed; all other sessions have ended.")
 
     @router.post("/sign-out-elsewhere")
-    def sign_out_elsewhere(request: Request, visitor: MayLook) -> Response:
+    def sign_out_elsewhere(request: Request, visitor: MayRead) -> Response:
         register.sessions.end(visitor.name, who=visitor.who, keep=request.cookies.get(door.cookie, ""))
         return RedirectResponse("/account", HTTPStatus.SEE_OTHER)
 
     return router
-
-
-def _refuse_strangers(visitor: Visitor) -> None:
-    if not visitor.name:
-        raise NotSignedIn("sign in first")
 
 
 def _name(form: Form) -> str:

@@ -48,8 +48,13 @@ def images(pictures: Pictures) -> APIRouter:
         found = pictures.grey(JobId(number), image)
         if found is None:
             raise HTTPException(HTTPStatus.NOT_FOUND)
-        told = ("rows", "columns", "aspect", "center", "width", "signed")
-        headers = {f"X-Image-{name.capitalize()}": str(getattr(found, name)) for name in told}
-        return Response(found.pixels, media_type="application/octet-stream", headers=headers)
+        return numbers_of(found)
 
     return router
+
+
+def numbers_of(image: Grey) -> Response:
+    """Answer with the numbers of an image, and with what a viewer has to know of them."""
+    told = ("rows", "columns", "aspect", "center", "width", "signed")
+    headers = {f"X-Image-{name.capitalize()}": str(getattr(image, name)) for name in told}
+    return Response(image.pixels, media_type="application/octet-stream", headers=headers)

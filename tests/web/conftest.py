@@ -20,12 +20,15 @@ from gateway.jobs.people import People
 from gateway.jobs.route_versions import RouteVersions
 from gateway.jobs.sessions import Sessions
 from gateway.jobs.sign_on import SignOns
+from gateway.jobs.studies import Studies
 from gateway.jobs.tokens import Tokens
 from gateway.model.ids import JobId
 from gateway.model.picture import Grey, Sheet
+from gateway.routing.text import parse_routes
 from gateway.settings import DEFAULT_ROUTES
 from gateway.site import Site
 from gateway.steering import Steering
+from gateway.studies import ReaderStudies
 from gateway.web.app import create_app
 from tests.web.scene import Scene, site_of
 
@@ -73,6 +76,12 @@ def control(scene: Scene, tmp_path: Path) -> Control:
             versions=RouteVersions(scene.engine, scene.clock), folder=tmp_path, unapplied=lambda: DEFAULT_ROUTES
         ),
         audit=AuditTrail(scene.engine, scene.clock),
+        studies=ReaderStudies(
+            kept=Studies(scene.engine, scene.clock),
+            queries=scene.queries,
+            people=People(scene.engine, scene.clock, Terms()),
+            in_force=lambda: parse_routes(DEFAULT_ROUTES, source="default", folder=tmp_path),
+        ),
     )
 
 

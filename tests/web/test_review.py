@@ -16,6 +16,7 @@ from gateway.jobs.people import People
 from gateway.jobs.route_versions import RouteVersions
 from gateway.jobs.sessions import Sessions
 from gateway.jobs.sign_on import SignOns
+from gateway.jobs.studies import Studies
 from gateway.jobs.tokens import Tokens
 from gateway.model.gate import Decision
 from gateway.model.job import JobState
@@ -24,6 +25,7 @@ from gateway.model.policy import Policy
 from gateway.pictures import OutboxPictures
 from gateway.settings import DEFAULT_ROUTES
 from gateway.steering import Steering
+from gateway.studies import ReaderStudies
 from gateway.web.app import create_app
 from tests.studio import Studio
 from tests.web.chromium import Scheme, barriers, chromium, serving, shoot, visiting
@@ -66,6 +68,12 @@ def app(studio: Studio, tmp_path: Path) -> FastAPI:
         queries=studio.queries,
         steering=Steering(versions=RouteVersions(engine, clock), folder=tmp_path, unapplied=lambda: DEFAULT_ROUTES),
         audit=AuditTrail(engine, clock),
+        studies=ReaderStudies(
+            kept=Studies(engine, clock),
+            queries=studio.queries,
+            people=People(engine, clock, Terms()),
+            in_force=lambda: studio.routes,
+        ),
     )
     account(control.people, "operator", Role.OPERATOR)
     pictures = OutboxPictures(queries=studio.queries, outbox=studio.outbox, exhibits=studio.processor.exhibits)

@@ -1,0 +1,117 @@
+"""Blinded reader studies: people score images of several recipes without knowing which recipe made which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.model.ids import JobId, RecordingId
+
+FEWEST_POINTS, MOST_POINTS = 2, 9
+MOST_CRITERIA = 12
+MOST_IMAGES = 2_000
+LONGEST_NAME = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Criterion:
+    """What is scored; more is always better."""
+
+    name: str
+    question: str
+    worst: str
+    """What the lowest score means."""
+    best: str
+    """What the highest score means."""
+
+
+CRITERIA = (
+    Criterion(name="sharpness", question="How sharp are edges and small structures?", worst="blurred", best="sharp"),
+    Criterion(name="noise", question="How little does noise disturb?", worst="not readable", best="no noise"),
+    Criterion(name="artefacts", question="How little do artefacts disturb?", worst="not readable", best="none"),
+    Criterion(
+        name="confidence", question="How confident would a diagnosis from these images be?", worst="not", best="fully"
+    ),
+)
+"""What is asked where nobody asks otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyPlan:
+    """What a study is made of: each of the scans by each of the recipes, for each of the readers."""
+
+    name: str
+    """Readers see it: it should not say what is compared."""
+    scans: tuple[RecordingId, ...]
+    recipes: tuple[str, ...]
+    readers: tuple[str, ...]
+    criteria: tuple[Criterion, ...] = CRITERIA
+    points: int = 5
+    """Scores go from 1 to this."""
+    project: str = ""
+    """Of the routes, for which the patients are taken out; without it, the images never leave as DICOM."""
+    seed: str
+    """Every order follows from it; kept, so that each can be found again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """A study that was made."""
+
+    id: int
+    name: str
+    criteria: tuple[Criterion, ...]
+    points: int
+    project: str
+    seed: str
+    made_by: str
+    made_at: datetime
+    closed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyImage:
+    """One scan by one recipe; only the code is ever told to a reader."""
+
+    code: str
+    """Random; says nothing."""
+    number: int
+    """Its place in the order of the study, from 1: what it is called in a PACS."""
+    scan: RecordingId
+    recipe: str
+    job: JobId
+    state: str
+    """Of the job that makes it."""
+    reason: str
+    """Why that waits or has failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """How far a reader is."""
+
+    name: str
+    n_scored: int
+    """Images of which every criterion has a score."""
+    began_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """What a reader says of an image by one criterion."""
+
+    reader: str
+    code: str
+    criterion: str
+    score: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlindImage:
+    """What a worker has to know of an image that it makes for a study."""
+
+    code: str
+    number: int
+    project: str
