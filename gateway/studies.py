@@ -108,7 +108,7 @@ class ReaderStudies:
         if len(set(plan.scans)) < len(plan.scans):
             raise WrongCall("a scan is named twice")
         each = {f"{scan}\0{recipe}": (scan, recipe) for scan in plan.scans for recipe in plan.recipes}
-        order = blind_order(plan.seed, "", [(key, scan) for key, (scan, _) in each.items()])
+        order = blind_order(plan.seed, "", [(key, *made) for key, made in each.items()])
         return self.kept.make(plan, [each[key] for key in order], who=who)
 
     def _faults(self, wanted: StudyPlan) -> Iterator[str]:
@@ -182,7 +182,7 @@ class ReaderStudies:
         return Task(
             study=study,
             reader=reading,
-            codes=tuple(blind_order(study.seed, reader, [(one.code, one.scan) for one in images])),
+            codes=tuple(blind_order(study.seed, reader, [(one.code, one.scan, one.recipe) for one in images])),
             scored=frozenset(code for code, scores in given.items() if len(scores) == len(study.criteria)),
         )
 

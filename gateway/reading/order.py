@@ -1,34 +1,36 @@
-"""The order in which a reader sees the images: random, and the same whenever it is asked for."""
+"""The order in which a reader sees the images: random, balanced, and the same whenever it is asked for."""
 
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Iterable
 
 
-def blind_order(seed: str, reader: str, images: Iterable[tuple[str, str]]) -> list[str]:
+def blind_order(seed: str, reader: str, images: Iterable[tuple[str, str, str]]) -> list[str]:
     """Put images in a random order, another one for each reader.
 
-    It comes in rounds: each has one image of every scan, so that images of the same scan are as far from each other as
-    they can be, and a reader remembers little of the one when the other comes. Sorting by keyed digests makes the
-    permutation; it is the same in every version of every library.
+    It comes in rounds. Each has every scan once, so that images of the same scan are far from each other, and a reader
+    remembers little of the one when the other comes; and each has all recipes as often as one another, so that none is
+    seen by fresher eyes (a Latin square of scans and recipes, whose rows and columns are drawn). Sorting by keyed
+    digests draws; it is the same in every version of every library.
 
     Parameters
     ----------
     images
-        Code and scan of each.
+        Code, scan and recipe of each.
     """
+    known = list(images)
 
-    def drawn(*what: str) -> str:
-        return hashlib.sha256("\0".join((seed, reader, *what)).encode()).hexdigest()
+    def drawn(what: str, name: str) -> str:
+        return hashlib.sha256("\0".join((seed, reader, what, name)).encode()).hexdigest()
 
-    scans: dict[str, list[str]] = defaultdict(list)
-    for code, scan in images:
-        scans[scan].append(code)
+    def places(what: str, names: Iterable[str]) -> dict[str, int]:
+        ordered = sorted(set(names), key=lambda name: drawn(what, name))
+        return {name: place for place, name in enumerate(ordered)}
+
+    scans = places("scan", (scan for _, scan, _ in known))
+    recipes = places("recipe", (recipe for _, _, recipe in known))
     placed = [
-        (turn, drawn("place", code), code)
-        for codes in scans.values()
-        for turn, code in enumerate(sorted(codes, key=lambda code: drawn("turn", code)))
+        ((scans[scan] + recipes[recipe]) % len(recipes), drawn("place", code), code) for code, scan, recipe in known
     ]
     return [code for _, _, code in sorted(placed)]

@@ -93,7 +93,7 @@ def study_pages(studies: ReaderStudies, pages: Pages) -> APIRouter:
     @router.post("/readers")
     def readers(number: Number, visitor: MayStudy, form: Filled) -> Response:
         try:
-            studies.add_readers(number, _words(form.get("readers", "")), who=visitor.who)
+            studies.add_readers(number, _names(form.get("readers", "")), who=visitor.who)
         except WrongCall as fault:
             return answer(number, visitor, fault)
         return _back(number)
@@ -135,7 +135,7 @@ def _plan(form: Form) -> StudyPlan:
         name=form.get("name", "").strip(),
         scans=tuple(RecordingId(one) for one in _words(form.get("scans", ""))),
         recipes=tuple(_words(form.get("recipes", ""))),
-        readers=tuple(_words(form.get("readers", ""))),
+        readers=tuple(_names(form.get("readers", ""))),
         criteria=_criteria(form.get("criteria", "")),
         points=int(points) if points.isdecimal() and len(points) == 1 else 0,
         project=form.get("project", ""),
@@ -152,6 +152,11 @@ def _criteria(text: str) -> tuple[Criterion, ...]:
 
 def _words(text: str) -> list[str]:
     return [one for one in re.split(r"[,\s]+", text) if one]
+
+
+def _names(text: str) -> list[str]:
+    """Read names of people, which may have spaces in them."""
+    return [name for one in re.split(r"[,\n]+", text) if (name := one.strip())]
 
 
 def _back(number: int) -> RedirectResponse:

@@ -15,7 +15,7 @@ from gateway.reading.agreement import krippendorff_alpha, weighted_kappa
 from gateway.reading.order import blind_order
 from gateway.reading.paired import holm, signed_rank
 
-IMAGES = [(f"{scan}-{recipe}", scan) for scan in ("s1", "s2", "s3", "s4") for recipe in ("a", "b", "c")]
+IMAGES = [(f"{scan}-{recipe}", scan, recipe) for scan in ("s1", "s2", "s3", "s4", "s5", "s6") for recipe in "abc"]
 
 PUBLISHED = (
     (1, 2, 3, 3, 2, 1, 4, 1, 2, nan, nan, nan),
@@ -88,11 +88,13 @@ def test_several_tests_are_adjusted_by_holm() -> None:
     assert holm([]) == []
 
 
-def test_every_round_of_an_order_has_every_scan_once_and_all_images_come() -> None:
+def test_every_round_of_an_order_has_every_scan_once_and_every_recipe_as_often() -> None:
     order = blind_order("seed", "anna", IMAGES)
-    assert sorted(order) == sorted(code for code, _ in IMAGES)
-    scans = [code.partition("-")[0] for code in order]
-    assert [sorted(scans[begin : begin + 4]) for begin in (0, 4, 8)] == [["s1", "s2", "s3", "s4"]] * 3
+    assert sorted(order) == sorted(code for code, _, _ in IMAGES)
+    for begin in (0, 6, 12):
+        a_round = [code.split("-") for code in order[begin : begin + 6]]
+        assert len({scan for scan, _ in a_round}) == 6
+        assert Counter(recipe for _, recipe in a_round) == {"a": 2, "b": 2, "c": 2}, "none is seen by fresher eyes"
 
 
 def test_an_order_depends_on_seed_and_reader_and_on_nothing_else() -> None:
