@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gateway.dicom.plan import SeriesPlan
 from gateway.dicom.series import build_series, write_series
+from gateway.dicom.wall_clock import as_clocks_stood
 from gateway.model.errors import ImageRefused, NoRoute
 from gateway.model.header import ScanHeader
 from gateway.model.image import ImageKind, ImageSeries
@@ -82,7 +83,7 @@ def make_blind_series(
         recipe=blind.code,
         recipe_fingerprint=blind.code,
         description=f"Reading {blind.number:04d}, not for diagnosis",
-        received_at=work.received_at.astimezone() if veil is None else work.received_at,
+        received_at=as_clocks_stood(work.received_at, work.header) if veil is None else work.received_at,
         deidentified=None if veil is None else veil.project.options,
         mark_unknown_direction=choice.rule.unknown_direction == "mark",
     )

@@ -201,9 +201,9 @@ def _conventional(suspect: Suspect, ruling: Ruling) -> tuple[ImageSeries, ...]:
     )
     for one in made:
         check_images(one)
-    beside = f"network {suspect.ready.card.label}"
-    why = f"instead of {beside}: {' '.join(ruling.because)}" if ruling.action is Action.REPLACE else f"beside {beside}"
-    return tuple(replace(one, notes=(f"Conventional reconstruction {why}.", *one.notes)) for one in made)
+    how = "instead of" if ruling.action is Action.REPLACE else "beside"
+    note = f"Conventional reconstruction {how} network {suspect.ready.card.label}."
+    return tuple(replace(one, notes=(note, *one.notes)) for one in made)
 
 
 def _sent(

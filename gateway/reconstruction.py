@@ -11,6 +11,7 @@ from gateway.deidentify import Veil, veiled_header, veiled_readouts
 from gateway.dicom.identity import settled
 from gateway.dicom.plan import SeriesPlan
 from gateway.dicom.series import build_series, write_series
+from gateway.dicom.values import text_ending
 from gateway.dicom.wall_clock import as_clocks_stood
 from gateway.gate import Passage, Suspect, judge
 from gateway.model.errors import BadScan
@@ -31,6 +32,9 @@ from gateway.recon.networks.ready import ReadyModel
 from gateway.recon.workplace import Shelf
 from gateway.routing.choose import Choice
 from gateway.zoo.zoo import Zoo
+
+CONVENTIONAL = "conventional"
+"""Ends the description of what a learned recipe sends without its network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +130,7 @@ def make_series(
             rule=work.choice.rule.name,
             recipe=work.choice.recipe_name,
             recipe_fingerprint=work.choice.fingerprint,
-            description=work.choice.series_description(work.header),
+            description=_description(work, recipe, output),
             output_index=index,
             received_at=as_clocks_stood(work.received_at, work.header) if veil is None else work.received_at,
             model=output.model,
@@ -145,6 +149,13 @@ def make_series(
             made.append(replace(written.below(form.folder), destinations=destinations))
             tell.note("series written", f"{len(written.instances)} instances, {written.series_instance_uid}")
     return made
+
+
+def _description(work: Work, recipe: Recipe | ReadyModel, output: ImageSeries) -> str:
+    """Name a series; a conventional one of a learned recipe says what it is, as the recipe's name does not."""
+    text = work.choice.series_description(work.header)
+    instead = isinstance(recipe, ReadyModel) and output.model is None
+    return text_ending(text, CONVENTIONAL) or text if instead else text
 
 
 def _judged(work: Work, recipe: ReadyModel, outputs: Sequence[ImageSeries], device: str, tell: Teller) -> Passage:

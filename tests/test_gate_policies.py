@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from gateway.dicom.learned import IMAGE_TYPE, SUFFIX
-from gateway.dicom.ruling import CREATOR, GROUP
+from gateway.dicom.ruling import CREATOR, GROUP, WARNS_OF_OTHERS
 from gateway.jobs.audit import AuditTrail
 from gateway.jobs.clock import utc_now
 from gateway.jobs.reconstructions import GATE
@@ -83,7 +83,9 @@ def test_what_a_policy_says_is_what_arrives(studio: Studio, archive: Archive, ac
     assert settle(studio) is (JobState.HELD if action is Action.HOLD else JobState.DONE)
     assert kinds(archive) == sent
     for ds in archive.got:
-        assert ds.ImageComments.startswith("QUALITY GATE: ")
+        learned = IMAGE_TYPE in ds.ImageType
+        assert ds.ImageComments.startswith("QUALITY GATE: " if learned else f"{WARNS_OF_OTHERS} ")
+        assert ds.SeriesDescription.endswith(SUFFIX if learned else " conventional")
         block = ds.private_block(GROUP, CREATOR)
         told = Action.WARN if action is Action.SEND else action
         assert block[0x01].value == told.value, "what fails is never sent as if nothing was"
@@ -147,7 +149,7 @@ def test_a_person_decides_about_what_is_held_and_it_is_audited(
     assert kinds(archive) == sent
     for ds in archive.got:
         assert ds.private_block(GROUP, CREATOR)[0x03].value == decision.value
-        assert "QUALITY GATE: " in ds.ImageComments
+        assert "QUALITY GATE" in ds.ImageComments
     trail = AuditTrail(studio.engine, utc_now)
     (line,) = [one for one in trail.newest(9) if one.deed.who == "anna"]
     assert line.deed.text.endswith(": looked at all of them")

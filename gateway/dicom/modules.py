@@ -72,7 +72,7 @@ def finish(ds: Dataset, plan: SeriesPlan) -> None:
     if plan.model is not None:
         learned.mark(ds, plan.model)
     if plan.ruling is not None:
-        ruling.put_ruling(ds, plan.ruling)
+        ruling.put_ruling(ds, plan.ruling, learned=plan.model is not None)
     attributes.put_character_set(ds)
 
 

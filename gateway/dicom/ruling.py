@@ -11,7 +11,7 @@ import json
 from pydicom.dataset import Dataset
 
 from gateway.dicom import values
-from gateway.model.gate import Ruling
+from gateway.model.gate import WARNS, Ruling
 
 GROUP = 0x0019
 CREATOR = "MRI RECON GATEWAY GATE 1"
@@ -24,11 +24,21 @@ ELEMENTS = (
 )
 """Element, VR and meaning, for the conformance statement."""
 
+WARNS_OF_OTHERS = "QUALITY GATE, of the network's images and not of these:"
+"""Begins the warning on a conventional series that is sent beside or in the place of what the gate has judged."""
 
-def put_ruling(ds: Dataset, ruling: Ruling) -> None:
-    """Write what the gate said; the warning comes first in Image Comments, before whatever else stands there."""
+
+def put_ruling(ds: Dataset, ruling: Ruling, *, learned: bool) -> None:
+    """Write what the gate said; the warning comes first in Image Comments, before whatever else stands there.
+
+    Parameters
+    ----------
+    learned
+        Whether a network took part in these images; the warning is about such, and on others says so.
+    """
     if ruling.warning:
-        ds.ImageComments = values.text(f"{ruling.warning} {ds.get('ImageComments', '')}", values.LONG_TEXT)
+        warning = ruling.warning if learned else ruling.warning.replace(WARNS, WARNS_OF_OTHERS, 1)
+        ds.ImageComments = values.text(f"{warning} {ds.get('ImageComments', '')}", values.LONG_TEXT)
     block = ds.private_block(GROUP, CREATOR, create=True)
     told = (ruling.action.value, values.text(ruling.policy), ruling.decision, _numbers(ruling), ruling.subject)
     for (element, vr, _), value in zip(ELEMENTS, told, strict=True):

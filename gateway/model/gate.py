@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+WARNS = "QUALITY GATE:"
+"""Begins the warning in a series."""
+
 
 class Check(StrEnum):
     """One question that is asked of an image without knowing the truth; ``routes.toml`` calls it by its value."""
@@ -129,7 +132,7 @@ class Ruling:
         """What the reader of the series is told; nothing where everything passed and nobody was asked."""
         by = ("Accepted by a person.",) if self.decision is Decision.ACCEPT else ()
         told = " ".join((*self.because, *by))
-        return f"QUALITY GATE: {told}" if told else ""
+        return f"{WARNS} {told}" if told else ""
 
     @property
     def told(self) -> str:
