@@ -22,7 +22,7 @@ def blind_order(seed: str, reader: str, images: Iterable[tuple[str, str, str]]) 
     known = list(images)
 
     def drawn(what: str, name: str) -> str:
-        return hashlib.sha256("\0".join((seed, reader, what, name)).encode()).hexdigest()
+        return hashlib.sha256(f"{seed}\x00{reader}\x00{what}\x00{name}".encode()).hexdigest()
 
     def places(what: str, names: Iterable[str]) -> dict[str, int]:
         ordered = sorted(set(names), key=lambda name: drawn(what, name))
