@@ -153,8 +153,8 @@ def compare(
         truth = _magnitude(scan.acquisition, scan.header, FftRecipe(), device)
         for masking in maskings:
             measured = masking.lines(n_lines)
-            step = masking.acceleration if masking.pattern is Pattern.EQUISPACED else 1
             centre = masks.calibration(n_lines, masking.n_calibration)
+            step = masking.acceleration
             thinned = undersampled(scan.acquisition, scan.header, measured=measured, calibration=centre, step=step)
             for name, recipe in recipes.items():
                 tell(f"{scan.name}: {masking}: {name}")

@@ -45,7 +45,7 @@ def undersampled(
     calibration
         Those without gaps around the centre. Shape `(y,)`.
     step
-        Of a regular pattern: what the header says; 1 for any other.
+        What the header says: one line in so many, in a regular pattern or by chance.
     """
     shift = find_lines(acquisition, header).phase_encodes.shift
     thinned = [_thinned(run, shift, measured, calibration) for run in acquisition]

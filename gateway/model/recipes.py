@@ -122,22 +122,46 @@ class FftRecipe(Combining, Cartesian):
     """Which method it is."""
 
 
-class NufftRecipe(Combining):
+class Iterating(Imaging):
+    """A recipe that works by steps, and stops where they change little."""
+
+    tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-3
+    """Relative residual of conjugate gradients, else relative change of the image, at which the iterations stop."""
+
+
+class Filling(Combining, Compressing):
+    """A recipe that makes missing lines from their neighbours."""
+
+    kernel_lines: Literal[2, 4, 6] = 4
+    """Measured lines that a missing one is made from."""
+    kernel_samples: Literal[1, 3, 5, 7, 9] = 5
+    """Samples of each of these lines."""
+    regularisation: Annotated[float, Field(ge=1e-6, le=1)] | None = None
+    """Of the linear kernel, relative to the mean power of what it is learned from; by the noise without it."""
+
+
+class Scattered(Imaging):
+    """A recipe for any trajectory."""
+
+    spokes_per_frame: Annotated[int, Field(ge=1)] | None = None
+    """Make a frame of every so many readouts in the order of time, as a golden angle between them allows; without it,
+    of all that the scanner counts to one."""
+
+
+class NufftRecipe(Combining, Scattered):
     """Any trajectory: density-compensated adjoint transform, coils combined by the root of the sum of squares."""
 
     method: Literal["nufft"] = "nufft"
     """Which method it is."""
 
 
-class CgNufftRecipe(Unfolding):
+class CgNufftRecipe(Unfolding, Scattered, Iterating):
     """Any trajectory: iterative SENSE by conjugate gradients, sensitivities from the centre of k-space."""
 
     method: Literal["cg-nufft"] = "cg-nufft"
     """Which method it is."""
     steps: Annotated[int, Field(ge=1, le=200)] = 15
     """Iterations, at the most."""
-    tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-3
-    """Relative residual at which the iterations stop."""
     noise_weight: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the image's energy, in parts of the noise's power over that of the image."""
 
@@ -149,30 +173,18 @@ class AutoRecipe(Cartesian):
     """Which method it is."""
 
 
-class GrappaRecipe(Combining, Compressing):
+class GrappaRecipe(Filling):
     """Undersampled Cartesian k-space: missing lines from their neighbours, coils by the root of the sum of squares."""
 
     method: Literal["grappa"] = "grappa"
     """Which method it is."""
-    kernel_lines: Literal[2, 4, 6] = 4
-    """Measured lines that a missing one is made from."""
-    kernel_samples: Literal[1, 3, 5, 7, 9] = 5
-    """Samples of each of these lines."""
-    regularisation: Annotated[float, Field(ge=1e-6, le=1)] = 1e-4
-    """Of the kernel, relative to the mean power of what it is learned from."""
 
 
-class RakiRecipe(Combining, Compressing):
+class RakiRecipe(Filling):
     """Undersampled Cartesian k-space: GRAPPA, and a network of the scan's own calibration for what that leaves over."""
 
     method: Literal["raki"] = "raki"
     """Which method it is."""
-    kernel_lines: Literal[2, 4, 6] = 4
-    """Measured lines that a missing one is made from."""
-    kernel_samples: Literal[1, 3, 5, 7, 9] = 5
-    """Samples of each of these lines."""
-    regularisation: Annotated[float, Field(ge=1e-6, le=1)] = 1e-4
-    """Of the linear kernel, relative to the mean power of what it is learned from."""
     width: Annotated[int, Field(ge=1, le=1024)] = 64
     """Channels of the network's two layers."""
     steps: Annotated[int, Field(ge=1, le=10_000)] = 300
@@ -194,7 +206,7 @@ class DipRecipe(Unfolding, Cartesian):
     """Of the fit."""
 
 
-class SpiritRecipe(Combining, Compressing):
+class SpiritRecipe(Combining, Compressing, Iterating):
     """Undersampled Cartesian k-space, also at random: every point is made of its neighbours, measured or not."""
 
     method: Literal["spirit"] = "spirit"
@@ -203,12 +215,10 @@ class SpiritRecipe(Combining, Compressing):
     """Neighbouring lines, and in 3D partitions, that a point is made from."""
     kernel_samples: Literal[1, 3, 5, 7] = 5
     """Samples of each of these lines."""
-    regularisation: Annotated[float, Field(ge=1e-6, le=1)] = 1e-3
-    """Of the kernel, relative to the mean power of what it is learned from."""
+    regularisation: Annotated[float, Field(ge=1e-6, le=1)] | None = None
+    """Of the kernel, relative to the mean power of what it is learned from; by the noise without it."""
     steps: Annotated[int, Field(ge=1, le=1000)] = 30
     """Iterations, at the most."""
-    tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-3
-    """Relative residual at which the iterations stop."""
     noise_weight: Annotated[float, Field(ge=0)] = 0.1
     """Weight of the energy of what is made, in parts of the noise's power over that of what was measured."""
 
@@ -220,8 +230,6 @@ class L1SpiritRecipe(SpiritRecipe):
     """Which method it is."""
     steps: Annotated[int, Field(ge=1, le=1000)] = 60
     """Iterations, at the most."""
-    tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-3
-    """Relative change of the image at which the iterations stop."""
     noise_weight: Annotated[float, Field(ge=0)] = 0.2
     """Penalty of the details, in standard deviations of the measured noise."""
 
@@ -235,46 +243,40 @@ class SenseRecipe(Unfolding, Compressing):
     """More than 1 trusts the data less than their noise asks for, less than 1 more."""
 
 
-class CgSenseRecipe(Unfolding, Compressing):
+class CgSenseRecipe(Unfolding, Compressing, Iterating):
     """Undersampled Cartesian k-space: unfolded by conjugate gradients."""
 
     method: Literal["cg-sense"] = "cg-sense"
     """Which method it is."""
     steps: Annotated[int, Field(ge=1, le=200)] = 15
     """Iterations, at the most."""
-    tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-3
-    """Relative residual at which the iterations stop."""
     noise_weight: Annotated[float, Field(gt=0)] = 1.0
     """More than 1 trusts the data less than their noise asks for, less than 1 more."""
 
 
-class L1WaveletRecipe(Unfolding, Cartesian):
+class L1WaveletRecipe(Unfolding, Cartesian, Iterating):
     """Undersampled Cartesian k-space, also at random: the image is sparse in wavelets (l1-ESPIRiT)."""
 
     method: Literal["l1-wavelet"] = "l1-wavelet"
     """Which method it is."""
     steps: Annotated[int, Field(ge=1, le=1000)] = 50
     """Iterations, at the most."""
-    tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-3
-    """Relative change of the image at which the iterations stop."""
     noise_weight: Annotated[float, Field(ge=0)] = 0.4
     """Penalty of the details, in standard deviations of the measured noise."""
 
 
-class TvRecipe(Unfolding, Cartesian):
+class TvRecipe(Unfolding, Cartesian, Iterating):
     """Undersampled Cartesian k-space, also at random: the image has few edges (total variation)."""
 
     method: Literal["tv"] = "tv"
     """Which method it is."""
     steps: Annotated[int, Field(ge=1, le=1000)] = 100
     """Iterations, at the most."""
-    tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-3
-    """Relative change of the image at which the iterations stop."""
     noise_weight: Annotated[float, Field(ge=0)] = 0.4
     """Penalty of the gradient, in standard deviations of the measured noise."""
 
 
-class SubspaceRecipe(Unfolding, Cartesian):
+class SubspaceRecipe(Unfolding, Cartesian, Iterating):
     """Dynamic series or echo trains, each frame undersampled: frames are mixtures of few images (temporal subspace)."""
 
     method: Literal["subspace"] = "subspace"
@@ -283,21 +285,17 @@ class SubspaceRecipe(Unfolding, Cartesian):
     """How many images the frames are mixtures of."""
     steps: Annotated[int, Field(ge=1, le=1000)] = 40
     """Iterations, at the most."""
-    tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-3
-    """Relative residual at which the iterations stop."""
     noise_weight: Annotated[float, Field(ge=0)] = 10.0
     """Weight of the image's energy, in parts of the noise's power over that of the image."""
 
 
-class LowRankSparseRecipe(Unfolding, Cartesian):
+class LowRankSparseRecipe(Unfolding, Cartesian, Iterating):
     """Dynamic series, each frame undersampled: a background that hardly changes and sparse motion (L+S)."""
 
     method: Literal["low-rank-sparse"] = "low-rank-sparse"
     """Which method it is."""
     steps: Annotated[int, Field(ge=1, le=1000)] = 60
     """Iterations, at the most."""
-    tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-3
-    """Relative change of the series at which the iterations stop."""
     noise_weight: Annotated[float, Field(ge=0)] = 0.5
     """Both penalties, in standard deviations of what the measured noise alone would show there."""
 

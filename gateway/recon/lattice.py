@@ -16,6 +16,10 @@ from gateway.recon.shutter import left_out
 
 Bools = npt.NDArray[np.bool_]
 MAX_STEP = 16
+AS_TOLD = 0.9
+"""Of the lines that an acceleration leaves, so many are there in patterns that are drawn by chance."""
+OFF = 0.25
+"""Of the lines without two neighbours, so many lie off the lattice where there is none; lost lines make no others."""
 LEAST = 0.5
 """Partial Fourier measures more than this part of k-space; a header that says nothing of less does not mean it."""
 
@@ -78,6 +82,25 @@ def find_lattice(lines: Lines) -> Lattice:
     best = max(_candidates(every, step_z, step_y), key=lambda lattice: _share(every, lattice))
     _refuse_holes(lines, filled, best)
     return best
+
+
+def is_irregular(lines: Lines) -> bool:
+    """Say whether lines were left out on purpose, but in no regular pattern.
+
+    The header tells the acceleration, every frame has as many lines as that leaves, and many that stand alone lie off
+    any lattice of it. Where the header says that every line was measured, a scan lacks some, however they lie.
+    """
+    step_z, step_y = (max(1, round(step)) for step in (lines.encoding.acceleration.z, lines.encoding.acceleration.y))
+    z, y = lines.partitions, lines.phase_encodes
+    filled = lines.measured()
+    if step_z * step_y == 1 or filled.sum(axis=(1, 2)).min() < AS_TOLD * z.n_wanted * y.n_wanted / (step_z * step_y):
+        return False
+    first: Bools = np.asarray(filled[0])
+    padded = np.pad(first, ((0, 0), (1, 1)))
+    alone = first & ~(padded[:, :-2] & padded[:, 2:])
+    best = max(_candidates(first, step_z, step_y), key=lambda lattice: _share(alone, lattice))
+    off = alone & ~best.points(*first.shape)
+    return bool(off.sum() > OFF * alone.sum())
 
 
 def need_every_line(lines: Lines, recipe: str) -> None:

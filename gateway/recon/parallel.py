@@ -31,6 +31,8 @@ from gateway.recon.workplace import Workplace
 
 WORK = 6
 """Memory that bringing k-space to hybrid space takes, in multiples of it."""
+SMALLEST_RIDGE, LARGEST_RIDGE = 1e-6, 1.0
+"""What rounding asks for, and as much as the calibration itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +119,19 @@ class Group:
     seeds: Tensor
     scale: float
     noise_power: float
+
+    def ridge(self, asked: float | None, *, times: float = 1.0) -> float:
+        """Say how much a kernel is held down that calibration teaches, relative to the power of that.
+
+        Parameters
+        ----------
+        asked
+            By the recipe; None for what the noise of the calibration asks for, so many times its share of the power.
+        """
+        if asked is not None:
+            return asked
+        power = float(torch.linalg.vector_norm(torch.view_as_real(self.block))) ** 2 / self.block.numel()
+        return min(LARGEST_RIDGE, max(SMALLEST_RIDGE, times * self.noise_power / power))
 
     def at(self, some: slice, device: torch.device) -> Group:
         """Take the data at some positions x to a device."""
@@ -212,7 +227,9 @@ def _brought(
     scale = scan.scales[scan.slice_of(number)]
     if bool(filled.all()):
         return _hybrid(scan, samples, scale, place, home), filled, spread
-    few = _hybrid(scan, samples[:, filled].unsqueeze(1), scale, place, home)
+    measured = samples[:, filled].unsqueeze(1)
+    del samples  # one form of k-space in memory is enough
+    few = _hybrid(scan, measured, scale, place, home)
     hybrid = few.new_zeros((len(few), *filled.shape, few.shape[-1]))
     hybrid[:, filled.to(home)] = few[:, 0]
     return hybrid, filled, spread

@@ -140,7 +140,7 @@ def frame_by_frame(
         There is no trajectory or none that is understood, something is missing, or the scan does not say where it lies.
     """
     progress(0.0, "gathering readouts along their trajectory")
-    gatherer = gather(scan.acquisition, scan.header, recipe=recipe.method)
+    gatherer = gather(scan.acquisition, scan.header, recipe=recipe.method, per_frame=recipe.spokes_per_frame)
     target = target_of(gatherer.encoding)
     album = Album(recipe, gatherer.n_frames, target, progress)
     gridding: Gridding | None = None
@@ -150,7 +150,9 @@ def frame_by_frame(
         image = method.unfold(readings)
         noise = _noise(method, readings, image, recipe.replicas) if album.wants_noise else None
         album.keep(number, _fitted(Picture(image=image, noise=noise), target))
-    return scattered_series(album, gatherer, target, (method.note,))
+    each = recipe.spokes_per_frame
+    in_time = () if each is None else (f"Frames of {each} readouts, in the order of time.",)
+    return scattered_series(album, gatherer, target, (method.note, *in_time))
 
 
 def gridding_of(frame: Scattered, target: Target, device: torch.device, known: Gridding | None) -> Gridding:

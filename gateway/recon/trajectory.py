@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -132,8 +132,13 @@ class Gatherer:
         return f"slice {self.first_heads()['idx']['slice'][frame]}"
 
 
-def gather(acquisition: Acquisition, header: ScanHeader, *, recipe: str) -> Gatherer:
+def gather(acquisition: Acquisition, header: ScanHeader, *, recipe: str, per_frame: int | None = None) -> Gatherer:
     """Find out where every imaging readout belongs.
+
+    Parameters
+    ----------
+    per_frame
+        Readouts of a frame, in the order of time; None for all of the same counters.
 
     Raises
     ------
@@ -163,7 +168,45 @@ def gather(acquisition: Acquisition, header: ScanHeader, *, recipe: str) -> Gath
     )
     check_places(gatherer.first_heads())
     _need_every_readout(gatherer)
-    return gatherer
+    return gatherer if per_frame is None else _in_time(gatherer, per_frame)
+
+
+def _in_time(gatherer: Gatherer, n_each: int) -> Gatherer:
+    """Make a frame of every so many readouts in the order of their acquisition, as its own repetition.
+
+    With a golden angle between them, any that follow each other cover k-space evenly (Winkelmann 2007,
+    doi:10.1109/TMI.2006.885337). What is left over at the end makes no frame.
+
+    Raises
+    ------
+    BadScan
+        There are not so many readouts, or too many frames.
+    """
+    first = np.searchsorted(gatherer.frame, gatherer.frame)
+    position = np.arange(len(gatherer.frame)) - first
+    counts = np.bincount(gatherer.frame)
+    if counts.min() < n_each:
+        raise BadScan(f"{counts.min()} readouts are fewer than the {n_each} of a frame")
+    n_turns = int(counts.max()) // n_each
+    repetition = gatherer.heads["idx"]["repetition"].astype(np.int64) * n_turns + position // n_each
+    if repetition.max() > np.iinfo(np.uint16).max:
+        raise BadScan(f"{n_each} readouts for each frame make {int(repetition.max()) + 1} frames of a slice")
+    kept = np.flatnonzero(position < counts[gatherer.frame] // n_each * n_each)
+    heads = gatherer.heads[kept].copy()
+    heads["idx"]["repetition"] = repetition[kept]
+    columns = np.stack([heads["idx"][name].astype(np.int64) for name in FRAME_INDICES], axis=1)
+    indices, frame = np.unique(columns, axis=0, return_inverse=True)
+    check_room(gatherer.encoding, n_frames=len(indices), n_coils=gatherer.n_coils)
+    order = np.argsort(frame, kind="stable")
+    at = kept[order]
+    return replace(
+        gatherer,
+        heads=heads[order],
+        run=gatherer.run[at],
+        row=gatherer.row[at],
+        frame=frame[order].astype(np.int64),
+        partition=gatherer.partition[at],
+    )
 
 
 def _need_trajectory(acquisition: Acquisition, picked: list[Ints], encoding: Encoding, recipe: str) -> None:

@@ -90,9 +90,34 @@ def free_bytes(device: torch.device) -> int:
         return int(free)
     try:  # what the system could give without swapping, which Linux alone says
         (line,) = (text for text in Path("/proc/meminfo").read_text().splitlines() if text.startswith("MemAvailable:"))
-        return int(line.split()[1]) * 1024
+        free = int(line.split()[1]) * 1024
     except (OSError, ValueError):
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+        free = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    return min(free, free_in_groups())
+
+
+def free_in_groups(own: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")) -> int:
+    """Say what the limits of containers and services leave us (control groups, version 2): the least of all above us.
+
+    Files that the kernel has only read ahead count as free: it gives them back before it kills anybody.
+    """
+    try:
+        (path,) = (line.removeprefix("0::/") for line in own.read_text().splitlines() if line.startswith("0::/"))
+    except (OSError, ValueError):
+        return sys.maxsize
+    group = root / path
+    groups = [group, *(each for each in group.parents if each.is_relative_to(root))]
+    return min((_free_in(each) for each in groups), default=sys.maxsize)
+
+
+def _free_in(group: Path) -> int:
+    try:
+        limit = int((group / "memory.max").read_text())  # "max" where there is none
+        used = int((group / "memory.current").read_text())
+        kept = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+    except (OSError, ValueError):
+        return sys.maxsize
+    return max(0, limit - used + int(kept.get("inactive_file", 0)))
 
 
 def retreating(work: Callable[[Workplace], T], places: Iterator[Workplace], told: Callable[[str], None]) -> T:

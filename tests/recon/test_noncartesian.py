@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from gateway.model.errors import BadScan
 from gateway.model.header import ScanHeader
 from gateway.model.image import ImageSeries
 from gateway.model.readout import Readouts
@@ -22,6 +23,7 @@ from gateway.recon.engine import reconstruct
 from gateway.recon.phantom import head_phantom
 from tests.recon.scans import encoded, fft
 from tests.recon.scattered import FEW_SPOKES, HEAD, SPIRAL, SPOKES, N, scattered_head, truth
+from tests.recon.trajectories import golden
 
 
 def image_of(run: Readouts, header: ScanHeader, recipe: Recipe) -> ImageSeries:
@@ -130,3 +132,24 @@ def _component(inside: npt.NDArray[np.bool_], seed: tuple[int, int]) -> npt.NDAr
         if (wider == grown).all():
             return grown
         grown = wider
+
+
+@pytest.mark.parametrize("recipe", [NufftRecipe(spokes_per_frame=34), CgNufftRecipe(spokes_per_frame=34)])
+def test_golden_angle_spokes_are_frames_in_the_order_of_time(recipe: Recipe) -> None:
+    """A hundred spokes are two frames of 34, or three with 32 more; what is left over makes none."""
+    points = golden(N, 100)
+    run, header = scattered_head(points)
+    slice_of, number = run.heads["idx"]["slice"], np.arange(len(run)) % 100
+    made = image_of(run, header, recipe)
+    assert [(frame.repetition, frame.slice) for frame in made.frames] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    for frame, first in ((0, 0), (1, 34)):
+        alone = run.select((number >= first) & (number < first + 34))
+        expected = image_of(alone, header, recipe.model_copy(update={"spokes_per_frame": None}))
+        np.testing.assert_allclose(made.pixels[2 * frame : 2 * frame + 2], expected.pixels, rtol=1e-4, atol=1e-4)
+    assert slice_of.max() == 1
+    assert "Frames of 34 readouts, in the order of time." in made.notes
+
+
+def test_fewer_readouts_than_a_frame_needs_are_refused() -> None:
+    with pytest.raises(BadScan, match="30 readouts are fewer than the 31 of a frame"):
+        image_of(*scattered_head(FEW_SPOKES), NufftRecipe(spokes_per_frame=31))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from gateway.evaluation import retrospective
 from gateway.model.errors import BadScan, IncompleteScan
+from gateway.model.header import ScanHeader
 from gateway.model.readout import Flag, Readouts
 from gateway.model.recipes import (
     AutoRecipe,
@@ -22,6 +25,7 @@ from gateway.model.recipes import (
 )
 from gateway.mrd.files import read_scan
 from gateway.mrd.header import parse_header
+from gateway.recon import masks
 from gateway.recon.phantom import head_phantom
 from tests.recon.scans import encoded, fft, lines_of, slab
 from tests.recon.undersampled import HEAD, error, run, undersampled, whole
@@ -146,3 +150,43 @@ def test_a_real_undersampled_head_is_the_fully_sampled_one(shared_data: Path, na
         )
     ]
     assert error(*images) < limit
+
+
+@pytest.mark.parametrize("noise", [0.0005, 0.02])
+@pytest.mark.parametrize(("recipe", "fixed"), [(GrappaRecipe, 1e-4), (SpiritRecipe, 1e-3)], ids=["grappa", "spirit"])
+def test_kernels_are_held_down_by_the_noise(noise: float, recipe: type[GrappaRecipe], fixed: float) -> None:
+    """What is right for a noisy scan is too much for a quiet one."""
+    scan = undersampled(4, scan=replace(HEAD, noise=noise))
+    by_noise = error(run(scan, recipe()).pixels, whole())
+    assert by_noise < 0.98 * error(run(scan, recipe(regularisation=fixed)).pixels, whole())
+
+
+def thinned(
+    measured: np.ndarray[tuple[int], np.dtype[np.bool_]], *, told: int
+) -> tuple[tuple[Readouts, ...], ScanHeader]:
+    """Leave lines out; the header tells so many times fewer."""
+    acquisition, header = head_phantom(HEAD)
+    centre = masks.calibration(HEAD.matrix.y, 16)
+    runs, header = retrospective.undersampled(acquisition, header, measured=measured, calibration=centre, step=told)
+    return tuple(runs), header
+
+
+@pytest.mark.parametrize("draw", [masks.random_lines, masks.variable_density], ids=["random", "variable density"])
+def test_auto_takes_sparsity_for_lines_in_no_regular_pattern(draw: Callable[..., masks.Bools]) -> None:
+    lines = draw(HEAD.matrix.y, acceleration=3, n_calibration=16, random=np.random.default_rng(1))
+    made = run(thinned(lines, told=3), AutoRecipe())
+    assert made.notes[0] == "Recipe l1-wavelet chosen: 33% of the lines were measured, in no regular pattern."
+    assert error(made.pixels, whole()) < 0.15
+    with pytest.raises(IncompleteScan, match="lacks 64 of 96 lines"):  # the header says that every line was measured
+        run(thinned(lines, told=1), AutoRecipe())
+
+
+@pytest.mark.parametrize("step", [2, 3, 4])
+@pytest.mark.parametrize("n_lost", [1, 3])
+def test_lost_lines_of_a_pattern_are_no_pattern_of_their_own(step: int, n_lost: int) -> None:
+    random = np.random.default_rng(step)
+    lines = masks.equispaced(HEAD.matrix.y, step=step, n_calibration=16)
+    outside = np.flatnonzero(lines & (abs(np.arange(96) - 48) > 8))
+    lines[random.choice(outside, n_lost, replace=False)] = False
+    with pytest.raises(IncompleteScan, match=r"lacks \d of"):
+        run(thinned(lines, told=step), AutoRecipe())

@@ -7,16 +7,27 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from gateway.model.errors import BadScan
+from gateway.model.errors import BadScan, IncompleteScan
 from gateway.model.image import ImageSeries
-from gateway.model.recipes import AutoRecipe, CgNufftRecipe, FftRecipe, GrappaRecipe, Recipe, SenseRecipe, SpiritRecipe
+from gateway.model.recipes import (
+    AutoRecipe,
+    CgNufftRecipe,
+    FftRecipe,
+    GrappaRecipe,
+    L1WaveletRecipe,
+    Recipe,
+    SenseRecipe,
+    SpiritRecipe,
+)
 from gateway.recon.fourier import fourier
 from gateway.recon.hybrid import to_hybrid
 from gateway.recon.kspace import Progress, sort_cartesian
-from gateway.recon.lattice import find_lattice
+from gateway.recon.lattice import Lattice, find_lattice, is_irregular
+from gateway.recon.lines import Lines
 from gateway.recon.methods.cg_nufft import reconstruct_cg_nufft
 from gateway.recon.methods.fft import reconstruct_fft
 from gateway.recon.methods.grappa import reconstruct_grappa
+from gateway.recon.methods.l1_wavelet import reconstruct_l1_wavelet
 from gateway.recon.methods.sense import reconstruct_sense
 from gateway.recon.methods.spirit import reconstruct_spirit
 from gateway.recon.parallel import Undersampled, understand
@@ -43,6 +54,7 @@ METHODS: Mapping[type, Callable[..., tuple[ImageSeries, ...]]] = MappingProxyTyp
         SenseRecipe: reconstruct_sense,
         SpiritRecipe: reconstruct_spirit,
         CgNufftRecipe: reconstruct_cg_nufft,
+        L1WaveletRecipe: reconstruct_l1_wavelet,
     }
 )
 
@@ -88,9 +100,20 @@ def pick_recipe(scan: Scan, recipe: AutoRecipe) -> Pick:
     if trajectory not in CARTESIAN:
         return Pick(recipe=CgNufftRecipe(), why=f"the trajectory is {trajectory}")
     lines = sort_cartesian(scan.acquisition, scan.header, recipe="auto").lines
-    lattice = find_lattice(lines)
+    try:
+        lattice = find_lattice(lines)
+    except IncompleteScan:
+        if lines.n_coils == 1 or not is_irregular(lines):
+            raise
+        share = len(lines.frame) / lines.measured().size
+        return Pick(recipe=L1WaveletRecipe(), why=f"{share:.0%} of the lines were measured, in no regular pattern")
     if lattice.acceleration == 1:
         return Pick(recipe=FftRecipe(), why="every line was measured")
+    return _pick_by(lattice, scan, lines, recipe)
+
+
+def _pick_by(lattice: Lattice, scan: Scan, lines: Lines, recipe: AutoRecipe) -> Pick:
+    """Choose for a regular pattern."""
     step = f"one line in {lattice.acceleration} was measured"
     if lines.n_coils == 1:
         raise BadScan(f"{step}, and by one coil alone: nothing tells what lies on what")

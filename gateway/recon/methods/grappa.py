@@ -52,7 +52,7 @@ def reconstruct_grappa(
 
     def learn(group: Group) -> Learned:
         n_x = found.target.matrix.x
-        weights = grappa.learn(group.block, kernel, n_x=n_x, regularisation=recipe.regularisation)
+        weights = grappa.learn(group.block, kernel, n_x=n_x, regularisation=group.ridge(recipe.regularisation))
         return Learned(weights=weights, maps=maps_for(group.block, found.target, recipe))
 
     def coil_images(group: Group, learned: Learned) -> Tensor:

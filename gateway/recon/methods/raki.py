@@ -46,7 +46,7 @@ def reconstruct_raki(
 
     def learned(group: Group) -> Learned:
         seen = examples(group.block, kernel, n_x=found.target.matrix.x)
-        linear = linear_weights(seen, recipe.regularisation)
+        linear = linear_weights(seen, group.ridge(recipe.regularisation))
         completion = learn(seen, linear, width=recipe.width, steps=recipe.steps)
         return Learned(completion=completion, maps=maps_for(group.block, found.target, recipe))
 

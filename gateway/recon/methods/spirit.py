@@ -27,6 +27,9 @@ from gateway.recon.slice_by_slice import Method, slice_by_slice
 from gateway.recon.solvers import Stop
 from gateway.recon.workplace import Workplace
 
+NOISIER = 10.0
+"""Kernels that are applied again and again are held down so many times as much as the noise would have it."""
+
 Solver = Callable[[spirit.Consistency, Group, Stop], Tensor]
 
 
@@ -88,7 +91,8 @@ def _reconstruct(
     size = (recipe.kernel_lines, recipe.kernel_lines, recipe.kernel_samples)
 
     def learn(group: Group) -> Learned:
-        weights = spirit.learn(fourier(group.block, (-1,)), size, regularisation=recipe.regularisation)
+        ridge = group.ridge(recipe.regularisation, times=NOISIER)
+        weights = spirit.learn(fourier(group.block, (-1,)), size, regularisation=ridge)
         at_x = spirit.at_positions(weights, found.target.matrix.x)
         return Learned(weights=at_x, maps=maps_for(group.block, found.target, recipe))
 
