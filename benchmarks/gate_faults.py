@@ -53,7 +53,7 @@ def _dead_coil(samples: Samples, at: npt.NDArray[np.float64], _random: Random) -
 def _lost_lines(samples: Samples, at: npt.NDArray[np.float64], random: Random) -> Samples:
     made = samples.copy()
     outer = np.flatnonzero(np.abs(at) > 1.5 * OUTER)
-    made[random.choice(outer, 3, replace=False)] = 0
+    made[random.choice(outer, min(3, len(outer)), replace=False)] = 0
     return made
 
 
@@ -85,6 +85,12 @@ def _wrong_mask(samples: Samples, at: npt.NDArray[np.float64], _random: Random) 
     return made
 
 
+def _clipped(samples: Samples, _at: npt.NDArray[np.float64], _random: Random) -> Samples:
+    """Let the receiver overflow at a tenth of the largest sample."""
+    most = 0.1 * np.abs(samples).max()
+    return np.asarray(samples.real.clip(-most, most) + 1j * samples.imag.clip(-most, most))
+
+
 IN_DATA: Mapping[str, ByLine] = {
     "motion": _motion,
     "line-phase ghosts": _ghosts,
@@ -95,6 +101,7 @@ IN_DATA: Mapping[str, ByLine] = {
     "wrong coil order": _coil_order,
     "drifting maps": _drifting,
     "wrong mask": _wrong_mask,
+    "clipped samples": _clipped,
 }
 """What happens to the measured lines, the calibration aside unless it says otherwise."""
 
@@ -126,3 +133,20 @@ def softened(image: npt.NDArray[Any], width_px: float) -> npt.NDArray[np.float64
     ky, kx = (np.fft.fftfreq(n) for n in image.shape)
     transfer = np.exp(-2 * np.pi**2 * width_px**2 * (ky[:, None] ** 2 + kx[None, :] ** 2))
     return np.asarray(np.abs(np.fft.ifft2(np.fft.fft2(image) * transfer)))
+
+
+def stretched(image: npt.NDArray[Any], by: float) -> npt.NDArray[np.float64]:
+    """Show an image as if its field of view were another: larger about its middle, along both axes."""
+    found = image.astype(np.float64)
+    for axis in (0, 1):
+        n = found.shape[axis]
+        at = (np.arange(n) - n // 2) / by + n // 2
+        low = np.clip(at.astype(int), 0, n - 2)
+        part = (at - low).reshape([-1 if one == axis else 1 for one in (0, 1)])
+        found = np.take(found, low, axis) * (1 - part) + np.take(found, low + 1, axis) * part
+    return found
+
+
+def mixed(image: npt.NDArray[Any], part: float) -> npt.NDArray[np.float64]:
+    """Lay the anatomy of somebody else over an image: here the same head, turned by a half."""
+    return np.asarray((1 - part) * image + part * image[::-1, ::-1])

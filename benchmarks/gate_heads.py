@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +20,13 @@ from gateway.mrd.header import parse_header
 from gateway.recon import masks
 from gateway.recon.checks.intake import statistics_of
 from gateway.recon.checks.view import RECIPE, View, views
-from gateway.recon.engine import prepared
+from gateway.recon.fourier import fourier
 from gateway.recon.parallel import Undersampled, understand
 from gateway.recon.phantom import HEAD, MARKER, Ellipsoid, PhantomScan, head_phantom
+from gateway.recon.preparation import prepared
 from gateway.recon.spaces import imaged_spaces
+from gateway.recon.workplace import Workplace
+from gateway.training.simulation import loops, with_phase
 
 REAL = ("brain_16ch_full", "brain_4ch_full")
 COARSEST = 128
@@ -98,28 +103,83 @@ def synthetic(seed: int) -> Head:
     return Head(name=f"synthetic {seed}", family="synthetic", acquisition=acquisition, header=header)
 
 
+def drawn_from(folder: Path) -> Iterator[Head]:
+    """Scan real anatomies that are there as images alone, by coils and noise that are computed."""
+    slices: dict[str, list[npt.NDArray[Any]]] = {
+        "T1 head, Chris": [_volume(folder / "chris_t1.nii.gz")[:, :, z].T for z in (90, 110)],
+        "T1 head, Colin": [_volume(folder / "ch2.nii.gz")[:, :, z].T for z in (80, 100)],
+        "T2 head, complex": [np.load(folder / "brain512_complex.npy")[::2, ::2]],
+        "heart": [np.load(folder / "cine_magnitude_30x144x144.npy")[frame] for frame in (0, 12)],
+    }
+    for seed, (family, images) in enumerate(slices.items()):
+        for number, image in enumerate(images):
+            yield _scanned(f"{family} {number}", family, image, np.random.default_rng([seed, number]))
+
+
+def _scanned(name: str, family: str, image: npt.NDArray[Any], random: np.random.Generator) -> Head:
+    """Measure an image by eight coils: as `simulation.measured`, with readouts as a scanner samples them."""
+    n = 2 * COARSEST
+    fine = image if np.iscomplexobj(image) else with_phase(image.astype(np.float32), random).numpy()
+    placed = _centred(fine, (n, n))
+    coils = (loops(8, n, n, random) * torch.from_numpy(placed.astype(np.complex64))).numpy()
+    wide = np.zeros((8, n, 2 * n), np.complex64)  # readouts are oversampled: twice the field of view
+    wide[:, :, n // 2 : n // 2 + n] = coils
+    kspace = fourier(torch.from_numpy(wide), (-2, -1)).numpy()[:, n // 4 : n // 4 + COARSEST, n // 2 : n // 2 + n]
+    kspace = kspace / np.abs(kspace).max() * 100
+    noise = random.standard_normal((*kspace.shape, 2)).view(np.complex128)[..., 0] * 0.01
+    like = synthetic(0)
+    (run,) = like.acquisition
+    samples = np.ascontiguousarray((kspace + noise).transpose(1, 0, 2).astype(np.complex64))
+    return replace(like, name=name, family=family, acquisition=[replace(run, samples=samples)])
+
+
+def _volume(file: Path) -> npt.NDArray[Any]:
+    """Read bytes of NIfTI-1."""
+    raw = gzip.decompress(file.read_bytes())
+    shape = np.frombuffer(raw, "<i2", 4, 40)[1:]
+    start = int(np.frombuffer(raw, "<f4", 1, 108)[0])
+    return np.frombuffer(raw, np.uint8, int(np.prod(shape)), start).reshape(shape, order="F")
+
+
+def _centred(image: npt.NDArray[Any], shape: tuple[int, int]) -> npt.NDArray[Any]:
+    """Lay an image into the middle of another size."""
+    placed = np.zeros(shape, image.dtype)
+    into, out = zip(
+        *(
+            (
+                slice(max(0, n - m) // 2, max(0, n - m) // 2 + min(n, m)),
+                slice(max(0, m - n) // 2, max(0, m - n) // 2 + min(n, m)),
+            )
+            for n, m in zip(shape, image.shape, strict=True)
+        ),
+        strict=True,
+    )
+    placed[into] = image[out]
+    return placed
+
+
 def view_of(acquisition: Acquisition, header: ScanHeader) -> tuple[Undersampled, View]:
     """Look at the only frame of a scan as the checks do."""
     (space,) = imaged_spaces(acquisition, header)
     with torch.inference_mode():
         found = understand(prepared(space, None)[0], RECIPE, regular=False)
-        (view,) = views(found, torch.device("cpu"))
+        (view,) = views(found, Workplace(device=torch.device("cpu")))
     return found, view
 
 
-def noisier(head: Head, snr: float) -> Head:
+def noisier(head: Head, snr: float, seed: int = 0) -> Head:
     """Add noise until the patient is only so many times as bright as it."""
     _, view = view_of(head.acquisition, head.header)
     statistics = statistics_of(view)
     if statistics is None or statistics.snr <= snr:
         return head
     level = view.scale * (view.noise_power / 2 * ((statistics.snr / snr) ** 2 - 1)) ** 0.5
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(seed)
     runs = []
     for run in head.acquisition:
         more = random.standard_normal((*run.samples.shape, 2)).view(np.complex128)[..., 0] * level
         runs.append(replace(run, samples=(run.samples + more).astype(np.complex64)))
-    return replace(head, name=f"{head.name} at SNR {snr:g}", acquisition=runs)
+    return replace(head, name=f"{head.name}, noise {seed}, at SNR {snr:g}", acquisition=runs)
 
 
 def patterns(n: int) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:

@@ -69,6 +69,14 @@ def evaluate(
     page: Annotated[
         Path | None, typer.Option("--page", help="Also write a page of Markdown, pictures beside it.")
     ] = None,
+    robustness: Annotated[
+        bool,
+        typer.Option(
+            "--robustness",
+            help="Instead: what becomes of each recipe as scans get harder, of small structures, and at the worst.",
+        ),
+    ] = False,
+    steps: Annotated[int, typer.Option(min=1, max=1000, help="Of the search for the worst perturbation.")] = 10,
     config: Config = None,
 ) -> None:
     """Compare recipes on scans of every line, of which lines are left out: numbers, box plots, and the worst cases."""
@@ -84,6 +92,14 @@ def evaluate(
     from gateway.reconstruction import ready  # noqa: PLC0415
 
     recipes = {name: ready(one, zoo_of(settings)) for name, one in asked.items()}
+    if robustness:
+        from gateway.evaluation.robustness import Effort, stress  # noqa: PLC0415
+        from gateway.evaluation.robustness_report import write_robustness  # noqa: PLC0415
+
+        effort = Effort(steps=steps, device=settings.workers.device)
+        cards = list(stress(read_scans(scans), recipes, effort, tell=err.print))
+        out.print(f"cards in {write_robustness(cards, folder)}", soft_wrap=True)
+        return
     maskings = [Masking.parse(text) for text in mask]
     trials = list(compare(read_scans(scans), recipes, maskings, device=settings.workers.device, tell=err.print))
     out.print(f"report in {write_report(trials, folder)}", soft_wrap=True)

@@ -15,7 +15,6 @@ from gateway.model.exhibit import Exhibit
 from gateway.model.gate import Action, Check, Decision, Measured, Ruling
 from gateway.model.header import ScanHeader
 from gateway.model.image import ImageKind, ImageSeries
-from gateway.model.noise import NoiseCovariance
 from gateway.model.policy import Policy
 from gateway.model.readout import Acquisition
 from gateway.quality.doubt import doubt
@@ -23,10 +22,12 @@ from gateway.quality.familiarity import familiarity
 from gateway.quality.geometry import ghosting, mirrored
 from gateway.quality.ruling import rule
 from gateway.quality.sanity import check_images
+from gateway.recon.checks.again import nothing_said, nothing_told
 from gateway.recon.checks.examine import ALL_BY_OPERATORS, RERUN, Evidence
 from gateway.recon.checks.recording import evidence_of
 from gateway.recon.engine import reconstruct
 from gateway.recon.networks.ready import ReadyModel
+from gateway.recon.preparation import Preparation
 
 CHECKED = ImageKind.MAGNITUDE
 NO_FACTOR = 2.0
@@ -53,8 +54,13 @@ class Suspect:
     policy_name: str
     work_digest: str
     decided: Callable[[str], Decision | None]
-    noise: NoiseCovariance | None = None
+    preparation: Preparation
+    """Of the recording."""
     device: str = "auto"
+    memory_bytes: int | None = None
+    """Taken at a time, at the most; None for a part of what is free."""
+    told: Callable[[str], None] = nothing_told
+    """Gets a sentence whenever memory ran out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,12 +126,12 @@ def _evidence(suspect: Suspect, images: ImageSeries | None) -> Evidence:
     if images is None:
         return Evidence(unchecked=dict.fromkeys(ALL_BY_OPERATORS, f"the recipe makes no {CHECKED}"))
     return evidence_of(
-        suspect.acquisition,
-        suspect.header,
+        suspect.preparation,
         suspect.ready,
         images,
         device=suspect.device,
-        noise=suspect.noise,
+        memory_bytes=suspect.memory_bytes,
+        told=suspect.told,
         reruns=suspect.policy.reruns,
     )
 
@@ -196,8 +202,10 @@ def _conventional(suspect: Suspect, ruling: Ruling) -> tuple[ImageSeries, ...]:
         suspect.header,
         asked,
         device=suspect.device,
-        progress=lambda _fraction, _doing: None,
-        noise=suspect.noise,
+        memory_bytes=suspect.memory_bytes,
+        progress=nothing_said,
+        told=suspect.told,
+        preparation=suspect.preparation,
     )
     for one in made:
         check_images(one)

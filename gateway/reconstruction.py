@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from gateway.deidentify import Veil, veiled_header, veiled_readouts
 from gateway.dicom.identity import settled
@@ -29,6 +30,7 @@ from gateway.model.series import Series
 from gateway.quality.sanity import check_images
 from gateway.recon.engine import reconstruct
 from gateway.recon.networks.ready import ReadyModel
+from gateway.recon.preparation import Preparation
 from gateway.recon.workplace import Shelf
 from gateway.routing.choose import Choice
 from gateway.zoo.zoo import Zoo
@@ -76,6 +78,10 @@ class Teller:
     judged: Callable[[Passage], None] = lambda _passage: None
     """Gets what the gate says of images of a learned recipe, before anything leaves."""
 
+    def memory(self, text: str) -> None:
+        """Tell that memory ran out, and what is done about it."""
+        self.note("memory", text)
+
 
 def ready(recipe: RouteRecipe, zoo: Zoo) -> Recipe | ReadyModel:
     """Find the model that a recipe names; the engine takes any other recipe as it is.
@@ -97,17 +103,13 @@ def make_series(
     """Reconstruct, check, and write DICOM; ``memory_bytes`` is what a reconstruction takes at a time."""
     project, recipe = work.choice.project, ready(work.choice.recipe, work.zoo)
     veil, moved_mm = None if project is None else veil_of(work, project), table_offset(work)
-    outputs = reconstruct(
-        work.acquisition,
-        work.header,
-        recipe,
-        device=device,
-        memory_bytes=memory_bytes,
-        progress=tell.progress,
-        told=lambda text: tell.note("memory", text),
-        noise=work.noise,
-        shelf=work.shelf,
-    )
+    how: dict[str, Any] = {
+        "device": device,
+        "memory_bytes": memory_bytes,
+        "told": tell.memory,
+        "preparation": Preparation(work.acquisition, work.header, work.noise),
+    }
+    outputs = reconstruct(work.acquisition, work.header, recipe, progress=tell.progress, shelf=work.shelf, **how)
     tell.note("reconstructed", "; ".join(f"{len(one.frames)} images, {one.kind}" for one in outputs))
     tell.note("how", " ".join(dict.fromkeys(note for one in outputs for note in one.notes)))
     for output in outputs:
@@ -116,7 +118,7 @@ def make_series(
     tell.measurable(outputs)
     passage = None
     if isinstance(recipe, ReadyModel) and any(one.model is not None for one in outputs):
-        passage = _judged(work, recipe, outputs, device, tell)
+        passage = _judged(work, recipe, outputs, tell, how)
         outputs = passage.images
     if veil is not None:
         work, outputs = veiled(work, veil), tuple(veiled_images(output, veil) for output in outputs)
@@ -158,8 +160,10 @@ def _description(work: Work, recipe: Recipe | ReadyModel, output: ImageSeries) -
     return text_ending(text, CONVENTIONAL) or text if instead else text
 
 
-def _judged(work: Work, recipe: ReadyModel, outputs: Sequence[ImageSeries], device: str, tell: Teller) -> Passage:
-    """Ask the gate, and tell what it says before anything leaves.
+def _judged(
+    work: Work, recipe: ReadyModel, outputs: Sequence[ImageSeries], tell: Teller, how: Mapping[str, Any]
+) -> Passage:
+    """Ask the gate, and tell what it says before anything leaves; ``how`` is that of the reconstruction.
 
     Raises
     ------
@@ -178,8 +182,7 @@ def _judged(work: Work, recipe: ReadyModel, outputs: Sequence[ImageSeries], devi
             policy_name=work.choice.rule.policy,
             work_digest=" ".join([*made_from, *sorted({one.whitened_by for one in outputs} - {""})]),
             decided=work.decided,
-            noise=work.noise,
-            device=device,
+            **how,
         )
     )
     tell.note("judged", passage.ruling.told)

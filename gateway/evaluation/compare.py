@@ -150,7 +150,7 @@ def compare(
     """
     for scan in scans:
         n_lines = line_count(scan.acquisition, scan.header)
-        truth = _magnitude(scan.acquisition, scan.header, FftRecipe(), device)
+        truth = magnitude(scan.acquisition, scan.header, FftRecipe(), device)
         for masking in maskings:
             measured = masking.lines(n_lines)
             centre = masks.calibration(n_lines, masking.n_calibration)
@@ -171,7 +171,7 @@ def _try(scan: Scan, truth: Volume, masking: Masking, named: tuple[str, Recipe |
     name, recipe = named
     start, image, refused = time.perf_counter(), None, ""
     try:
-        image = _magnitude(scan.acquisition, scan.header, recipe, device)
+        image = magnitude(scan.acquisition, scan.header, recipe, device)
     except GatewayError as fault:
         refused = str(fault)
     seconds = time.perf_counter() - start
@@ -188,7 +188,8 @@ def _try(scan: Scan, truth: Volume, masking: Masking, named: tuple[str, Recipe |
     )
 
 
-def _magnitude(acquisition: Acquisition, header: ScanHeader, recipe: Recipe | ReadyModel, device: str) -> Volume:
+def magnitude(acquisition: Acquisition, header: ScanHeader, recipe: Recipe | ReadyModel, device: str) -> Volume:
+    """Reconstruct magnitudes alone."""
     made = reconstruct(acquisition, header, recipe, device=device, progress=lambda *_: None)
     (series,) = (one for one in made if one.kind is ImageKind.MAGNITUDE)
     return np.asarray(series.pixels, np.float64)

@@ -182,13 +182,14 @@ def _pictures(trials: Sequence[Trial]) -> Iterable[Picture]:
         number = f"{METRICS[RANKED_BY].label} {trial.values[RANKED_BY]:.3f}"
         yield Picture(
             caption=f"{trial.recipe}, {trial.scan}, image {frame + 1}: {number}",
-            truth=_png(trial.truth[frame], largest),
-            image=_png(trial.image[frame], largest),
-            error=_png(errors[frame] * ERROR_GAIN, largest),
+            truth=png(trial.truth[frame], largest),
+            image=png(trial.image[frame], largest),
+            error=png(errors[frame] * ERROR_GAIN, largest),
         )
 
 
-def _png(image: Volume, largest: float) -> str:
+def png(image: Volume, largest: float) -> str:
+    """Draw an image, grey from 0 to the largest value; in base64."""
     grey = (np.clip(image / largest, 0, 1) * 255).astype(np.uint8)
     file = io.BytesIO()
     Image.fromarray(grey).save(file, "PNG")

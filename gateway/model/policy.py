@@ -62,6 +62,8 @@ class Policy(Table):
     """The image disagrees with a line of k-space."""
     coils: Answer = Answer()
     """The image disagrees with what one coil measured."""
+    halves: Answer = UNASKED
+    """The halves of k-space tell of different patients: one who moved."""
     held_out: Answer = Field(default=UNASKED, alias="held-out")
     """Lines that were kept from the method are not what its image says."""
     agreement: Answer = Answer(fail=Action.COMPANION)

@@ -42,9 +42,14 @@ MEANINGS: Mapping[Check, Meaning] = MappingProxyType(
             limits=_limits(1.5, 2.2),
         ),
         Check.COILS: Meaning(
-            sentence="How much further what the worst coil measured is from the image than what most coils did.",
-            warning="What one coil measured contradicts the image: it may have failed during the scan.",
-            limits=_limits(1.3, 1.7),
+            sentence="By how many standard deviations a coil's share of the signal changes from one line to another.",
+            warning="What one coil measured contradicts the image: it may have failed or drifted during the scan.",
+            limits=_limits(4.0, 6.0),
+        ),
+        Check.HALVES: Meaning(
+            sentence="How large the detail that one half of k-space contradicts is beside all detail; 0 is none.",
+            warning="The halves of k-space contradict each other: the patient may have moved.",
+            limits=_limits(0.7, 0.9),
         ),
         Check.HELD_OUT: Meaning(
             sentence="How much further lines that the method did not get are from its prediction than is usual.",

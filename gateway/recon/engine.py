@@ -15,16 +15,14 @@ from gateway.model.image import ImageSeries
 from gateway.model.noise import NoiseCovariance
 from gateway.model.readout import Acquisition
 from gateway.model.recipes import Recipe
-from gateway.recon.convention import in_our_convention
-from gateway.recon.epi.straighten import straighten
 from gateway.recon.kspace import Progress
 from gateway.recon.methods.conventional import CONVENTIONAL
 from gateway.recon.methods.learned import reconstruct_learned
 from gateway.recon.networks.ready import ReadyModel
 from gateway.recon.networks.scope import misused
-from gateway.recon.noise import whiten
+from gateway.recon.preparation import Preparation
 from gateway.recon.scan import Scan
-from gateway.recon.spaces import ImagedSpace, imaged_spaces
+from gateway.recon.spaces import ImagedSpace
 from gateway.recon.workplace import Shelf, Workplace, retreating, workplaces
 
 METHODS: Mapping[type, Callable[..., tuple[ImageSeries, ...]]] = MappingProxyType(
@@ -44,6 +42,7 @@ def reconstruct(  # noqa: PLR0913 - the whole of what a job knows
     told: Callable[[str], None] = lambda _text: None,
     noise: NoiseCovariance | None = None,
     shelf: Shelf | None = None,
+    preparation: Preparation | None = None,
 ) -> tuple[ImageSeries, ...]:
     """Reconstruct a scan.
 
@@ -62,6 +61,8 @@ def reconstruct(  # noqa: PLR0913 - the whole of what a job knows
         An earlier measurement, for a scan without noise readouts of its own.
     shelf
         Where conventional images lie that were made while the scan arrived, and where those go that are made now.
+    preparation
+        Of this very recording and noise, where others will need it, too; without it, it is made and let go.
 
     Raises
     ------
@@ -72,11 +73,12 @@ def reconstruct(  # noqa: PLR0913 - the whole of what a job knows
     GatewayError
         The device does not exist.
     """
-    first, *others = imaged_spaces(acquisition, header)
+    preparation = preparation or Preparation(acquisition, header, noise)
+    first, *others = preparation.spaces
     chosen = choose_device(device)
 
     def made_of(space: ImagedSpace) -> list[ImageSeries]:
-        readied = _readied(space, recipe, noise)
+        readied = _readied(space, recipe, preparation)
         kept = None if isinstance(readied.recipe, ReadyModel) else shelf
         places = (replace(place, shelf=kept) for place in workplaces(chosen, memory_bytes))
         return list(retreating(lambda place: readied.reconstruct(place, progress), places, told))
@@ -124,30 +126,16 @@ class _Readied:
         return replace(series, encoding=self.number, notes=notes, whitened_by=self.scan.whitened_by)
 
 
-def _readied(space: ImagedSpace, recipe: Recipe | ReadyModel, noise: NoiseCovariance | None) -> _Readied:
+def _readied(space: ImagedSpace, recipe: Recipe | ReadyModel, preparation: Preparation) -> _Readied:
     """Prepare one encoding space, and settle the recipe."""
+    scan, notes = preparation.of(space)
     with torch.inference_mode():
-        scan, notes = prepared(space, noise)
-        settled, why = _within_card(scan, recipe)
+        settled, why = settled_recipe(scan, recipe)
     notes = (*notes, *([space.note] if space.note else []))
     return _Readied(scan=scan, number=space.number, recipe=settled, why=why, notes=notes)
 
 
-def prepared(space: ImagedSpace, noise: NoiseCovariance | None) -> tuple[Scan, tuple[str, ...]]:
-    """Whiten one encoding space, bring it to our sign and straighten it; and say what was done."""
-    header = space.header
-    white = whiten(space.acquisition, header, noise)  # before the sign: the noise was measured with the scanner's
-    straight = straighten(in_our_convention(white.acquisition, header), header)
-    scan = Scan(
-        acquisition=straight.acquisition,
-        header=straight.header,
-        noise_power=white.noise_power,
-        whitened_by=white.by,
-    )
-    return scan, (*straight.notes, *white.notes)
-
-
-def _within_card(scan: Scan, recipe: Recipe | ReadyModel) -> tuple[Recipe | ReadyModel, tuple[str, ...]]:
+def settled_recipe(scan: Scan, recipe: Recipe | ReadyModel) -> tuple[Recipe | ReadyModel, tuple[str, ...]]:
     """Take the fallback of a model that was not made for such a scan, and say why."""
     if not isinstance(recipe, ReadyModel):
         return recipe, ()

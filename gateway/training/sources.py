@@ -18,8 +18,8 @@ from gateway.model.recipes import SenseRecipe
 from gateway.model.training_data import Data, ImageData, LayoutData, ProceduralData, ScanData
 from gateway.mrd.files import read_scan
 from gateway.mrd.header import parse_header
-from gateway.recon.engine import prepared
 from gateway.recon.parallel import Undersampled, group_of, understand
+from gateway.recon.preparation import prepared
 from gateway.recon.spaces import imaged_spaces
 from gateway.recon.workplace import CPU, Workplace
 from gateway.training.layouts import LAYOUTS

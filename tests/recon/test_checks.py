@@ -22,9 +22,10 @@ from gateway.recon.checks.consistency import standing_alone
 from gateway.recon.checks.examine import Evidence
 from gateway.recon.checks.recording import evidence_of
 from gateway.recon.checks.view import RECIPE as REFERENCE, View, views
-from gateway.recon.engine import prepared
 from gateway.recon.parallel import understand
+from gateway.recon.preparation import Preparation, prepared
 from gateway.recon.spaces import imaged_spaces
+from gateway.recon.workplace import Workplace
 from tests.recon.undersampled import HEAD, Scan, run, undersampled, whole
 
 RECIPE = L1WaveletRecipe()
@@ -48,13 +49,13 @@ def view() -> View:
     (space,) = imaged_spaces(*scan())
     with torch.inference_mode():
         found = understand(prepared(space, None)[0], REFERENCE, regular=False)
-        (made,) = views(found, torch.device("cpu"))
+        (made,) = views(found, Workplace(device=torch.device("cpu")))
     return made
 
 
 def look(pixels: Image | None = None, *, at: Scan | None = None, reruns: str = "never") -> Evidence:
     shown = image() if pixels is None else replace(image(), pixels=pixels[None].astype(np.float32))
-    return evidence_of(*(at or scan()), RECIPE, shown, device="cpu", reruns=reruns)
+    return evidence_of(Preparation(*(at or scan())), RECIPE, shown, device="cpu", reruns=reruns)
 
 
 def grade(evidence: Evidence, check: Check) -> Grade:
@@ -99,7 +100,9 @@ def test_the_noise_of_the_conventional_image_is_that_of_images_of_other_noise() 
     for seed in range(8):
         (space,) = imaged_spaces(*undersampled(3, scan=replace(NOISY, seed=100 + seed)))
         with torch.inference_mode():
-            (one,) = views(understand(prepared(space, None)[0], REFERENCE, regular=False), torch.device("cpu"))
+            (one,) = views(
+                understand(prepared(space, None)[0], REFERENCE, regular=False), Workplace(device=torch.device("cpu"))
+            )
         images.append(one.reference.abs().numpy() * one.scale)
     there = view().there.numpy()
     found = np.std(images, axis=0, ddof=1)[there].mean()
@@ -159,7 +162,7 @@ def test_a_spike_is_found_in_its_line() -> None:
 
     broken = changed(spike)
     made = run(broken, RECIPE)
-    found = evidence_of(*broken, RECIPE, made, device="cpu", reruns="never")
+    found = evidence_of(Preparation(*broken), RECIPE, made, device="cpu", reruns="never")
     assert grade(found, Check.LINES) is Grade.FAIL, found.values
 
 
@@ -169,7 +172,7 @@ def test_coils_that_change_places_are_found() -> None:
         samples[outer] = np.roll(samples[outer], 1, axis=1)
 
     broken = changed(swap)
-    found = evidence_of(*broken, RECIPE, run(broken, RECIPE), device="cpu", reruns="never")
+    found = evidence_of(Preparation(*broken), RECIPE, run(broken, RECIPE), device="cpu", reruns="never")
     assert Grade.FAIL in {grade(found, Check.LINES), grade(found, Check.CONSISTENCY)}, found.values
 
 
@@ -180,14 +183,14 @@ def test_a_coil_that_fails_after_the_calibration_is_found() -> None:
         samples[-len(samples) // 3 :, strongest] = 0
 
     broken = changed(fail)
-    found = evidence_of(*broken, RECIPE, run(broken, RECIPE), device="cpu", reruns="never")
+    found = evidence_of(Preparation(*broken), RECIPE, run(broken, RECIPE), device="cpu", reruns="never")
     assert found.values[Check.COILS] > 1.1 * clean().values[Check.COILS]
     assert {grade(found, Check.COILS), grade(found, Check.STRUCTURE)} != {Grade.PASS}, found.values
 
 
 def test_a_method_that_drops_details_does_not_respond_to_them() -> None:
     strong = L1WaveletRecipe(noise_weight=10.0)
-    found = evidence_of(*scan(), strong, run(scan(), strong), device="cpu", reruns="always")
+    found = evidence_of(Preparation(*scan()), strong, run(scan(), strong), device="cpu", reruns="always")
     assert grade(found, Check.RESPONSE) is not Grade.PASS
 
 
@@ -201,7 +204,7 @@ def test_the_truth_lies_within_the_uncertainty_as_often_as_it_says() -> None:
 
 def test_a_scan_that_the_checks_do_not_understand_says_why() -> None:
     twice = replace(image(), pixels=np.repeat(image().pixels, 2, axis=0))
-    found = evidence_of(*scan(), RECIPE, twice, device="cpu")
+    found = evidence_of(Preparation(*scan()), RECIPE, twice, device="cpu")
     assert found.unchecked[Check.CONSISTENCY] == "there is not one image for each frame of the scan"
     assert not found.values
 
@@ -219,3 +222,58 @@ def test_lines_that_are_held_out_lie_beyond_the_calibration() -> None:
     assert (drawn <= filled).all()
     assert not drawn[36:60].any()
     assert drawn.sum() == 2
+
+
+def recorded(change: Callable[[Readouts], npt.NDArray[np.complex64]]) -> Scan:
+    """The scan with other samples."""
+    acquisition, header = scan()
+    return [replace(run, samples=change(run).astype(np.complex64)) for run in acquisition], header
+
+
+def offset(run: Readouts) -> npt.NDArray[np.float64]:
+    """Where each line lies: -1 to 1, the centre at 0. Shape `(readout,)`."""
+    n = scan()[1].encodings[0].encoded.matrix.y
+    return np.asarray((run.heads["idx"]["kspace_encode_step_1"].astype(float) - n // 2) / (n / 2))
+
+
+def found_in(broken: Scan, check: Check) -> float:
+    return evidence_of(Preparation(*broken), RECIPE, run(broken, RECIPE), device="cpu", reruns="never").values[check]
+
+
+def test_a_patient_who_moves_between_the_halves_of_k_space_is_seen_though_no_coil_objects() -> None:
+    def moved(run: Readouts) -> npt.NDArray[np.complex64]:
+        at = offset(run)
+        return np.asarray(run.samples * np.where(at > 0.3, np.exp(-2j * np.pi * at), 1)[:, None, None], np.complex64)
+
+    assert look().values[Check.HALVES] < 0.4
+    assert found_in(recorded(moved), Check.HALVES) > 0.7
+
+
+def test_a_coil_that_drifts_with_the_lines_is_seen() -> None:
+    def drifted(run: Readouts) -> npt.NDArray[np.complex64]:
+        turn = np.ones(run.samples.shape[:2], complex)
+        turn[:, 2] = np.exp(0.8j * np.abs(offset(run)))
+        return np.asarray(run.samples * turn[:, :, None], np.complex64)
+
+    assert found_in(recorded(drifted), Check.COILS) > 2 * look().values[Check.COILS]
+
+
+def test_a_line_that_a_receiver_lost_is_seen_whatever_the_image_says() -> None:
+    def lost(run: Readouts) -> npt.NDArray[np.complex64]:
+        samples = run.samples.copy()
+        samples[int(np.argmax(offset(run))), 3] = 0
+        return samples
+
+    assert look().values[Check.LINES] < 2
+    assert found_in(recorded(lost), Check.LINES) > 100
+
+
+def test_a_recording_is_prepared_once_whoever_asks() -> None:
+    preparation = Preparation(*scan())
+    (space,) = preparation.spaces
+    assert preparation.of(space)[0] is preparation.of(space)[0]
+
+
+def test_little_memory_at_a_time_changes_no_value() -> None:
+    small = evidence_of(Preparation(*scan()), RECIPE, image(), device="cpu", memory_bytes=1 << 16, reruns="never")
+    assert small.values == pytest.approx(look().values, rel=1e-3)

@@ -141,3 +141,7 @@ def measured(view_filled: Tensor) -> Bools:
 
 def nothing_said(_fraction: float, _doing: str) -> None:
     """Take progress that nobody follows."""
+
+
+def nothing_told(_sentence: str) -> None:
+    """Take what nobody wants to hear."""

@@ -7,6 +7,8 @@ of the signal.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -23,6 +25,12 @@ FEWEST = 100
 """Pixels of a patient."""
 MODEL_ERROR_OF_LINES = 0.10
 """The same for the lines of k-space, where errors of all places meet."""
+BANDS = ((0.0, 0.15), (0.15, 0.35), (0.35, 0.6), (0.6, 1.1))
+"""Distances from the centre of k-space, whose edge is at 1."""
+COIL_ERROR = 0.08
+"""By which the gains of coils may differ."""
+ENDLESS = 1e3
+"""Stands for what is infinite."""
 
 
 def residual(view: View, image: Tensor) -> Tensor:
@@ -80,14 +88,39 @@ def line_misfit(view: View, image: Tensor, left: Tensor) -> Tensor:
     return (found / expected).sqrt() * view.filled
 
 
-def coil_misfit(view: View, image: Tensor, left: Tensor) -> Tensor:
-    """Say by how much the residual of each coil is larger than noise and the allowed error, all lines alike.
+def silence(view: View) -> float:
+    """Say by how much the quietest line of a coil is quieter than noise alone; about 1 where everything was measured.
 
-    Lines far from the centre hold little signal, so each is weighed by its own: a coil that fails there would be hidden
-    by the centre otherwise. Shape `(coil,)`.
+    What a receiver lost is zero, or less than noise: no image can tell, as it agrees with zeros best of all.
     """
-    on = view.filled
-    found = left[:, on].abs().square().mean(dim=2)
-    explained = view.seen(image)[:, on].abs().square().mean(dim=2)
-    expected = view.noise_power + MODEL_ERROR_OF_LINES**2 * explained
-    return (found / expected).mean(dim=1).sqrt()
+    power = view.data[:, view.filled].abs().square().mean(dim=2)
+    quietest = float(power.min()) if power.numel() else view.noise_power
+    return float(min(math.sqrt(view.noise_power / max(quietest, 1e-30)), ENDLESS))
+
+
+def coil_misfit(view: View, image: Tensor) -> float:
+    """Say how far one coil's share of the signal changes from the centre of k-space to its edge, beyond noise.
+
+    In each band of lines every coil is fitted to what it should have seen of the image: a complex gain, the same for
+    all coils where the sensitivities hold, whatever the method did to the band. A coil that fails, drifts or has
+    changed places gets another one.
+
+    Returns
+    -------
+        Of the worst coil and band: in standard deviations of the noise and the error that is allowed.
+    """
+    seen = view.seen(image)
+    wanted, power = (seen.conj() * view.data).sum(dim=2), seen.abs().square().sum(dim=2)
+    n = len(view.filled)
+    at = (torch.arange(n, device=power.device) - n // 2).abs() / (n / 2)
+    worst = 0.0
+    for low, high in BANDS:
+        band = (at >= low) & (at < high) & view.filled
+        size = power[:, band].sum(dim=1)
+        if not band.any() or float(size.sum()) <= 0:
+            continue
+        gain = wanted[:, band].sum(dim=1) / size.clamp_min(torch.finfo(size.dtype).tiny)
+        common = wanted[:, band].sum() / size.sum()
+        error = (view.noise_power / size.clamp_min(torch.finfo(size.dtype).tiny) + COIL_ERROR**2).sqrt()
+        worst = max(worst, float(((gain - common).abs() / error).max()))
+    return worst

@@ -15,13 +15,22 @@ from gateway.model.gate import Check
 from gateway.model.image import ImageSeries, Pixels
 from gateway.recon.checks.again import Engine, Rerun
 from gateway.recon.checks.agreement import agreement_map, difference, uncertainty_map
-from gateway.recon.checks.consistency import coil_misfit, consistency_map, line_misfit, residual, standing_alone
+from gateway.recon.checks.consistency import (
+    coil_misfit,
+    consistency_map,
+    line_misfit,
+    residual,
+    silence,
+    standing_alone,
+)
+from gateway.recon.checks.halves import halves_misfit
 from gateway.recon.checks.held_out import predicted
 from gateway.recon.checks.intake import InputStatistics, statistics_of
 from gateway.recon.checks.response import respond
 from gateway.recon.checks.view import RECIPE, View, views
 from gateway.recon.parallel import Undersampled, understand
 from gateway.recon.scan import Scan
+from gateway.recon.workplace import Workplace
 
 AFFORDABLE = 0.25
 """Part of the images that may be reconstructed again for a check."""
@@ -31,7 +40,7 @@ TOP = 0.999
 
 RERUN = (Check.HELD_OUT, Check.RESPONSE)
 OF_MAPS = (Check.CONSISTENCY, Check.AGREEMENT, Check.UNCERTAINTY)
-ALL_BY_OPERATORS = (*OF_MAPS, Check.STRUCTURE, Check.LINES, Check.COILS, *RERUN)
+ALL_BY_OPERATORS = (*OF_MAPS, Check.STRUCTURE, Check.LINES, Check.COILS, Check.HALVES, *RERUN)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -115,7 +124,7 @@ class Examination:
     seed: int = 0
 
 
-def examine(asked: Examination, device: torch.device) -> Evidence:
+def examine(asked: Examination, place: Workplace) -> Evidence:
     """Run every check that the scan allows; one that it does not allow says why."""
     evidence = Evidence()
     try:
@@ -123,7 +132,7 @@ def examine(asked: Examination, device: torch.device) -> Evidence:
             found = understand(asked.scan, RECIPE, regular=False)
         _check(asked, found)
         with torch.inference_mode():
-            _look(asked, found, evidence, device)
+            _look(asked, found, evidence, place)
     except BadScan as fault:
         evidence.unchecked |= {check: str(fault) for check in ALL_BY_OPERATORS if check not in evidence.values}
     return evidence
@@ -136,7 +145,7 @@ def _check(asked: Examination, found: Undersampled) -> None:
         raise BadScan("a window was laid over k-space, so that images need not agree with it")
 
 
-def _look(asked: Examination, found: Undersampled, evidence: Evidence, device: torch.device) -> None:
+def _look(asked: Examination, found: Undersampled, evidence: Evidence, place: Workplace) -> None:
     pixels = asked.images.pixels
     again = _chosen(asked, len(pixels))
     evidence.make_room(pixels.shape)
@@ -146,7 +155,7 @@ def _look(asked: Examination, found: Undersampled, evidence: Evidence, device: t
         few = f"there are {len(pixels)} images, and one more reconstruction would cost too much"
         why = "the policy wants none" if asked.reruns == "never" else few
         evidence.unchecked |= dict.fromkeys(RERUN, why)
-    every = iter(views(found, device))
+    every = iter(views(found, place))
     for number in range(len(pixels)):
         with evidence.timed(Check.AGREEMENT):
             view = next(every)
@@ -177,7 +186,9 @@ def look_at(view: View, found: Undersampled, images: ImageSeries, number: int, e
         image = view.on_lines(images.pixels[number], matrix, grid)
         left = residual(view, image)
         by_place = consistency_map(view, image, left)
-        by_line, by_coil = line_misfit(view, image, left), coil_misfit(view, image, left)
+        by_line, by_coil = line_misfit(view, image, left), coil_misfit(view, image)
+    with evidence.timed(Check.HALVES):
+        apart_halves = halves_misfit(view)
     with evidence.timed(Check.AGREEMENT):
         apart = difference(view, image)
         disagreement = agreement_map(view, apart)
@@ -187,8 +198,12 @@ def look_at(view: View, found: Undersampled, images: ImageSeries, number: int, e
         share = float((unsure[view.there] / size.clamp_min(1e-30)).median()) if len(size) else 0.0
     evidence.found(Check.CONSISTENCY, float(by_place.flatten().quantile(TOP)), number)
     evidence.found(Check.STRUCTURE, standing_alone(by_place, view.there), number)
-    evidence.found(Check.LINES, float(by_line.max()), number)
-    evidence.found(Check.COILS, float(by_coil.max() / by_coil.median().clamp_min(1e-30)), number)
+    evidence.found(Check.LINES, max(float(by_line.max()), silence(view)), number)
+    evidence.found(Check.COILS, by_coil, number)
+    if apart_halves is None:
+        evidence.unchecked.setdefault(Check.HALVES, "the images show too little detail to say")
+    else:
+        evidence.found(Check.HALVES, apart_halves, number)
     evidence.found(Check.AGREEMENT, float(disagreement.flatten().quantile(TOP)), number)
     evidence.found(Check.UNCERTAINTY, share, number)
     for check, values, scale in (

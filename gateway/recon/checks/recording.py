@@ -2,44 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from gateway.model.header import ScanHeader
 from gateway.model.image import ImageKind, ImageSeries
-from gateway.model.noise import NoiseCovariance
-from gateway.model.readout import Acquisition
 from gateway.model.recipes import Recipe
-from gateway.recon.checks.again import nothing_said
+from gateway.recon.checks.again import nothing_said, nothing_told
 from gateway.recon.checks.examine import Evidence, Examination, examine
-from gateway.recon.engine import METHODS, choose_device, prepared
+from gateway.recon.engine import METHODS, choose_device
 from gateway.recon.networks.ready import ReadyModel
+from gateway.recon.preparation import Preparation
 from gateway.recon.scan import Scan
-from gateway.recon.spaces import imaged_spaces
 from gateway.recon.workplace import Workplace, retreating, workplaces
 
 ONLY_MAGNITUDE = {"output": (ImageKind.MAGNITUDE,), "replicas": None}
 
 
 def evidence_of(  # noqa: PLR0913 - the whole of what a job knows
-    acquisition: Acquisition,
-    header: ScanHeader,
+    preparation: Preparation,
     recipe: Recipe | ReadyModel,
     images: ImageSeries,
     *,
     device: str = "auto",
-    noise: NoiseCovariance | None = None,
+    memory_bytes: int | None = None,
+    told: Callable[[str], None] = nothing_told,
     reruns: str = "affordable",
 ) -> Evidence:
     """Run every check on magnitudes that a recipe has made of a recording.
+
+    Parameters
+    ----------
+    memory_bytes
+        How much memory is taken at a time, at the most; None for a part of what is free.
+    told
+        Called with a sentence whenever memory ran out.
 
     Raises
     ------
     GatewayError
         The device does not exist.
     """
-    space = next(one for one in imaged_spaces(acquisition, header) if one.number == images.encoding)
-    scan, _ = prepared(space, noise)
+    space = next(one for one in preparation.spaces if one.number == images.encoding)
+    scan, _ = preparation.of(space)
     alone = _only_magnitude(recipe)
     method: Any = METHODS[type(alone)]
 
@@ -48,9 +53,9 @@ def evidence_of(  # noqa: PLR0913 - the whole of what a job knows
             made: tuple[ImageSeries, ...] = method(changed, alone, place=place, progress=nothing_said)
             return made
 
-        return examine(Examination(scan=scan, images=images, engine=engine, reruns=reruns), place.device)
+        return examine(Examination(scan=scan, images=images, engine=engine, reruns=reruns), place)
 
-    return retreating(examined, workplaces(choose_device(device), None), lambda _text: None)
+    return retreating(examined, workplaces(choose_device(device), memory_bytes), told)
 
 
 def _only_magnitude(recipe: Recipe | ReadyModel) -> Recipe | ReadyModel:

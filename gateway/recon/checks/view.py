@@ -28,9 +28,9 @@ OBJECT_SHARE = 0.05
 ROUNDING = 1e-6
 RECIPE = SenseRecipe()
 """The conventional method that learned images are held against: linear, so that its noise can be measured."""
-REPLICAS = 4
+REPLICAS = 2
 """Of noise alone: with the pixels around each they tell the noise to one part in ten."""
-NEAR_PX = 7
+NEAR_PX = 9
 """Pixels over which the noise is averaged."""
 
 
@@ -108,7 +108,7 @@ def _regridded(image: Tensor, n: int) -> Tensor:
     return inverse_fourier(resize(fourier(image, (LINES,)), LINES, n), (LINES,))
 
 
-def views(found: Undersampled, device: torch.device) -> Iterator[View]:
+def views(found: Undersampled, place: Workplace) -> Iterator[View]:
     """Look at every frame of a scan of slices; sensitivities are estimated once for each slice.
 
     Raises
@@ -119,9 +119,9 @@ def views(found: Undersampled, device: torch.device) -> Iterator[View]:
     if found.sorter.lines.partitions.n > 1:
         raise BadScan("partitions were encoded, and the checks are for slices")
     known: dict[int, Seen] = {}
-    random = torch.Generator(device=device).manual_seed(0)  # the same scan is judged alike twice
+    random = torch.Generator(device=place.device).manual_seed(0)  # the same scan is judged alike twice
     for number in range(found.sorter.lines.n_frames):
-        group = group_of(found, [number], Workplace(device=device), noise=True)
+        group = group_of(found, [number], place, noise=True)
         at = found.slice_of(number)
         if at not in known:
             known[at] = see(group.block, group.filled.shape[1:], RECIPE)

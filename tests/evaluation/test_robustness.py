@@ -1,0 +1,139 @@
+"""The robustness lab: harder scans make worse images, structures come out, and the worst is worse than chance."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gateway.evaluation.compare import Scan
+from gateway.evaluation.robustness import Curve, Effort, RobustnessCard, stress
+from gateway.evaluation.robustness_report import drawn, write_robustness
+from gateway.evaluation.stress import STRESSES, one_slice, thinned
+from gateway.evaluation.structures import SHAPES, gain, placed
+from gateway.model.recipes import FftRecipe, LearnedRecipe, Recipe, SenseRecipe, TvRecipe
+from gateway.model.zyx import Zyx
+from gateway.recon.checks.bench import Bench, on_bench
+from gateway.recon.checks.worst_case import worst_case
+from gateway.recon.networks.ready import ReadyModel
+from gateway.recon.phantom import PhantomScan, head_phantom
+from gateway.recon.preparation import Preparation
+from gateway.reconstruction import ready
+from gateway.zoo.zoo import SHIPPED, Zoo
+from tests.recordings import put_phantom
+from tests.running import gateway
+
+HEAD = PhantomScan(n_slices=1, n_coils=6, matrix=Zyx(z=1, y=64, x=64), noise=0.01, seed=1)
+
+
+def scan(phantom: PhantomScan = HEAD) -> Scan:
+    acquisition, header = head_phantom(phantom)
+    return Scan(name="head", acquisition=acquisition, header=header)
+
+
+@pytest.fixture(scope="module")
+def card() -> RobustnessCard:
+    (found,) = stress([scan()], {"sense": SenseRecipe()}, Effort(device="cpu"), lambda _: None)
+    return found
+
+
+def values(card: RobustnessCard, name: str, number: str = "nrmse_object") -> dict[float, float]:
+    (curve,) = (one for one in card.curves if one.name == name)
+    return {dot.at: dot.values[number] for dot in curve.dots if number in dot.values}
+
+
+@pytest.mark.parametrize("name", ["acceleration", "noise", "motion"])
+def test_what_makes_a_scan_harder_makes_its_image_worse(card: RobustnessCard, name: str) -> None:
+    curve = values(card, name)
+    assert curve[max(curve)] > 1.5 * curve[min(curve)]
+
+
+def test_units_and_the_order_of_coils_change_nothing(card: RobustnessCard) -> None:
+    curve = values(card, "exporter")
+    assert list(curve.values()) == pytest.approx([curve[0]] * 3, rel=1e-3)
+
+
+def test_every_stress_has_its_curve_and_its_pictures(card: RobustnessCard) -> None:
+    assert {one.name for one in card.curves} >= STRESSES.keys()
+    assert len(card.pictures) == len(STRESSES) + 1
+
+
+def test_what_a_recipe_refuses_is_told_and_not_drawn() -> None:
+    (found,) = stress([scan()], {"fft": FftRecipe()}, Effort(device="cpu"), lambda _: None)
+    (curve,) = (one for one in found.curves if one.name == "acceleration")
+    assert all(dot.refused and not dot.values for dot in curve.dots)
+    assert drawn(curve) == []
+
+
+def test_only_the_slice_in_the_middle_is_tried() -> None:
+    (run,) = one_slice(scan(replace(HEAD, n_slices=3))).acquisition
+    assert set(run.heads["idx"]["slice"].tolist()) == {1}
+
+
+def test_structures_lie_apart_within_the_patient() -> None:
+    there = np.zeros((96, 96), bool)
+    there[10:86, 10:86] = True
+    found = placed(there)
+    assert found.keys() == SHAPES.keys()
+    assert float(np.sum([shape > 0.01 for shape in found.values()], axis=0).max()) == 1
+    assert all(gain(3 * shape, shape) == pytest.approx(3) for shape in found.values())
+    assert placed(np.zeros((96, 96), bool)) == {}
+
+
+def bench(recipe: Recipe | ReadyModel) -> Bench:
+    usual = thinned(scan(), step=2)
+    return on_bench(Preparation(usual.acquisition, usual.header), recipe, device="cpu")
+
+
+def test_a_linear_method_lets_structures_through_as_they_are_and_one_that_smooths_loses_them() -> None:
+    """SENSE at twofold acceleration against total variation of an absurd weight."""
+    gains = {}
+    for name, recipe in (("sense", SenseRecipe()), ("smooth", TvRecipe(noise_weight=30.0))):
+        one = bench(recipe)
+        shapes = placed(one.there)
+        shape = shapes["lesion, small"]
+        height = 4 * float(np.median(one.deviation[shape > 0.5]))
+        gains[name] = gain(one.with_details(height * shape), shape) / height
+    assert gains["sense"] == pytest.approx(1, abs=0.1)
+    assert gains["smooth"] < 0.7
+
+
+def test_a_linear_method_passes_noise_as_its_own_noise_map_says() -> None:
+    one = bench(SenseRecipe())
+    changes = [one.with_noise(1.0, seed)[one.there] / one.deviation[one.there] for seed in range(3)]
+    assert float(np.sqrt(np.mean(np.square(changes)))) == pytest.approx(1, rel=0.15)
+
+
+def test_the_gradient_finds_worse_than_chance_and_more_steps_do_not_find_less() -> None:
+    one = bench(ready(LearnedRecipe(model="heads", allow_tests=True), Zoo((SHIPPED,))))
+    few, more = (worst_case(one, size=1.0, steps=steps, of_image=False) for steps in (1, 4))
+    assert few
+    assert more
+    assert more.growth > 1.5
+    assert more.growth >= few.growth
+
+
+def test_a_conventional_method_has_no_worst_case_by_gradient() -> None:
+    assert worst_case(bench(SenseRecipe()), size=1.0, steps=1, of_image=True) is None
+
+
+def test_the_page_needs_nothing_else_and_repeats_names_harmlessly(card: RobustnessCard, tmp_path: Path) -> None:
+    page = write_robustness([replace(card, scan="<script>")], tmp_path).read_text()
+    assert "<script" not in page
+    assert page.count("<svg") >= len(STRESSES)
+    (told,) = json.loads((tmp_path / "robustness.json").read_text())
+    assert {one["name"] for one in told["curves"]} == {one.name for one in card.curves}
+
+
+def test_a_curve_without_a_value_is_not_drawn() -> None:
+    assert drawn(Curve(name="x", sentence="x", unit="x", dots=())) == []
+
+
+def test_the_command_writes_cards_and_says_where(tmp_path: Path) -> None:
+    put_phantom(tmp_path / "head.h5", HEAD)
+    done = gateway("evaluate", tmp_path / "head.h5", "--robustness", "--recipe", "sense", "--out", tmp_path / "lab")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "lab" / "robustness.html").exists()
