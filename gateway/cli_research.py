@@ -61,6 +61,32 @@ def models_import(
     out.print(f"model {name} in {model.path}; say in its card.toml what it is made for", soft_wrap=True)
 
 
+@models.command("calibrate")
+def models_calibrate(
+    model: Annotated[str, typer.Argument(help="Its name.")],
+    scans: Scans,
+    mask: Masks = USUAL,
+    write: Annotated[bool, typer.Option("--write", help="Write the factor into the card of the site's model.")] = False,
+    config: Config = None,
+) -> None:
+    """Find the factor by which the uncertainty of a model's images holds nine of ten pixels, on scans of every line."""
+    from gateway.evaluation.compare import Masking, read_scans  # noqa: PLC0415 - torch
+    from gateway.evaluation.conformal import calibrate  # noqa: PLC0415
+    from gateway.model.recipes import LearnedRecipe  # noqa: PLC0415
+    from gateway.reconstruction import ready  # noqa: PLC0415
+    from gateway.zoo.folder import with_factor  # noqa: PLC0415
+
+    settings = load_settings(config)
+    zoo = zoo_of(settings)
+    learned = ready(LearnedRecipe(model=model, allow_tests=True), zoo)
+    maskings = [Masking.parse(text) for text in mask]
+    found = calibrate(read_scans(scans), learned, maskings, device=settings.workers.device, tell=err.print)
+    if write:
+        with_factor(zoo.find(model), found.factor, within=settings.models_folder)
+    told = f"{found.held:.0%} of {found.n_images} images hold nine of ten pixels by what the others say"
+    out.print(f"uncertainty_factor = {found.factor:.3g}  # {told}", soft_wrap=True, highlight=False)
+
+
 def evaluate(
     scans: Scans,
     folder: Annotated[Path, typer.Option("--out", help="Folder for the report.")],

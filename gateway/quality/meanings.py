@@ -37,7 +37,7 @@ MEANINGS: Mapping[Check, Meaning] = MappingProxyType(
             limits=_limits(4.0, 5.5),
         ),
         Check.LINES: Meaning(
-            sentence="How much further than noise allows the worst line of k-space is from what the image says.",
+            sentence="How much further than noise and most other lines the worst line of k-space is from the image.",
             warning="A line of k-space contradicts the image: motion, a spike or lost data.",
             limits=_limits(1.5, 2.2),
         ),

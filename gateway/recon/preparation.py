@@ -23,13 +23,13 @@ class Preparation:
     """
 
     def __init__(self, acquisition: Acquisition, header: ScanHeader, noise: NoiseCovariance | None = None) -> None:
-        self._acquisition, self._header, self._noise = acquisition, header, noise
+        self.acquisition, self.header, self._noise = acquisition, header, noise
         self._made: dict[int, tuple[Scan, tuple[str, ...]]] = {}
 
     @cached_property
     def spaces(self) -> list[ImagedSpace]:
         """The encoding spaces that were imaged."""
-        return imaged_spaces(self._acquisition, self._header)
+        return imaged_spaces(self.acquisition, self.header)
 
     def of(self, space: ImagedSpace) -> tuple[Scan, tuple[str, ...]]:
         """Give the scan of a space, and what was done to it."""

@@ -93,3 +93,21 @@ def sha256_of(weights: Path) -> str:
 def card_text(card: ModelCard) -> str:
     """Write a card as TOML; `read_folder` reads it again."""
     return tomlkit.dumps(card.model_dump(mode="json", exclude_none=True))
+
+
+def with_factor(model: ModelFolder, factor: float, *, within: Path) -> None:
+    """Write the factor of the uncertainty into a model's card, and leave all else as it stands there.
+
+    Raises
+    ------
+    BadModel
+        The model is not one of the site's own folder: those that ship are not changed.
+    """
+    if not model.path.resolve().is_relative_to(within.resolve()):
+        raise BadModel(f"{model.card.label} ships with the gateway: copy {model.path} to {within} to change its card")
+    file = model.path / CARD
+    tree = tomlkit.parse(file.read_text(encoding="utf-8"))
+    tree["uncertainty_factor"] = round(factor, 3)
+    part = file.with_name(f".{CARD}.part")
+    part.write_text(tomlkit.dumps(tree), encoding="utf-8")
+    part.replace(file)

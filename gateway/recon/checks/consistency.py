@@ -29,6 +29,8 @@ BANDS = ((0.0, 0.15), (0.15, 0.35), (0.35, 0.6), (0.6, 1.1))
 """Distances from the centre of k-space, whose edge is at 1."""
 COIL_ERROR = 0.08
 """By which the gains of coils may differ."""
+MOST_LINES = 0.75
+"""Part of the lines that a fault of single ones does not touch."""
 ENDLESS = 1e3
 """Stands for what is infinite."""
 
@@ -86,6 +88,15 @@ def line_misfit(view: View, image: Tensor, left: Tensor) -> Tensor:
     explained = view.seen(image).abs().square().mean(dim=(0, 2))
     expected = view.noise_power + MODEL_ERROR_OF_LINES**2 * explained
     return (found / expected).sqrt() * view.filled
+
+
+def worst_line(view: View, by_line: Tensor) -> float:
+    """Say how far the worst line stands out of most others, or of the noise where these are within it.
+
+    What sensitivities do not explain raises all lines alike, and the more the fewer coils there are.
+    """
+    some = by_line[view.filled]
+    return float(some.max() / some.quantile(MOST_LINES).clamp_min(1.0))
 
 
 def silence(view: View) -> float:

@@ -22,6 +22,7 @@ from gateway.recon.checks.consistency import (
     residual,
     silence,
     standing_alone,
+    worst_line,
 )
 from gateway.recon.checks.halves import halves_misfit
 from gateway.recon.checks.held_out import predicted
@@ -198,7 +199,7 @@ def look_at(view: View, found: Undersampled, images: ImageSeries, number: int, e
         share = float((unsure[view.there] / size.clamp_min(1e-30)).median()) if len(size) else 0.0
     evidence.found(Check.CONSISTENCY, float(by_place.flatten().quantile(TOP)), number)
     evidence.found(Check.STRUCTURE, standing_alone(by_place, view.there), number)
-    evidence.found(Check.LINES, max(float(by_line.max()), silence(view)), number)
+    evidence.found(Check.LINES, max(worst_line(view, by_line), silence(view)), number)
     evidence.found(Check.COILS, by_coil, number)
     if apart_halves is None:
         evidence.unchecked.setdefault(Check.HALVES, "the images show too little detail to say")
