@@ -73,16 +73,18 @@ def models_calibrate(
     from gateway.evaluation.compare import Masking, read_scans  # noqa: PLC0415 - torch
     from gateway.evaluation.conformal import calibrate  # noqa: PLC0415
     from gateway.model.recipes import LearnedRecipe  # noqa: PLC0415
-    from gateway.reconstruction import ready  # noqa: PLC0415
+    from gateway.recon.networks.ready import ReadyModel  # noqa: PLC0415
     from gateway.zoo.folder import with_factor  # noqa: PLC0415
 
     settings = load_settings(config)
     zoo = zoo_of(settings)
-    learned = ready(LearnedRecipe(model=model, allow_tests=True), zoo)
+    folder = zoo.find(model)
+    asked = LearnedRecipe(model=model, allow_tests=True)
+    learned = ReadyModel(recipe=asked, card=folder.card, weights=folder.weights)
     maskings = [Masking.parse(text) for text in mask]
     found = calibrate(read_scans(scans), learned, maskings, device=settings.workers.device, tell=err.print)
     if write:
-        with_factor(zoo.find(model), found.factor, within=settings.models_folder)
+        with_factor(folder, found.factor, within=settings.models_folder)
     told = f"{found.held:.0%} of {found.n_images} images hold nine of ten pixels by what the others say"
     out.print(f"uncertainty_factor = {found.factor:.3g}  # {told}", soft_wrap=True, highlight=False)
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from gateway.model.card import ModelCard
 from gateway.model.errors import BadModel
+from gateway.whole import READABLE, write_whole
 
 CARD, WEIGHTS = "card.toml", "weights.safetensors"
 
@@ -108,6 +109,4 @@ def with_factor(model: ModelFolder, factor: float, *, within: Path) -> None:
     file = model.path / CARD
     tree = tomlkit.parse(file.read_text(encoding="utf-8"))
     tree["uncertainty_factor"] = round(factor, 3)
-    part = file.with_name(f".{CARD}.part")
-    part.write_text(tomlkit.dumps(tree), encoding="utf-8")
-    part.replace(file)
+    write_whole(file, tomlkit.dumps(tree).encode(), READABLE)

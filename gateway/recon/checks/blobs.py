@@ -26,9 +26,11 @@ def smoothed(image: Tensor, transfer: Tensor) -> Tensor:
     """Smooth an image `(y x)`, real or complex; a convolution does not care where an axis begins."""
     response = torch.fft.ifftshift(transfer)
     if image.is_complex():
-        return torch.fft.ifft2(torch.fft.fft2(image) * response)
+        both: Tensor = torch.fft.ifft2(torch.fft.fft2(image) * response)
+        return both
     half = response[:, : image.shape[1] // 2 + 1]
-    return torch.fft.irfft2(torch.fft.rfft2(image) * half, s=image.shape)
+    made: Tensor = torch.fft.irfft2(torch.fft.rfft2(image) * half, s=image.shape)
+    return made
 
 
 def standing_out(change: Tensor, noise: Tensor, allowed: Tensor) -> Tensor:
