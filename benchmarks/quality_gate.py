@@ -1,7 +1,8 @@
-"""Measure the gate: known faults in real heads, with limits that come from other heads than those that are reported.
+"""Measure the gate: known faults in real heads, with limits that come from other scans than those they are held to.
 
-``python -m benchmarks.quality_gate measure --heads FOLDER --rows ROWS.json`` takes half an hour of one core, and
-``python -m benchmarks.quality_gate report --rows ROWS.json --out docs/quality-gate-measured.md`` writes what came out.
+``python -m benchmarks.quality_gate`` measures, which takes ten minutes of one core, and writes
+docs/quality-gate-measured.md and its curves. What was measured is kept in ``--rows`` scan by scan: a second run goes
+on where the first was stopped.
 """
 
 from __future__ import annotations
@@ -236,17 +237,16 @@ def measure(folder: Path, rows: Path) -> None:
 
 
 def main() -> None:
-    """Measure, or report."""
+    """Measure what is not measured yet, and report."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality_gate", description=__doc__)
-    parser.add_argument("what", choices=("measure", "report"))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--rows", type=Path, default=Path("build/quality-gate.json"))
     parser.add_argument("--out", type=Path, default=Path("docs/quality-gate-measured.md"))
     call = parser.parse_args()
-    if call.what == "measure":
-        measure(call.data, call.rows)
-    else:
-        call.out.write_text(report(json.loads(call.rows.read_text())))
+    measure(call.data, call.rows)
+    page, curves = report(json.loads(call.rows.read_text()))
+    call.out.write_text(page)
+    call.out.with_name("quality-gate-roc.svg").write_text(curves)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from gateway.model.readout import Acquisition
 from gateway.quality.doubt import doubt
 from gateway.quality.familiarity import familiarity
 from gateway.quality.geometry import ghosting, mirrored
+from gateway.quality.joint import together
 from gateway.quality.ruling import rule
 from gateway.quality.sanity import check_images
 from gateway.recon.checks.again import nothing_said, nothing_told
@@ -99,8 +100,9 @@ def judge(suspect: Suspect) -> Passage:
     evidence = _evidence(suspect, images)
     _take_spread(suspect, images, evidence)
     subject = subject_of(suspect.work_digest, suspect.ready.card)
+    measured = list(_measured(evidence, images, suspect.ready.card))
     ruling = rule(
-        list(_measured(evidence, images, suspect.ready.card)),
+        [*measured, together(measured)],
         suspect.policy,
         suspect.policy_name,
         subject=subject,

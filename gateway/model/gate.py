@@ -23,6 +23,8 @@ class Check(StrEnum):
     """The same, coil by coil: one whose share of the signal changes during the scan."""
     HALVES = "halves"
     """The one half of k-space, against the other."""
+    TOGETHER = "together"
+    """What consistency, structure, lines, coils and agreement leave in doubt, added up."""
     HELD_OUT = "held-out"
     """Lines that the method did not get, against what its image says of them."""
     AGREEMENT = "agreement"

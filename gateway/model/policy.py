@@ -64,6 +64,8 @@ class Policy(Table):
     """The image disagrees with what one coil measured."""
     halves: Answer = UNASKED
     """The halves of k-space tell of different patients: one who moved."""
+    together: Answer = Answer(fail=Action.COMPANION, unchecked=Action.SEND)
+    """Several checks find the image doubtful at once."""
     held_out: Answer = Field(default=UNASKED, alias="held-out")
     """Lines that were kept from the method are not what its image says."""
     agreement: Answer = Answer(fail=Action.COMPANION)

@@ -89,6 +89,7 @@ QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
                 Check.LINES: 0.02,
                 Check.COILS: 0.05,
                 Check.HALVES: 0.02,
+                Check.TOGETHER: 0.1,
                 Check.HELD_OUT: 0.02,
                 Check.AGREEMENT: 0.1,
                 Check.RESPONSE: 0.02,

@@ -29,27 +29,32 @@ MEANINGS: Mapping[Check, Meaning] = MappingProxyType(
         Check.CONSISTENCY: Meaning(
             sentence="By how many standard deviations of the noise the image contradicts the data where it does most.",
             warning="The image contradicts the measured data in a place.",
-            limits=_limits(7.5, 10.0),
+            limits=_limits(11.0, 18.0),
         ),
         Check.STRUCTURE: Meaning(
             sentence="How much more the image contradicts the data in its worst place than in most of the patient.",
             warning="Something in one place of the image is not in the data, or the reverse.",
-            limits=_limits(4.0, 5.5),
+            limits=_limits(5.5, 7.0),
         ),
         Check.LINES: Meaning(
             sentence="How much further than noise and most other lines the worst line of k-space is from the image.",
             warning="A line of k-space contradicts the image: motion, a spike or lost data.",
-            limits=_limits(1.5, 2.2),
+            limits=_limits(1.75, 2.4),
         ),
         Check.COILS: Meaning(
             sentence="By how many standard deviations a coil's share of the signal changes from one line to another.",
             warning="What one coil measured contradicts the image: it may have failed or drifted during the scan.",
-            limits=_limits(4.0, 6.0),
+            limits=_limits(6.0, 9.0),
         ),
         Check.HALVES: Meaning(
             sentence="How large the detail that one half of k-space contradicts is beside all detail; 0 is none.",
             warning="The halves of k-space contradict each other: the patient may have moved.",
             limits=_limits(0.7, 0.9),
+        ),
+        Check.TOGETHER: Meaning(
+            sentence="How far what five checks leave in doubt lies, added up, above clean images of heads.",
+            warning="Several checks together find the image unlike clean ones.",
+            limits=_limits(3.2, 5.0),
         ),
         Check.HELD_OUT: Meaning(
             sentence="How much further lines that the method did not get are from its prediction than is usual.",
@@ -59,7 +64,7 @@ MEANINGS: Mapping[Check, Meaning] = MappingProxyType(
         Check.AGREEMENT: Meaning(
             sentence="By how many standard deviations of its noise the conventional image differs where it does most.",
             warning="The image differs from the conventional one by more than noise.",
-            limits=_limits(4.2, 8.0),
+            limits=_limits(6.6, 9.0),
         ),
         Check.RESPONSE: Meaning(
             sentence="How wrongly details put into k-space come out, of five times the noise; 0 is right, 1 is lost.",

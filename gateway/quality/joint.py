@@ -1,0 +1,43 @@
+"""All checks together: what each leaves in doubt adds up.
+
+A value counts by how many standard deviations its logarithm lies above that of clean images; all together count by the
+root of the sum of squares (as Fisher's combination of independent tests, 1932, with normal tails). Middles and spreads
+are those of clean heads in docs/quality-gate-measured.md, from where `benchmarks.quality_gate` takes its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from gateway.model.gate import Check, Measured
+
+CLEAN: Mapping[Check, tuple[float, float]] = MappingProxyType(
+    {
+        Check.CONSISTENCY: (1.588, 0.421),
+        Check.STRUCTURE: (0.905, 0.253),
+        Check.LINES: (0.086, 0.113),
+        Check.COILS: (0.383, 0.532),
+        Check.AGREEMENT: (1.054, 0.264),
+    }
+)
+"""Middle and spread of the logarithm of each value that is joined."""
+
+
+def together(measured: Sequence[Measured]) -> Measured:
+    """Join what was measured; not made where any of the checks that are joined was not."""
+    values = {each.check: each.value for each in measured if each.check in CLEAN and each.value is not None}
+    if lacking := [check.value for check in CLEAN if check not in values]:
+        return Measured(check=Check.TOGETHER, note=f"{', '.join(lacking)} could not be made")
+    heights = {check: _height(check, value) for check, value in values.items()}
+    worst = max(heights, key=lambda check: heights[check])
+    value = math.sqrt(sum(max(height, 0.0) ** 2 for height in heights.values()))
+    return Measured(check=Check.TOGETHER, value=value, note=f"most of it is {worst}" if value else "")
+
+
+def _height(check: Check, value: float) -> float:
+    middle, spread = CLEAN[check]
+    if not math.isfinite(value):
+        return math.inf
+    return (math.log(max(value, 1e-3)) - middle) / spread
