@@ -39,7 +39,7 @@ MEANINGS: Mapping[Check, Meaning] = MappingProxyType(
         Check.LINES: Meaning(
             sentence="How much further than noise and most other lines the worst line of k-space is from the image.",
             warning="A line of k-space contradicts the image: motion, a spike or lost data.",
-            limits=_limits(1.75, 2.4),
+            limits=_limits(1.75, 2.2),
         ),
         Check.COILS: Meaning(
             sentence="By how many standard deviations a coil's share of the signal changes from one line to another.",
