@@ -22,7 +22,7 @@ from gateway.recon.hybrid import to_matrix
 from gateway.recon.kspace import Progress
 from gateway.recon.methods.conventional import CONVENTIONAL
 from gateway.recon.methods.refined import complex_only, reconstruct_refined
-from gateway.recon.methods.stacked import Stacks, reconstruct_stacks
+from gateway.recon.methods.together import BATCH, Together, reconstruct_together
 from gateway.recon.networks.diffusion import Diffusion
 from gateway.recon.networks.forward import cleaned
 from gateway.recon.networks.observed import in_own_units, observe
@@ -31,6 +31,7 @@ from gateway.recon.networks.scope import calibration_lines
 from gateway.recon.networks.stack import Stack
 from gateway.recon.networks.weights import ready_network
 from gateway.recon.parallel import Group, Undersampled, series_of, understand
+from gateway.recon.pictures import OF_NOISE
 from gateway.recon.scan import Scan
 from gateway.recon.slice_by_slice import Method, slice_by_slice
 from gateway.recon.space import Target
@@ -72,10 +73,11 @@ def reconstruct_learned(
             unfold=lambda group, seen: unrolled(network, group, seen, found, begun),
             sampled=isinstance(network, Diffusion),
         )
-    if isinstance(network, Stack):
+    alone = method.sampled or published is not None or not OF_NOISE.isdisjoint(ready.recipe.output)
+    if isinstance(network, Stack) or (place.device.type in BATCH and not alone):
         start = None if begun is None else partial(_on_lines, begun, scan=found)
-        stacks = Stacks(scan=found, network=network, place=place, begin=start)
-        album = reconstruct_stacks(stacks, ready.recipe, progress)
+        frames = Together(scan=found, network=network, place=place, begin=start)
+        album = reconstruct_together(frames, ready.recipe, progress)
     else:
         album = slice_by_slice(found, method, ready.recipe, place=place, progress=progress)
     begin = "" if after is None else f" after {after.method}"
