@@ -183,6 +183,8 @@ class Fit(Table):
     """Steps that share a slice, each with slabs of its own: drawing one costs more than a step."""
     slabs: Annotated[int, Field(ge=1, le=64)] = 1
     """Slabs of a step."""
+    frames: Annotated[int, Field(ge=1, le=64)] = 6
+    """Frames that a ``stack`` sees together."""
     epoch: Count = 100
     """Steps between two looks at the validation, each with a checkpoint and a picture."""
     patience: Annotated[int, Field(ge=1)] | None = None
@@ -278,6 +280,8 @@ class Plan(Table):
             yield "diffusion and map learn by paradigm = 'score', and no other network does"
         if self.paradigm is not Paradigm.SCORE and LossKind.SCORE in kinds:
             yield "the loss score is that of paradigm = 'score'"
+        if self.network.method == "stack" and (self.paradigm is not Paradigm.SUPERVISED or self.fit.slabs > 1):
+            yield "a stack learns from images of every line, one slab at a time"
         if self.federation is not None and (self.paradigm not in SHARED or self.adversarial or self.masks.learned):
             yield f"a federation is {' or '.join(sorted(SHARED))}, without a critic and a learned pattern"
 
@@ -288,6 +292,8 @@ class Plan(Table):
             yield "a learned pattern is learned from images: paradigm = 'supervised'"
         if self.network.method in ("denoiser", "pnp"):
             yield f"{self.network.method} sees lines by SENSE's image alone, from which no pattern can be learned"
+        if self.network.method == "stack":
+            yield "a stack learns from patterns that somebody else chose"
         if self.fit.reuse > 1:
             yield "a learned pattern is drawn for each step: fit.reuse = 1"
 

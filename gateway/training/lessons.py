@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -144,18 +145,26 @@ def _split(filled: Tensor, share: float, random: Random) -> tuple[Tensor, Tensor
     return filled & ~held, held
 
 
-def lesson(slice_: Masked, plan: Plan, random: Random) -> Lesson:
-    """Cut slabs out of a slice, as many as a step sees."""
-    starts = _slabs(slice_, plan, random)
-    parts = [_part(slice_, x) for x in starts]
+def lesson(frames: Sequence[Masked], plan: Plan, random: Random) -> Lesson:
+    """Cut slabs out of a slice, as many as a step sees; of frames that belong together, the same of all."""
+    parts = []
+    for x in _slabs(frames[0], plan, random):
+        cuts = [_cut(frame, x) for frame in frames]
+        unit = _unit_of(frames[0], cuts[0])
+        parts += [_in_unit(cut, unit) for cut in cuts]
+    joint = joined_lessons(parts)
+    return noised(joint if plan.paradigm in KNOWS_IMAGES else replace(joint, image=None), plan, random)
+
+
+def joined_lessons(parts: Sequence[Lesson]) -> Lesson:
+    """Make one batch of several."""
     images = [part.image for part in parts if part.image is not None]
-    cut = Lesson(
+    return Lesson(
         shown=joined([part.shown for part in parts]),
-        image=torch.cat(images) if plan.paradigm in KNOWS_IMAGES else None,
+        image=torch.cat(images) if images else None,
         samples=torch.cat([part.samples for part in parts]),
         counted=torch.cat([part.counted for part in parts]),
     )
-    return noised(cut, plan, random)
 
 
 def noised(lesson: Lesson, plan: Plan, random: Random) -> Lesson:
@@ -169,11 +178,12 @@ def noised(lesson: Lesson, plan: Plan, random: Random) -> Lesson:
     return replace(lesson, shown=replace(lesson.shown, start=lesson.image + noise, noise=strengths))
 
 
-def whole_lesson(slice_: Masked) -> tuple[Lesson, Tensor]:
-    """Show a whole slice, in the units that it would have in use; gives also the root sum of squares of every line."""
-    part = _cut(slice_, slice(None))
-    shown, unit = in_own_units(part.shown)
-    return _in_units(part, shown, unit), _sum_of_squares(slice_.full.clean) / unit[0, 0, 0].abs()
+def whole_lesson(frames: Sequence[Masked]) -> tuple[Lesson, Tensor]:
+    """Show whole slices, in the units that they would have in use; gives also the root sum of squares of every line."""
+    parts = [_cut(frame, slice(None)) for frame in frames]
+    _, unit = in_own_units(parts[0].shown)
+    truths = [_sum_of_squares(frame.full.clean) / unit[0, 0, 0].abs() for frame in frames]
+    return joined_lessons([_in_unit(part, unit) for part in parts]), torch.cat(truths)
 
 
 def _slabs(slice_: Masked, plan: Plan, random: Random) -> list[slice]:
@@ -184,17 +194,15 @@ def _slabs(slice_: Masked, plan: Plan, random: Random) -> list[slice]:
     return [slice(int(x), int(x) + width) for x in random.choice(good, plan.fit.slabs)]
 
 
-def _part(slice_: Masked, x: slice) -> Lesson:
-    """Cut one slab, in units of the brightness of the whole slice."""
-    part = _cut(slice_, x)
+def _unit_of(slice_: Masked, slab: Lesson) -> Tensor:
+    """Give the brightness of the whole slice in the phase of a slab. Shape `(1 1 1)`."""
     bright = bright_part(slice_.seen.prior[:1, 0].sqrt())
-    unit = (bright * mean_phase(part.shown.start))[:, None, None]
-    return _in_units(part, in_units(part.shown, unit), unit)
+    return (bright * mean_phase(slab.shown.start))[:, None, None]
 
 
-def _in_units(part: Lesson, shown: Observed, unit: Tensor) -> Lesson:
+def _in_unit(part: Lesson, unit: Tensor) -> Lesson:
     image = None if part.image is None else part.image / unit
-    return replace(part, shown=shown, image=image, samples=part.samples / unit[:, None])
+    return replace(part, shown=in_units(part.shown, unit), image=image, samples=part.samples / unit[:, None])
 
 
 def _cut(slice_: Masked, x: slice) -> Lesson:

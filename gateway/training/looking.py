@@ -21,6 +21,7 @@ from gateway.training.procedural import Random
 from gateway.training.school import VALIDATION, random_of
 from gateway.training.simulation import FullSlice
 from gateway.training.sources import source_of
+from gateway.training.stacks import frames_of
 from gateway.training.state import State
 
 
@@ -30,7 +31,7 @@ class Check:
 
     lesson: Lesson
     truth: Tensor | None
-    """Root sum of squares of every line, where every line was measured. Shape `(1 x y)`."""
+    """Root sum of squares of every line, where every line was measured. Shape `(frame x y)`."""
 
 
 class Examiner:
@@ -82,7 +83,8 @@ class Examiner:
         plan = self._plan
         known = bool(full.filled.all()) and plan.paradigm is not Paradigm.ZERO_SHOT
         lines = None if state is None else self._likeliest(state, len(full.filled))
-        found, truth = whole_lesson(masked(full, plan, random, lines=lines, for_validation=True))
+        frames = frames_of(full, plan, random)
+        found, truth = whole_lesson([masked(one, plan, random, lines=lines, for_validation=True) for one in frames])
         return Check(
             lesson=noised(found, plan, random).to(self._device), truth=truth.to(self._device) if known else None
         )

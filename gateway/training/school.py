@@ -13,6 +13,7 @@ from gateway.training.lessons import Lesson, Masked, lesson, masked
 from gateway.training.lines import LearnedLines, by_lines
 from gateway.training.procedural import Random
 from gateway.training.sources import source_of
+from gateway.training.stacks import frames_of
 
 SLICES, SLABS, VALIDATION, WEIGHTS, REFERENCES = range(5)
 """What is drawn; each has random numbers of its own."""
@@ -39,8 +40,8 @@ class School:
     @torch.no_grad()
     def lesson(self, step: int) -> Lesson:
         """Cut the slabs of a step."""
-        slice_, plan = self._slice(step // self._plan.fit.reuse)
-        return lesson(slice_, plan, self._random(SLABS, step)).to(self._device)
+        frames, plan = self._slice(step // self._plan.fit.reuse)
+        return lesson(frames, plan, self._random(SLABS, step)).to(self._device)
 
     def lesson_by(self, lines: LearnedLines, step: int) -> Lesson:
         """Cut the slabs of a step out of a slice whose lines a network chooses."""
@@ -50,7 +51,7 @@ class School:
         kept = lines.draw(len(full.filled), self._plan.masks, random)
         with torch.no_grad():
             slice_ = masked(full, self._plan, random, lines=kept.detach().cpu() > 0.5)  # noqa: PLR2004 - it is 0 or 1
-            shown = lesson(slice_, self._plan, self._random(SLABS, step)).to(self._device)
+            shown = lesson([slice_], self._plan, self._random(SLABS, step)).to(self._device)
         return by_lines(shown, kept)
 
     @torch.no_grad()
@@ -58,7 +59,7 @@ class School:
         """Cut slabs of an image of a reference. Magnitudes. Shape `(batch x y)`."""
         random = self._random(REFERENCES, step)
         full = self._references[int(random.integers(len(self._references)))](random)
-        shown = lesson(masked(full, self._whole, random), self._whole, random)
+        shown = lesson([masked(full, self._whole, random)], self._whole, random)
         if shown.image is None:
             raise AssertionError("a lesson of every line has an image")
         return shown.image.abs().to(self._device)
@@ -66,9 +67,10 @@ class School:
     def _random(self, what: int, number: int) -> Random:
         return random_of(self._plan, what, number, self._stream)
 
-    def _drawn(self, number: int) -> tuple[Masked, Plan]:
-        """Draw a slice, and say how it teaches."""
+    def _drawn(self, number: int) -> tuple[list[Masked], Plan]:
+        """Draw a slice, or frames that belong together, and say how they teach."""
         random, sources, plan = self._random(SLICES, number), self._sources, self._plan
         if self._unlabelled and random.random() >= plan.fit.labelled:
             sources, plan = self._unlabelled, self._self_taught
-        return masked(sources[int(random.integers(len(sources)))](random), plan, random), plan
+        full = sources[int(random.integers(len(sources)))](random)
+        return [masked(frame, plan, random) for frame in frames_of(full, plan, random)], plan

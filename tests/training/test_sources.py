@@ -166,8 +166,8 @@ def test_the_whole_slice_and_a_slab_of_it_are_in_the_same_units() -> None:
     slice_ = source_of(ProceduralData(matrix=(64,), n_coils=(4,)))(_random(1))
     with torch.no_grad():
         part = masked(slice_, plan(), _random())
-        whole, truth = whole_lesson(part)
-        slab = lesson(part, plan(fit={"slab": 64}), _random())
+        whole, truth = whole_lesson([part])
+        slab = lesson([part], plan(fit={"slab": 64}), _random())
     assert whole.image is not None
     assert slab.image is not None
     torch.testing.assert_close(slab.image.abs(), whole.image.abs(), rtol=1e-4, atol=1e-5)

@@ -16,6 +16,8 @@ from gateway.recon.fourier import fourier, inverse_fourier
 from gateway.recon.networks.unet import Unet
 
 PLANE = (-2, -1)
+AT_A_TIME = 4
+"""Coils whose sensitivities are estimated together: nothing else takes as much memory."""
 
 
 class VarNet(nn.Module):
@@ -87,7 +89,9 @@ class SensitivityModel(nn.Module):
         centre = torch.zeros_like(kspace)
         centre[..., first : first + n_calibration] = kspace[..., first : first + n_calibration]
         coils = inverse_fourier(centre, PLANE)
-        maps: Tensor = self.norm_unet(coils.flatten(0, 1).unsqueeze(1)).reshape(coils.shape)
+        each = coils.flatten(0, 1).unsqueeze(1)
+        few = (each[at : at + AT_A_TIME] for at in range(0, len(each), AT_A_TIME))
+        maps = torch.cat([self.norm_unet(some) for some in few]).reshape(coils.shape)
         norm: Tensor = torch.linalg.vector_norm(maps, dim=1, keepdim=True)
         return maps / norm
 

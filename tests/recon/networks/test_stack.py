@@ -127,7 +127,15 @@ def test_slices_that_go_through_in_batches_come_out_as_each_alone(
 ) -> None:
     """As on a GPU; a CPU takes one at a time."""
     scan = head_phantom(
-        PhantomScan(n_slices=3, n_coils=4, matrix=Zyx(z=1, y=48, x=48), noise=0.005, seed=2, acceleration=2)
+        PhantomScan(
+            n_slices=3,
+            n_coils=4,
+            matrix=Zyx(z=1, y=48, x=48),
+            noise=0.005,
+            seed=2,
+            acceleration=2,
+            calibration_lines=16,
+        )
     )
     (readouts,), header = scan
     ready = _ready(tmp_path, CascadeNetwork(n_channels=4, dilations=(1,), n_cascades=1))
