@@ -132,7 +132,11 @@ def test_people_are_let_in_and_changed(call: Call) -> None:
 
 def test_the_trail_is_read_and_verified(call: Call) -> None:
     visit = call(Right.AUDIT)
-    assert asked(visit, "/audit?limit=1")["items"][0]["deed"]["what"] == "token made"
+    told = [line["deed"]["what"] for line in asked(visit, "/audit?limit=2")["items"]]
+    assert told == ["audit trail read", "token made"]
+    again = [line["deed"]["what"] for line in asked(visit, "/audit?limit=2")["items"]]
+    assert again == told, "once an hour: a program that follows the trail does not fill it"
+    assert asked(visit, "/audit/repository") is None
     assert asked(visit, "/audit/verification")["whole"] is True
 
 
