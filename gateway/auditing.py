@@ -156,7 +156,10 @@ class Auditor:
     def _query(self, deed: Deed, _found: re.Match[str]) -> AuditEvent:
         """Say what was asked: which keys were matched, and not by which values, which the trail does not keep."""
         name, _, keys = deed.text.partition(": ")
-        peer = self.routes(self.in_force()).asked.get(name)
+        try:
+            peer = self.routes(self.in_force()).asked.get(name)
+        except GatewayError:
+            peer = None
         by_worklist = isinstance(peer, WorklistSource)
         sender, receiver = self._parties(name, peer)
         return events.query(

@@ -178,8 +178,12 @@ def _telling(settings: Settings, now: datetime) -> Iterator[Finding]:
     if settings.atna.ca_file is not None:
         yield from certificates("atna: ca_file", settings.atna.ca_file, now=now)
     if (syslog := syslog_of(settings)) is not None:
-        said = "cannot be asked over UDP" if settings.atna.plain else "answers, and is whom we know"
-        yield attempt("record repository", syslog.check, said=said, remedy="check [atna]: host, port and certificates")
+        what, remedy = "record repository", "check [atna]: host, port and certificates"
+        if settings.atna.plain:
+            told = "gets patients' data in the clear, by UDP, which nobody confirms"
+            yield doubtful(what, told, "use TLS, unless the network is your own")
+        else:
+            yield attempt(what, syslog.check, said="answers, and is whom we know", remedy=remedy)
     if (mail := mail_of(settings)) is not None:
         remedy = "check [email]: host, security, user, password"
         yield attempt("email", mail.check, said="the server lets us in", remedy=remedy)
