@@ -21,9 +21,11 @@ from gateway.doctor.destinations import destination
 from gateway.doctor.finding import Health, attempt
 from gateway.doctor.machine import disk, gpu, versions
 from gateway.doctor.ports import port
+from gateway.jobs.audit import AuditTrail
 from gateway.jobs.breaker import FAILURES_TO_OPEN, Breaker
 from gateway.jobs.clock import utc_now
 from gateway.jobs.database import open_database, upgrade
+from gateway.jobs.forwarding import Forwarding
 from gateway.model.destinations import FolderDestination
 from gateway.model.errors import StorageFault
 from tests import peers
@@ -204,3 +206,21 @@ def test_a_destination_that_the_deliverers_leave_alone_is_told(tmp_path: Path) -
     found = findings(config)
     assert found["destination shelf: deliveries"]["said"] == "is left alone: nobody answers"
     assert found["accounts"]["remedy"] == "gateway users invite NAME --role admin"
+
+
+def test_a_record_repository_in_the_clear_that_takes_nothing_is_told(tmp_path: Path) -> None:
+    config = configured(tmp_path, {"shelf": {"kind": "folder", "path": "shelf"}})
+    where = '\n[atna]\nhost = "127.0.0.1"\nallowed_hosts = ["127.0.0.1"]\nplain = true\n'
+    config.write_text(config.read_text() + where)
+    engine = open_database(f"sqlite:///{tmp_path}/gateway-data/gateway.db")
+    upgrade(engine)
+    forwarding = Forwarding(engine, utc_now)
+    forwarding.open()
+    AuditTrail(engine, utc_now).add("anna", "signed in")
+    forwarding.failed("nobody answers", wait=timedelta(seconds=5))
+    found = findings(config)
+    assert found["audit messages"]["said"] == "1 lines wait: nobody answers"
+    assert (found["record repository"]["health"], found["record repository"]["said"]) == (
+        "doubtful",
+        "gets patients' data in the clear, by UDP, which nobody confirms",
+    )
