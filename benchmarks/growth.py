@@ -33,9 +33,9 @@ RECIPES: Mapping[str, Recipe] = {
 }
 COLOURS = {"fft": "#1b6ca8", "grappa": "#c8553d", "cg-sense": "#588157", "spirit": "#7a4ea3"}
 AXES: Mapping[str, tuple[Sequence[int], Callable[[PhantomScan, int], PhantomScan]]] = {
-    "slices": ((1, 2, 4, 8), lambda scan, n: replace(scan, n_slices=n)),
-    "coils": ((4, 8, 16, 32), lambda scan, n: replace(scan, n_coils=n)),
-    "matrix": ((96, 128, 192, 256, 320), lambda scan, n: replace(scan, matrix=Zyx(z=1, y=n, x=n))),
+    "slices": ((1, 2, 4), lambda scan, n: replace(scan, n_slices=n)),
+    "coils": ((4, 8, 16), lambda scan, n: replace(scan, n_coils=n)),
+    "matrix": ((96, 128, 192, 256), lambda scan, n: replace(scan, matrix=Zyx(z=1, y=n, x=n))),
 }
 
 
