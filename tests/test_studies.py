@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -14,9 +15,10 @@ from pydicom.dataset import Dataset
 from gateway.jobs.audit import AuditTrail
 from gateway.jobs.credentials import Terms
 from gateway.jobs.people import People
+from gateway.jobs.retention import Retention
 from gateway.jobs.studies import Studies
 from gateway.model.errors import NothingThere, Overtaken, WrongCall
-from gateway.model.ids import RecordingId
+from gateway.model.ids import JobId, RecordingId
 from gateway.model.job import JobState
 from gateway.model.person import Role
 from gateway.model.policy import Policy
@@ -278,6 +280,27 @@ def test_only_who_has_finished_counts_and_who_has_not_finished_sees_nothing(lab:
     rows = list(csv.DictReader(StringIO(lab.studies.table(study.id, asks="bert"))))
     assert len(rows) == 2 * 4 * 2
     assert {row["criterion"] for row in rows} == {"sharpness", "'=noise"}, "no cell is a formula"
+
+
+def test_images_stay_as_long_as_their_study_is_open_and_go_after_it(lab: Lab) -> None:
+    study = lab.make(project="eyes")
+    jobs = {one.job for one in lab.kept.images(study.id)}
+    lab.studies.export(study.id, "pacs", who="admin")
+    for _ in range(6):
+        lab.deliver_if_due()
+    rows = Retention(lab.engine, lab.clock)
+
+    def may_go() -> set[JobId]:
+        return {one.job for one in rows.series_delivered_before(lab.clock() + timedelta(days=1))}
+
+    assert not may_go() & jobs, "they have arrived, and are still read here"
+    lab.kept.close(study.id, who="admin")
+    assert may_go() >= jobs
+    unsent = lab.make(name="others")
+    of_others = {one.job for one in lab.kept.images(unsent.id)}
+    assert not may_go() & of_others
+    lab.kept.close(unsent.id, who="admin")
+    assert may_go() >= of_others
 
 
 def test_a_study_that_is_closed_takes_no_scores(lab: Lab) -> None:

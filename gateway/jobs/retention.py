@@ -12,6 +12,7 @@ from sqlalchemy import Engine, and_, exists, or_, select, update
 from gateway.jobs.clock import Clock
 from gateway.jobs.database import reading, writing
 from gateway.jobs.events import Event, add_event
+from gateway.jobs.study_tables import studies, study_images
 from gateway.jobs.tables import deliveries, instances, jobs, scans, series
 from gateway.model.delivery import DeliveryState
 from gateway.model.ids import JobId, RecordingId, SeriesId
@@ -63,8 +64,12 @@ class Retention:
             return [(RecordingId(row.id), row.recording) for row in connection.execute(query)]
 
     def series_delivered_before(self, moment: datetime) -> list[OldSeries]:
-        """Find the series with files in the outbox that have arrived everywhere before a moment."""
+        """Find the series with files in the outbox that have arrived everywhere before a moment.
+
+        What was made for a reader study stays as long as that is open, and goes after it, sent or not.
+        """
         its_own = deliveries.c.series_id == series.c.id
+        of_study = exists().where(study_images.c.job_id == jobs.c.id, studies.c.id == study_images.c.study_id)
         late = or_(
             deliveries.c.state.not_in(ARRIVED), deliveries.c.finished_at.is_(None), deliveries.c.finished_at >= moment
         )
@@ -72,7 +77,12 @@ class Retention:
             select(series.c.id, jobs.c.id.label("job"), jobs.c.scan_id, instances.c.path)
             .join(jobs, jobs.c.id == series.c.job_id)
             .join(instances, instances.c.series_id == series.c.id)
-            .where(series.c.deleted_at.is_(None), exists().where(its_own), ~exists().where(its_own, late))
+            .where(
+                series.c.deleted_at.is_(None),
+                or_(exists().where(its_own), of_study),
+                ~exists().where(its_own, late),
+                ~of_study.where(or_(studies.c.closed_at.is_(None), studies.c.closed_at >= moment)),
+            )
             .order_by(series.c.id)
         )
         with reading(self._engine) as connection:

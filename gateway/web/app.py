@@ -18,7 +18,15 @@ from starlette.staticfiles import StaticFiles
 from gateway.control import Control
 from gateway.jobs.forwarding import ForwardingState
 from gateway.jobs.queries import Queries
-from gateway.model.errors import AuditBroken, GatewayError, IllegalTransition, ReasonMissing, StorageFault, WrongCall
+from gateway.model.errors import (
+    AuditBroken,
+    GatewayError,
+    IllegalTransition,
+    Overtaken,
+    ReasonMissing,
+    StorageFault,
+    WrongCall,
+)
 from gateway.site import Site
 from gateway.web.addresses import Number
 from gateway.web.charts import charts
@@ -210,7 +218,8 @@ def tell_faults(app: FastAPI, pages: Pages) -> None:
         app.add_exception_handler(kind, _refusal(pages, status, sentence))
 
     @app.exception_handler(IllegalTransition)
-    def too_late(_request: Request, fault: IllegalTransition) -> HTMLResponse:
+    @app.exception_handler(Overtaken)
+    def too_late(_request: Request, fault: GatewayError) -> HTMLResponse:
         return problem(HTTPStatus.CONFLICT, f"This is not possible any more: {fault}.")
 
     @app.exception_handler(Exception)

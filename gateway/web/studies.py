@@ -33,7 +33,7 @@ def reading_list(studies: ReaderStudies, pages: Pages) -> APIRouter:
             "studies.html",
             status=status,
             visitor=visitor,
-            mine=[(one, reader, len(studies.kept.images(one.id))) for one, reader in mine],
+            mine=[(one, reader, [image.state for image in studies.kept.images(one.id)]) for one, reader in mine],
             studies=[(one, studies.kept.readers(one.id)) for one in studies.kept.all()] if makes else [],
             recipes=sorted(studies.routes.recipes) if makes else [],
             projects=sorted(studies.routes.projects) if makes else [],

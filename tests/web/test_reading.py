@@ -20,7 +20,7 @@ from gateway.jobs.sessions import Sessions
 from gateway.jobs.sign_on import SignOns
 from gateway.jobs.tokens import Tokens
 from gateway.model.person import Role
-from gateway.model.reading import Study
+from gateway.model.reading import Study, StudyPlan
 from gateway.settings import DEFAULT_ROUTES
 from gateway.steering import Steering
 from gateway.web.app import create_app
@@ -193,6 +193,23 @@ def test_a_reader_sees_neither_jobs_nor_results_nor_what_others_read(hall: Hall)
     assert answer.status_code == 200
     assert not any(word in str(dict(answer.headers)).lower() for word in SECRETS)
     assert asked.get("/account").status_code == 200, "everybody has an account of their own"
+
+
+def test_who_comes_too_early_or_too_late_is_told_so(hall: Hall) -> None:
+    hall.app.state.live.close()
+    scans = tuple(one.id for one in hall.lab.queries.scans())
+    made = hall.lab.studies.make(
+        StudyPlan(name="later", scans=scans, recipes=("plain", "sense"), readers=("anna",), seed=""), who="admin"
+    )
+    reader = visit(hall.app)
+    sign_in(reader, "anna")
+    assert "0 of 4 images are made" in reader.get("/studies").text
+    early = reader.get(f"/reading/{made.id}")
+    assert (early.status_code, "4 images of study 2 are not made yet" in early.text) == (409, True)
+    hall.lab.kept.close(hall.study.id, who="admin")
+    late = reader.get(f"/reading/{hall.study.id}")
+    assert (late.status_code, "study 1 is closed" in late.text) == (409, True)
+    assert "Heads, spring" not in reader.get("/studies").text
 
 
 def test_scores_and_key_are_files_for_those_who_may(hall: Hall) -> None:
