@@ -141,7 +141,7 @@ class Viewer {
       if (!map.shown) continue;
       if (map.image) draw(map.canvas, map.image, { ...view, ...this.windowOf(map.image) });
       else clear(map.canvas);
-      const where = map.count === 1 ? `only of image ${map.begins}` : `${this.index - map.begins + 1} of ${map.count}`;
+      const where = map.count === 1 && this.a.count > 1 ? `only of image ${map.begins}` : `${this.index - map.begins + 1} of ${map.count}`;
       map.caption.textContent = `${map.name} · ${where}`;
     }
     if (this.apart) {
