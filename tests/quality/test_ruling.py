@@ -52,14 +52,27 @@ def test_a_value_is_graded_by_its_limits(value: float | None, grade: Grade) -> N
     assert found.value is None or math.isfinite(found.value)
 
 
+def value_of(check: Check, grade: Grade) -> float | None:
+    """Measure what gets a grade."""
+    bad = MEANINGS[check].limits.fail_above
+    return {Grade.WARN: math.nextafter(bad, 0), Grade.FAIL: math.nextafter(bad, math.inf)}.get(grade)
+
+
 @pytest.mark.parametrize("action", list(Action))
+@pytest.mark.parametrize("grade", [Grade.WARN, Grade.FAIL, Grade.UNCHECKED])
 @pytest.mark.parametrize("check", list(Check))
-def test_what_a_policy_says_of_doubt_is_done(check: Check, action: Action) -> None:
-    policy = Policy.model_validate({check.value if check is Check.HELD_OUT else check.name.lower(): {"warn": action}})
-    between = math.nextafter(MEANINGS[check].limits.fail_above, 0)
-    ruling = rule(measured(**{check.name.lower(): between}), policy, "p", subject="s")
-    assert ruling.action is action
+def test_what_a_policy_says_of_a_check_and_a_grade_is_done_and_said(check: Check, grade: Grade, action: Action) -> None:
+    key = Policy.model_fields[check.name.lower()].alias or check.name.lower()
+    if (grade, action) == (Grade.FAIL, Action.SEND):
+        with pytest.raises(ValidationError):
+            Policy.model_validate({key: {grade: action}})
+        return
+    policy = Policy.model_validate({key: {grade: action}})
+    ruling = rule(measured(**{check.name.lower(): value_of(check, grade)}), policy, "p", subject="s")
+    (found,) = [each for each in ruling.assessments if each.check is check]
+    assert (found.grade, ruling.action) == (grade, action)
     assert bool(ruling.because) is (action is not Action.SEND)
+    assert all(str(check) in sentence for sentence in ruling.because)
 
 
 @pytest.mark.parametrize("action", [action for action in Action if action is not Action.SEND])
