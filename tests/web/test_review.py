@@ -19,16 +19,20 @@ from gateway.jobs.sign_on import SignOns
 from gateway.jobs.studies import Studies
 from gateway.jobs.tokens import Tokens
 from gateway.model.gate import Decision
+from gateway.model.ids import JobId
 from gateway.model.job import JobState
 from gateway.model.person import Role
+from gateway.model.picture import Sheet
 from gateway.model.policy import Policy
 from gateway.pictures import OutboxPictures
 from gateway.settings import DEFAULT_ROUTES
+from gateway.site import Site
 from gateway.steering import Steering
 from gateway.studies import ReaderStudies
 from gateway.web.app import create_app
 from tests.studio import Studio
 from tests.web.chromium import Scheme, barriers, chromium, serving, shoot, visiting
+from tests.web.conftest import Artist
 from tests.web.scene import Scene, site_of
 from tests.web.visits import account
 
@@ -193,3 +197,26 @@ def test_a_decision_needs_a_reason_and_is_written_down(browser: Browser, app: Fa
     assert (view.ruling.decision, view.open) == (Decision.REPLACE, False)
     (line, *_) = AuditTrail(studio.engine, studio.clock).newest(1)
     assert line.deed.text.endswith("the streak is there in the scanner's image, too")
+
+
+class OneMap(Artist):
+    """Series of six images, and a map that was made of the third alone."""
+
+    def sheets(self, job: JobId) -> list[Sheet]:
+        return [*super().sheets(job)[:1], Sheet(description="Gate: response", first=7, count=1, begins=3)]
+
+
+def test_a_map_of_one_image_stands_beside_that_image_alone(browser: Browser, scene: Scene, site: Site) -> None:
+    job = scene.finish().job
+    app = create_app(scene.queries, site=site, pictures=OneMap())
+    with serving(app) as url, visiting(browser, url) as page:
+        page.goto(f"/jobs/{job}")
+        page.get_by_label("Maps of the gate").check()
+        caption = page.locator("[data-map] figcaption")
+        expect(caption).to_have_text("Gate: response · only of image 3")
+        assert set(shown(page, 0)) == {0}, "nothing to see beside the first image"
+        page.get_by_role("application", name="Image viewer").focus()
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("ArrowDown")
+        expect(page.locator("[data-caption=a]")).to_contain_text("3 of 6")
+        assert len(set(shown(page, 0))) > 1
