@@ -121,6 +121,8 @@ class ReaderStudies:
             yield f"a study has at least one scan, and at most {MOST_IMAGES} images"
         if not FEWEST_POINTS <= wanted.points <= MOST_POINTS:
             yield f"scores go from 1 to {FEWEST_POINTS} at least, and to {MOST_POINTS} at most"
+        if wanted.seed and not _usable(wanted.seed):
+            yield f"a seed has at most {LONGEST_NAME} printable characters"
         names = {one.name for one in wanted.criteria if _usable(one.name)}
         if not 0 < len(names) == len(wanted.criteria) <= MOST_CRITERIA:
             yield f"a study has 1 to {MOST_CRITERIA} criteria, each with a short name of its own"

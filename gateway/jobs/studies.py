@@ -238,6 +238,8 @@ class Studies:
             rows = connection.execute(_series_of(number)).all()
             if waiting := sum(row.state != JobState.DONE for row in rows):
                 raise Overtaken(f"{waiting} images of study {number} are not made yet; see their jobs")
+            if any(row.deleted_at for row in rows):
+                raise Overtaken(f"study {number} was closed long ago, and its images were deleted here")
             now, sent = self._clock(), []
             known = select(deliveries.c.series_id).where(deliveries.c.destination == destination)
             there = set(connection.execute(known.where(deliveries.c.job_id.in_([row.job for row in rows]))).scalars())
@@ -309,7 +311,8 @@ def _scores(connection: Connection, number: int) -> Sequence[Row[Any]]:
 
 
 def _series_of(number: int) -> Any:  # noqa: ANN401 - a statement with columns of three tables
-    query = select(series.c.id, jobs.c.id.label("job"), jobs.c.scan_id, jobs.c.state).select_from(study_images)
+    query = select(series.c.id, series.c.deleted_at, jobs.c.id.label("job"), jobs.c.scan_id, jobs.c.state)
+    query = query.select_from(study_images)
     query = query.join(jobs, jobs.c.id == study_images.c.job_id).outerjoin(series, series.c.job_id == jobs.c.id)
     return query.where(study_images.c.study_id == number).order_by(study_images.c.number, series.c.id)
 
