@@ -19,10 +19,11 @@ Masks = Annotated[
     typer.Option(
         "--mask",
         help="Lines that are kept: PATTERN:ACCELERATION or PATTERN:ACCELERATION:CALIBRATION, where PATTERN is "
-        "equispaced, random or variable-density. Several may be given.",
+        "equispaced, random, variable-density, poisson-disc or centre. Several may be given.",
     ),
 ]
 USUAL = ["equispaced:4:24"]
+NOBODY: list[str] = []
 
 models = typer.Typer(no_args_is_help=True, help="Learned models: what each was made for, and whether it is whole.")
 
@@ -105,6 +106,9 @@ def evaluate(
         ),
     ] = False,
     steps: Annotated[int, typer.Option(min=1, max=1000, help="Of the search for the worst perturbation.")] = 10,
+    figures_only: Annotated[
+        list[str], typer.Option("--figures-only", help="A scan (its file's name) whose images the page must not show.")
+    ] = NOBODY,
     config: Config = None,
 ) -> None:
     """Compare recipes on scans of every line, of which lines are left out: numbers, box plots, and the worst cases."""
@@ -135,7 +139,8 @@ def evaluate(
         from gateway.evaluation.page import write_page  # noqa: PLC0415
 
         learned = frozenset(name for name, one in asked.items() if one.method == "learned")
-        write_page(trials, page, title="Image quality, recipe by recipe", learned=learned)
+        title, hidden = "Image quality, recipe by recipe", frozenset(figures_only)
+        write_page(trials, page, title=title, learned=learned, hidden=hidden)
 
 
 def train(

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from gateway.evaluation.metrics import METRICS
 from gateway.evaluation.retrospective import Bools, line_count, undersampled
-from gateway.model.errors import GatewayError, UnreadableFile, WrongCall
+from gateway.model.errors import BadScan, GatewayError, UnreadableFile, WrongCall
 from gateway.model.header import ScanHeader
 from gateway.model.image import ImageKind
 from gateway.model.readout import Acquisition
@@ -192,6 +192,9 @@ def magnitude(acquisition: Acquisition, header: ScanHeader, recipe: Recipe | Rea
     """Reconstruct magnitudes alone."""
     made = reconstruct(acquisition, header, recipe, device=device, progress=lambda *_: None)
     (series,) = (one for one in made if one.kind is ImageKind.MAGNITUDE)
+    if isinstance(recipe, ReadyModel) and series.model is None:
+        # Its fallback's image says nothing of the network.
+        raise BadScan(" ".join(note for note in series.notes if recipe.card.label in note))
     return np.asarray(series.pixels, np.float64)
 
 

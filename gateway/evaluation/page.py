@@ -27,28 +27,36 @@ LABEL_HEIGHT = 14
 BRIGHT = 0.995
 
 
-def write_page(trials: Sequence[Trial], page: Path, *, title: str, learned: frozenset[str]) -> None:
+def write_page(
+    trials: Sequence[Trial], page: Path, *, title: str, learned: frozenset[str], hidden: frozenset[str] = frozenset()
+) -> None:
     """Write the page, and its pictures into a folder of its name beside it.
 
     Parameters
     ----------
     learned
         Recipes by a network, which are named as such.
+    hidden
+        Scans of which there are figures only.
     """
     pictures = page.with_suffix("")
     pictures.mkdir(parents=True, exist_ok=True)
-    lines = [f"# {title}", "", *_preface(), ""]
+    lines = [f"# {title}", "", *_preface(hidden), ""]
     for number, ((masking, scan), group) in enumerate(_cases(trials), start=1):
+        lines += [f"## {scan}: {masking}", "", *_table(group, learned), ""]
+        if scan in hidden:
+            continue
         file = pictures / f"case-{number}.png"
         file.write_bytes(_montage(group, learned))
-        lines += [f"## {scan}: {masking}", "", *_table(group, learned), ""]
         lines += [f"![{scan}, {masking}: images above, errors below]({pictures.name}/{file.name})", ""]
     page.write_text("\n".join(lines), encoding="utf-8")
 
 
-def _preface() -> Iterator[str]:
+def _preface(hidden: frozenset[str]) -> Iterator[str]:
     yield "Written by `gateway evaluate`: of scans of every line, lines were left out, none was changed, and each"
     yield "recipe's image is set against the root sum of squares of all lines. Bold is best; in italics, a network."
+    if hidden:
+        yield f"Of {', '.join(sorted(hidden))} there are figures only, for its images may not be passed on."
     yield f"Pictures: truth, the best {N_BEST} and what was learned; below, errors, {ERROR_GAIN} times brighter."
 
 

@@ -70,6 +70,11 @@ class LocalCourse:
         self._course = Course(local, State.new(player, {}), School(local, device=device, stream=stream))
 
     @property
+    def state(self) -> State:
+        """How far this site has come."""
+        return self._course.state
+
+    @property
     def weights(self) -> Weights:
         """Those of this site."""
         return self._player.module.state_dict()

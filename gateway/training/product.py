@@ -48,7 +48,7 @@ def train(plan: Plan, folder: Path, zoo: Zoo, tell: Callable[[str], None], *, de
         if ranks.leads:
             if not outcome.finished:
                 tell(f"time is up; the model has the weights of step {outcome.step}, run again to go on")
-            _write(plan, outcome, folder)
+            write_model(plan, outcome, folder)
         ranks.meet()
     return read_folder(folder / plan.name)
 
@@ -57,7 +57,7 @@ def _weights(model: ModelFolder) -> Mapping[str, Tensor]:
     return load_network(model.card, model.weights, CPU).state_dict()
 
 
-def _write(plan: Plan, outcome: Outcome, folder: Path) -> None:
+def write_model(plan: Plan, outcome: Outcome, folder: Path) -> None:
     """Write the folder of the model; it appears whole, in the place of an earlier one."""
     place = folder / plan.name
     try:

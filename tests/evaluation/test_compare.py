@@ -16,10 +16,12 @@ from gateway.evaluation.report import sections, write_report
 from gateway.evaluation.retrospective import line_count, undersampled
 from gateway.model.errors import BadScan, WrongCall
 from gateway.model.readout import Flag
-from gateway.model.recipes import FftRecipe, GrappaRecipe, L1WaveletRecipe, Recipe
+from gateway.model.recipes import FftRecipe, GrappaRecipe, L1WaveletRecipe, LearnedRecipe, Recipe
 from gateway.model.training import Pattern
 from gateway.recon import masks
+from gateway.recon.networks.ready import ReadyModel
 from gateway.recon.phantom import PhantomScan, head_phantom
+from gateway.zoo.zoo import SHIPPED, Zoo
 from tests.recon.scans import lines_of, slab
 from tests.recon.undersampled import HEAD
 from tests.recordings import put_phantom
@@ -171,3 +173,25 @@ def test_the_page_ranks_recipes_and_shows_images_over_their_errors(trials: list[
     assert len(pictures) == 2
     with Image.open(pictures[0]) as picture:
         assert picture.size == (3 * SIDE, LABEL_HEIGHT + 2 * SIDE), "truth and two recipes, over their errors"
+
+
+def test_scans_whose_images_may_not_be_passed_on_are_figures_alone(trials: list[Trial], tmp_path: Path) -> None:
+    page = tmp_path / "quality.md"
+    write_page(trials, page, title="Heads", learned=frozenset(), hidden=frozenset({"head"}))
+    assert "Of head there are figures only" in page.read_text()
+    assert page.read_text().count("| grappa |") == 2
+    assert len(list((tmp_path / "quality").glob("case-*.png"))) == 1
+
+
+def test_a_fallbacks_image_is_not_taken_for_that_of_the_network() -> None:
+    """The card of `heads` is for 32 coils at most, and four at least."""
+    model = Zoo([SHIPPED]).find("heads")
+    ready = ReadyModel(
+        recipe=LearnedRecipe(model="heads", allow_tests=True, fallback=L1WaveletRecipe()),
+        card=model.card,
+        weights=model.weights,
+    )
+    few = replace(FULL, n_slices=1, n_coils=2)
+    (trial,) = compare([_scan(few)], {"heads": ready}, [R3], device="cpu", tell=lambda _: None)
+    assert trial.image is None
+    assert "was not used: number of coils is 2" in trial.refused
