@@ -46,7 +46,8 @@ def test_every_dependency_is_imported_and_every_import_is_a_dependency() -> None
     files = [*(ROOT / "gateway").rglob("*.py"), *(ROOT / "alembic").rglob("*.py")]
     owners = packages_distributions()
     imported = {canonicalize_name(owners.get(name, [name])[0]) for path in files for name in _imports(path)}
-    assert imported - {"pydantic-core"} - APART == RUNTIME | OIDC  # pydantic-core is pinned by pydantic, release by release
+    # pydantic-core is pinned by pydantic, release by release
+    assert imported - {"pydantic-core"} - APART == RUNTIME | OIDC
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
