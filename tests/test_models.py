@@ -39,7 +39,17 @@ def put_policy(config: Path, **policy: object) -> None:
 
 WARN_ALWAYS = {
     name: {"fail": "warn"}
-    for name in ("consistency", "structure", "lines", "coils", "agreement", "orientation", "ghosting")
+    for name in (
+        "consistency",
+        "structure",
+        "lines",
+        "coils",
+        "halves",
+        "together",
+        "agreement",
+        "orientation",
+        "ghosting",
+    )
 }
 
 

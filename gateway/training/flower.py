@@ -1,7 +1,7 @@
 """A federation whose sites are far apart, by Flower (Beutel 2020, arXiv:2007.14390): this is the other half of it.
 
 Flower carries weights between a server and sites, over TLS, and averages them; what a site does with them is
-`LocalCourse`, as in one process. Nothing else here imports Flower, and it is installed apart (docs/adr/0034).
+`LocalCourse`, as in one process. Nothing else here imports Flower, and it is installed apart (docs/adr/0035).
 """
 
 from __future__ import annotations

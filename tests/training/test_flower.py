@@ -1,6 +1,6 @@
 """Sites by Flower reach what they reach in one process: its messages and its averaging, ours at both ends.
 
-Flower holds back libraries that the gateway has newer, so it is installed apart (docs/adr/0034); else this is skipped.
+Flower holds back libraries that the gateway has newer, so it is installed apart (docs/adr/0035); else this is skipped.
 """
 
 from __future__ import annotations
