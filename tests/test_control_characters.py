@@ -72,10 +72,10 @@ def test_no_form_and_no_address_of_the_page_breaks(served: FastAPI, stations: St
         for bad in BAD:
             if "{" in path:
                 spelled = path.format_map(
-                    dict.fromkeys(("number", "image", "deed", "scan", "secret"), f"1{quote(bad)}")
+                    dict.fromkeys(("number", "image", "deed", "scan", "secret", "code"), f"1{quote(bad)}")
                 )
                 assert visit.request(method, spelled, data={"csrf": token}).status_code < 500, (method, path, bad)
-            whole = path.format(number=2, image=1, deed="release", scan="0" * 32, secret="x")  # noqa: S106
+            whole = path.format(number=2, image=1, deed="release", scan="0" * 32, secret="x", code="x")  # noqa: S106
             assert visit.get(f"{whole}?before=%00&page=1{quote(bad)}&job={quote(bad)}").status_code < 500
             if method == "POST" and path != "/sign-out":
                 form = {"csrf": token, **dict.fromkeys(FIELDS.split(), f"a{bad}b")}

@@ -101,7 +101,7 @@ def test_a_hundred_deaths_lose_nothing_that_was_acknowledged(
         engine = put_in_order(folder)
         check(spool(folder), engine, sent=sent, acknowledged=acknowledged)
         engine.dispose()
-    assert footprint() == before
+    assert all(now <= then for now, then in zip(footprint(), before, strict=True))
     assert whole_rounds < ROUNDS / 2, "the moments must lie within the scans"
     assert 0 < len(acknowledged) < len(sent)
 

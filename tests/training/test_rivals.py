@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -235,6 +236,16 @@ def test_bfloat16_convolutions_reach_about_the_same(tmp_path: Path) -> None:
         torch.testing.assert_close(half[name], weight, rtol=0.2, atol=5e-3)
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Sum in the order in which a process with one thread does: the sign in a gradient of L1 may hang on it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_two_processes_learn_as_two_sites_do_that_share_every_gradient(tmp_path: Path) -> None:
     """By torch's own launcher, with gloo between them."""
     script = tmp_path / "go.py"
