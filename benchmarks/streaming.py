@@ -28,8 +28,8 @@ from gateway.mrd.stream import RecordedSession, write_session
 from gateway.recon.phantom import PhantomScan, head_phantom
 from gateway.settings import load_settings
 
-RECIPES = ("grappa", "l1-wavelet")
-N_SLICES, N_COILS, SLICE_S = 16, 16, 2.0
+RECIPES = ("cg-sense", "l1-wavelet")
+N_SLICES, N_COILS, SLICE_S = 16, 16, 1.0
 """A scanner takes seconds for a slice; a slower one leaves the worker more time."""
 LOOK_EVERY_S = 0.01
 HOW = {"streamed": True, "at the end": False}
@@ -37,7 +37,7 @@ HOW = {"streamed": True, "at the end": False}
 
 @benchmark
 def streaming() -> Iterator[Peers]:
-    """16 slices 320x320, 16 coils, one line in four; the scan comes at the pace of a fast scanner, 2 s for a slice."""
+    """16 slices 320x320, 16 coils, one line in four; a fast scanner sends it, a second for a slice."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         config = write_configuration(folder, 0)
