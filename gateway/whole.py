@@ -22,11 +22,13 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @contextmanager
-def whole_file(path: Path, mode: int = PRIVATE, *, sync_name: bool = True) -> Iterator[BinaryIO]:
+def whole_file(path: Path, mode: int = PRIVATE, *, sync: bool = True, sync_name: bool = True) -> Iterator[BinaryIO]:
     """Write a file: it has its name, durably, when the block has ended; where the block fails, nothing has changed.
 
     Parameters
     ----------
+    sync
+        False for what nobody misses after a power cut.
     sync_name
         False where the caller syncs the folder itself.
 
@@ -39,12 +41,13 @@ def whole_file(path: Path, mode: int = PRIVATE, *, sync_name: bool = True) -> It
     try:
         with os.fdopen(os.open(part, _NEW | os.O_TRUNC, mode), "wb") as file:
             yield file
-            _sync(file)
+            if sync:
+                _sync(file)
         part.rename(path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    if sync_name:
+    if sync and sync_name:
         sync_folder(path.parent)
 
 

@@ -7,7 +7,6 @@ same ones. So nothing here is synced, and what is damaged is not there.
 from __future__ import annotations
 
 import io
-import os
 import shutil
 import time
 from pathlib import Path
@@ -19,8 +18,9 @@ from blake3 import blake3
 
 from gateway.model.errors import StorageFault
 from gateway.model.ids import RecordingId
+from gateway.whole import whole_file
 
-SUFFIX, PART_SUFFIX = ".npy", ".part"
+SUFFIX = ".npy"
 DIGEST_BYTES = 32
 
 Array = npt.NDArray[Any]
@@ -82,17 +82,13 @@ class Headstart:
             return
         content = io.BytesIO()
         np.save(content, images, allow_pickle=False)
-        part = self._path(key).with_suffix(PART_SUFFIX)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            with os.fdopen(os.open(part, flags, 0o600), "wb") as file:
+            with whole_file(self._path(key), sync=False) as file:
                 file.write(blake3(content.getbuffer()).digest())
                 file.write(content.getbuffer())
-            part.rename(self._path(key))
         except FileNotFoundError:
             return  # it was cleared meanwhile
         except OSError as error:
-            part.unlink(missing_ok=True)
             raise StorageFault(f"images made ahead cannot be kept: {error.strerror}") from error
 
     def count(self) -> int:

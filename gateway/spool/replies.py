@@ -34,7 +34,7 @@ class Replies:
         """
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with whole_file(self._path(job)) as file:
+            with whole_file(self._path(job), sync=False) as file:
                 file.writelines(pieces)
         except OSError as error:
             raise StorageFault(f"the images of job {job} cannot be kept for the sender: {error.strerror}") from error
