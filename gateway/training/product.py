@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import safetensors.torch
 from torch import Tensor
 
 from gateway.model.card import ModelCard, Purpose, TrainedOn
 from gateway.model.errors import StorageFault
 from gateway.model.training import Plan
 from gateway.recon.engine import choose_device
-from gateway.recon.networks.weights import load_network
+from gateway.recon.networks.weights import load_network, save_tensors
 from gateway.recon.workplace import CPU
 from gateway.training.fit import Outcome, Place, fit
 from gateway.training.ranks import together
@@ -62,9 +61,7 @@ def write_model(plan: Plan, outcome: Outcome, folder: Path) -> None:
     place = folder / plan.name
     try:
         with whole_folder(place, 0o777) as part:
-            safetensors.torch.save_file(
-                {name: one.cpu().contiguous() for name, one in outcome.weights.items()}, part / WEIGHTS
-            )
+            save_tensors(outcome.weights, part / WEIGHTS)
             card = card_of(plan, outcome, sha256_of(part / WEIGHTS))
             (part / CARD).write_text(card_text(card), encoding="utf-8")
     except OSError as error:

@@ -20,7 +20,7 @@ from gateway.settings import load_plan
 from gateway.training.events import checksum
 from gateway.training.product import train
 from gateway.training.state import STATE
-from gateway.zoo.folder import WEIGHTS, check_weights
+from gateway.zoo.folder import CARD, WEIGHTS, check_weights
 from gateway.zoo.zoo import Zoo
 from tests.recon.undersampled import undersampled
 from tests.running import gateway
@@ -138,6 +138,7 @@ def test_training_stops_where_it_gets_no_better(tmp_path: Path) -> None:
 def test_what_is_left_is_a_model_that_recipes_use_and_whose_card_says_what_it_learned_from(tmp_path: Path) -> None:
     model = run(plan(), tmp_path)
     check_weights(model)
+    assert model.weights.stat().st_mode == (model.path / CARD).stat().st_mode, "who reads the one reads the other"
     assert model.card.purpose is Purpose.TESTS
     assert model.card.trained_on.synthetic
     assert "flatter" in model.card.trained_on.caveat

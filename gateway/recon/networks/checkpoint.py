@@ -13,14 +13,13 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import safetensors.torch
 import torch
 from pydantic import TypeAdapter
 from torch import Tensor
 
 from gateway.model.errors import BadModel
 from gateway.model.networks import Network, UnetNetwork, VarnetNetwork
-from gateway.recon.networks.weights import LARGEST_BYTES, check_tensors
+from gateway.recon.networks.weights import LARGEST_BYTES, check_tensors, save_tensors
 
 TIMEOUT_S = 300
 MEMORY_BYTES = 4 * LARGEST_BYTES
@@ -63,7 +62,7 @@ def convert(checkpoint: Path, weights: Path) -> Network:
     tensors = _stripped(_tensors(checkpoint))
     network = recognise(tensors)
     check_tensors(network, tensors)
-    safetensors.torch.save_file({name: tensor.contiguous().float() for name, tensor in tensors.items()}, weights)
+    save_tensors({name: tensor.float() for name, tensor in tensors.items()}, weights)
     return network
 
 

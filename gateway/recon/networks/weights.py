@@ -53,6 +53,17 @@ def check_tensors(network: Network, tensors: Mapping[str, Tensor]) -> None:
         raise BadModel(f"the weights do not fit a {network.method}: {'; '.join(sorted(faults)[:3])}{more}")
 
 
+def save_tensors(tensors: Mapping[str, Tensor], weights: Path) -> None:
+    """Write weights that whoever reads the card can read, too; safetensors' own way leaves them to their owner alone.
+
+    Raises
+    ------
+    OSError
+        The disk did not take them.
+    """
+    weights.write_bytes(safetensors.torch.save({name: one.cpu().contiguous() for name, one in tensors.items()}))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tuned:
     """A network, and what was done to make it fast.
