@@ -109,6 +109,9 @@ def evaluate(
     figures_only: Annotated[
         list[str], typer.Option("--figures-only", help="A scan (its file's name) whose images the page must not show.")
     ] = NOBODY,
+    write: Annotated[
+        bool, typer.Option("--write", help="Write what was measured into the cards of the site's models.")
+    ] = False,
     config: Config = None,
 ) -> None:
     """Compare recipes on scans of every line, of which lines are left out: numbers, box plots, and the worst cases."""
@@ -118,12 +121,19 @@ def evaluate(
     settings = load_settings(config)
     routes = load_routes(settings)
     asked = {name: named_recipe(routes, name) for name in recipe}
+    learned = {name: one.model for name, one in asked.items() if one.method == "learned"}
+    zoo = zoo_of(settings)
+    if write:
+        from gateway.zoo.folder import check_own, with_measured  # noqa: PLC0415
+
+        for model in learned.values():
+            check_own(zoo.find(model), within=settings.models_folder)
 
     from gateway.evaluation.compare import Masking, compare, read_scans  # noqa: PLC0415 - torch
     from gateway.evaluation.report import write_report  # noqa: PLC0415
     from gateway.reconstruction import ready  # noqa: PLC0415
 
-    recipes = {name: ready(one, zoo_of(settings)) for name, one in asked.items()}
+    recipes = {name: ready(one, zoo) for name, one in asked.items()}
     if robustness:
         from gateway.evaluation.robustness import Effort, stress  # noqa: PLC0415
         from gateway.evaluation.robustness_report import write_robustness  # noqa: PLC0415
@@ -138,9 +148,13 @@ def evaluate(
     if page is not None:
         from gateway.evaluation.page import write_page  # noqa: PLC0415
 
-        learned = frozenset(name for name, one in asked.items() if one.method == "learned")
         title, hidden = "Image quality, recipe by recipe", frozenset(figures_only)
-        write_page(trials, page, title=title, learned=learned, hidden=hidden)
+        write_page(trials, page, title=title, learned=frozenset(learned), hidden=hidden)
+    if write:
+        from gateway.evaluation.measured import measured  # noqa: PLC0415
+
+        for model, rows in measured(trials, learned).items():
+            with_measured(zoo.find(model), rows, within=settings.models_folder)
 
 
 def train(

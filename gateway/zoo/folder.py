@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import tomlkit
 from pydantic import ValidationError
 
-from gateway.model.card import ModelCard
+from gateway.model.card import Measured, ModelCard
 from gateway.model.errors import BadModel
 from gateway.whole import READABLE, write_whole
 
@@ -104,9 +106,42 @@ def with_factor(model: ModelFolder, factor: float, *, within: Path) -> None:
     BadModel
         The model is not one of the site's own folder: those that ship are not changed.
     """
+    with _edited(model, within) as tree:
+        tree["uncertainty_factor"] = round(factor, 3)
+
+
+def with_measured(model: ModelFolder, rows: Sequence[Measured], *, within: Path) -> None:
+    """Write what a model reached into its card, in the place of what stood there, and leave all else.
+
+    Raises
+    ------
+    BadModel
+        As for `with_factor`.
+    """
+    tables = tomlkit.aot()
+    for row in rows:
+        tables.append(tomlkit.item(row.model_dump(mode="json")))
+    with _edited(model, within) as tree:
+        tree.pop("measured", None)
+        tree.append("measured", tables)
+
+
+def check_own(model: ModelFolder, *, within: Path) -> None:
+    """Refuse to change a model that ships.
+
+    Raises
+    ------
+    BadModel
+        The model is not one of the site's own folder.
+    """
     if not model.path.resolve().is_relative_to(within.resolve()):
         raise BadModel(f"{model.card.label} ships with the gateway: copy {model.path} to {within} to change its card")
+
+
+@contextmanager
+def _edited(model: ModelFolder, within: Path) -> Iterator[tomlkit.TOMLDocument]:
+    check_own(model, within=within)
     file = model.path / CARD
     tree = tomlkit.parse(file.read_text(encoding="utf-8"))
-    tree["uncertainty_factor"] = round(factor, 3)
+    yield tree
     write_whole(file, tomlkit.dumps(tree).encode(), READABLE)
