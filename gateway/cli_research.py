@@ -124,7 +124,7 @@ def evaluate(
     learned = {name: one.model for name, one in asked.items() if one.method == "learned"}
     zoo = zoo_of(settings)
     if write:
-        from gateway.zoo.folder import check_own, with_measured  # noqa: PLC0415
+        from gateway.zoo.folder import check_own  # noqa: PLC0415
 
         for model in learned.values():
             check_own(zoo.find(model), within=settings.models_folder)
@@ -152,6 +152,7 @@ def evaluate(
         write_page(trials, page, title=title, learned=frozenset(learned), hidden=hidden)
     if write:
         from gateway.evaluation.measured import measured  # noqa: PLC0415
+        from gateway.zoo.folder import with_measured  # noqa: PLC0415
 
         for model, rows in measured(trials, learned).items():
             with_measured(zoo.find(model), rows, within=settings.models_folder)

@@ -29,7 +29,7 @@ def measured(trials: Sequence[Trial], learned: Mapping[str, str]) -> dict[str, t
         if not rivals:
             continue
         best = min(rivals, key=lambda trial: trial.values[NRMSE])
-        own = {model: made[name] for name, model in reversed(learned.items()) if name in made}
+        own = {model: made[name] for name, model in reversed(tuple(learned.items())) if name in made}
         for model, trial in own.items():
             by_model[model].append(_beside(trial, best, f"{scan}, {masking.pattern}", masking))
     return {model: tuple(rows) for model, rows in by_model.items()}
