@@ -5,13 +5,14 @@ A model is used for what its card says it was made for, and for nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Annotated
+from types import MappingProxyType
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from gateway.model.match import Range
 from gateway.model.networks import Network
@@ -41,6 +42,15 @@ class Sampling(StrEnum):
     """At random, or of varying density."""
 
 
+class Encoded(StrEnum):
+    """What was encoded beside the readout."""
+
+    SLICES = "slices"
+    """Lines of slices."""
+    SLABS = "slabs"
+    """Lines and partitions of slabs (3D): what was left out is a mask of two directions, across the readout."""
+
+
 class MadeFor(Table):
     """The scans that a model is meant for. What is left out is not asked; what the scan does not say does not fit."""
 
@@ -54,12 +64,16 @@ class MadeFor(Table):
     """In tesla."""
     n_coils: Range | None = None
     """Receiver channels."""
+    encoded: Annotated[tuple[Encoded, ...], Field(min_length=1)] = (Encoded.SLICES,)
+    """Scans of slices, of slabs, or both."""
     matrix: Range | None = None
     """Points of the encoded matrix, along readout and lines both."""
+    partitions: Range | None = None
+    """Points of the encoded matrix across the slab; not asked of slices."""
     acceleration: Range | None = None
-    """Wanted lines over measured ones, those of the calibration left aside."""
+    """Wanted lines over measured ones, those of the calibration left aside; of a slab in both directions together."""
     n_calibration: Range | None = None
-    """Lines without gaps around the centre."""
+    """Lines without gaps around the centre; of a slab, lines or partitions, whichever are fewer."""
     sampling: tuple[Sampling, ...] = tuple(Sampling)
     """Patterns of lines."""
 
@@ -105,6 +119,10 @@ class Measured(Table):
     """What that reached."""
 
 
+OF_SLICES = frozenset({"unet", "varnet"})
+"""Networks that take what fastMRI gave them, which are lines of slices."""
+
+
 class ModelCard(Table):
     """All of ``card.toml``."""
 
@@ -126,6 +144,12 @@ class ModelCard(Table):
     """By which the gate's guess of the uncertainty is multiplied so that nine of ten pixels hold it; by calibration."""
     measured: tuple[Measured, ...] = ()
 
+    @model_validator(mode="after")
+    def _slabs_need_physics(self) -> Self:
+        if Encoded.SLABS in self.made_for.encoded and self.network.method in OF_SLICES:
+            raise ValueError(f"a {self.network.method} is for slices: it cannot be made for slabs")
+        return self
+
     @property
     def label(self) -> str:
         """Name and version."""
@@ -134,7 +158,7 @@ class ModelCard(Table):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """What a card asks of a scan; None is not known."""
+    """What a card asks of a scan; None is not known, or, of what was encoded, not asked."""
 
     body_part: str | None
     protocol: str | None
@@ -147,10 +171,14 @@ class Measurement:
     acceleration: float | None
     n_calibration: int | None
     sampling: Sampling | None
+    encoded: Encoded | None = None
+    n_partitions: int | None = None
 
 
 def misfits(made_for: MadeFor, scan: Measurement) -> Iterator[str]:
     """Say, point by point, why a scan is not what a model was made for; nothing where it is."""
+    if scan.encoded is not None and scan.encoded not in made_for.encoded:
+        yield UNFIT[scan.encoded]
     yield from _text("body part", made_for.body_parts, scan.body_part)
     yield from _text("contrast", made_for.contrasts, scan.protocol, scan.sequence)
     yield from _text("vendor", made_for.vendors, scan.vendor)
@@ -161,11 +189,21 @@ def misfits(made_for: MadeFor, scan: Measurement) -> Iterator[str]:
         ("matrix along lines", made_for.matrix, scan.n_lines),
         ("acceleration", made_for.acceleration, scan.acceleration),
         ("number of calibration lines", made_for.n_calibration, scan.n_calibration),
+        *([("number of partitions", made_for.partitions, scan.n_partitions)] if scan.n_partitions else []),
     ):
         if asked is not None and (found is None or not asked.holds(found)):
             yield f"{name} is {'not known' if found is None else f'{found:g}'}, the model is for {asked}"
     if scan.sampling not in (*made_for.sampling, *([None] if len(made_for.sampling) == len(Sampling) else [])):
         yield f"sampling is {scan.sampling or 'not known'}, the model is for {', '.join(made_for.sampling)}"
+
+
+UNFIT: Mapping[Encoded, str] = MappingProxyType(
+    {
+        Encoded.SLICES: "slices were measured, the model is for slabs",
+        Encoded.SLABS: "partitions were encoded, the model is for slices",
+    }
+)
+"""By what was encoded, where the model was not made for it."""
 
 
 def _text(name: str, globs: tuple[str, ...], *found: str | None) -> Iterator[str]:

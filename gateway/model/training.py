@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from gateway.model.card import MadeFor, ModelName, Version
+from gateway.model.card import OF_SLICES, Encoded, MadeFor, ModelName, Version
 from gateway.model.networks import Network
 from gateway.model.table import Table
 from gateway.model.training_data import Data, Positive
@@ -65,6 +65,9 @@ class Masks(Table):
     """One line of so many is kept, beside those of the calibration; 1 keeps all, which leaves noise alone to learn."""
     n_calibration: Annotated[tuple[Annotated[int, Field(ge=8, le=128)], ...], Field(min_length=1)] = (16, 20, 24, 32)
     """Lines around the centre that are always kept."""
+    directions: Annotated[tuple[Literal[1, 2], ...], Field(min_length=1)] = (1,)
+    """In how many directions: 1 leaves out lines of slices, 2 points of lines and partitions, as scans of slabs do;
+    then equispaced is a lattice with any shift (CAIPIRINHA), and a square of ``n_calibration`` points is kept."""
     learning_rate: Rate = 0.05
     """Of a learned pattern."""
 
@@ -243,6 +246,12 @@ class Plan(Table):
         return (*self.data, *self.unlabelled, *self.references, *(one for site in sites for one in site.data))
 
     @property
+    def encoded(self) -> tuple[Encoded, ...]:
+        """What was encoded of the scans that the model is for: by the directions of its masks."""
+        both = ((1, Encoded.SLICES), (2, Encoded.SLABS))
+        return tuple(encoded for n_directions, encoded in both if n_directions in self.masks.directions)
+
+    @property
     def synthetic(self) -> bool:
         """Whether any k-space is computed from images."""
         return any(one.kind in ("procedural", "images") for one in self.learned_from)
@@ -264,6 +273,10 @@ class Plan(Table):
             yield "validation is missing: scans that were learned from tell nothing"
         if bool(self.data) == (self.federation is not None):
             yield "data is missing" if self.federation is None else "in a federation the sites have the data"
+        if "encoded" in self.made_for.model_fields_set and set(self.made_for.encoded) != set(self.encoded):
+            yield "made_for.encoded says other scans than masks.directions: leave it out, it follows from these"
+        if Encoded.SLABS in self.encoded and self.network.method in OF_SLICES:
+            yield f"a {self.network.method} is for slices: masks.directions = [1]"
         yield from self._faults_of_paradigm()
         yield from self._faults_of_masks()
 
@@ -294,6 +307,8 @@ class Plan(Table):
             yield f"{self.network.method} sees lines by SENSE's image alone, from which no pattern can be learned"
         if self.network.method == "stack":
             yield "a stack learns from patterns that somebody else chose"
+        if 2 in self.masks.directions:  # noqa: PLR2004 - two directions
+            yield "a learned pattern is one of lines: masks.directions = [1]"
         if self.fit.reuse > 1:
             yield "a learned pattern is drawn for each step: fit.reuse = 1"
 

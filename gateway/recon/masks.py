@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from gateway.model.errors import WrongCall
 from gateway.model.training import Pattern
+from gateway.recon.lattice import Lattice
 
 Bools = npt.NDArray[np.bool_]
 Random = np.random.Generator
@@ -66,14 +67,14 @@ def poisson_lines(n: int, *, acceleration: float, n_calibration: int, random: Ra
 
 
 def _drawn(lines: Bools, density: npt.NDArray[np.float64], acceleration: float, random: Random) -> Bools:
-    n_more = round(len(lines) / acceleration) - int(lines.sum())
+    n_more = round(lines.size / acceleration) - int(lines.sum())
     if n_more < 0:
         raise WrongCall(
-            f"{int(lines.sum())} calibration lines of {len(lines)} are more than acceleration {acceleration:g} leaves"
+            f"{int(lines.sum())} calibration lines of {lines.size} are more than acceleration {acceleration:g} leaves"
         )
     free = np.flatnonzero(~lines)
-    share = density[free] / density[free].sum()
-    lines[random.choice(free, size=min(n_more, len(free)), replace=False, p=share)] = True
+    share = density.ravel()[free] / density.ravel()[free].sum()
+    lines.ravel()[random.choice(free, size=min(n_more, len(free)), replace=False, p=share)] = True
     return lines
 
 
@@ -81,6 +82,35 @@ DRAWN: Mapping[Pattern, Callable[..., Bools]] = MappingProxyType(
     {Pattern.RANDOM: random_lines, Pattern.VARIABLE: variable_density, Pattern.POISSON: poisson_lines}
 )
 """Patterns of lines that are drawn, by name."""
+
+
+def caipirinha(n_z: int, n_y: int, *, acceleration: int, n_calibration: int, random: Random) -> Bools:
+    """Measure points of a lattice with any shift and origin; how steps share the acceleration is drawn. Shape `(z y)`.
+
+    Breuer 2006, doi:10.1002/mrm.20787.
+    """
+    step_z = int(random.choice([step for step in range(1, acceleration + 1) if acceleration % step == 0]))
+    step_y = acceleration // step_z
+    shift, first_z, first_y = (int(random.integers(n)) for n in (step_y, step_z, step_y))
+    lattice = Lattice(step_z=step_z, step_y=step_y, shift=shift, first_z=first_z, first_y=first_y)
+    return lattice.points(n_z, n_y) | _block(n_z, n_y, n_calibration)
+
+
+def random_points(n_z: int, n_y: int, *, acceleration: float, n_calibration: int, random: Random) -> Bools:
+    """Draw points uniformly. Shape `(z y)`."""
+    return _drawn(_block(n_z, n_y, n_calibration), np.ones((n_z, n_y)), acceleration, random)
+
+
+def variable_points(n_z: int, n_y: int, *, acceleration: float, n_calibration: int, random: Random) -> Bools:
+    """Draw points the more often the closer they are to the centre. Shape `(z y)`."""
+    density = np.clip(1 - _away(n_z, n_y), 0, None) ** DENSITY_POWER + 1 / max(n_z, n_y)
+    return _drawn(_block(n_z, n_y, n_calibration), density, acceleration, random)
+
+
+def centre_block(n_z: int, n_y: int, *, acceleration: float) -> Bools:
+    """Keep the points around the centre alone: an image of less resolution. Shape `(z y)`."""
+    each = acceleration**0.5
+    return centre_lines(n_z, acceleration=each)[:, None] & centre_lines(n_y, acceleration=each)
 
 
 def poisson_disc(n_z: int, n_y: int, *, acceleration: float, n_calibration: int, random: Random) -> Bools:
@@ -105,15 +135,39 @@ def _block(n_z: int, n_y: int, n_calibration: int) -> Bools:
 
 
 def _discs(n_z: int, n_y: int, radius: float, random: Random) -> Bools:
-    """Throw darts in random order; a dart that is too close to one that stuck falls."""
+    """Throw darts in random order; a dart that is too close to one that stuck falls.
+
+    Each that sticks takes the places from which a dart would fall by it, so that most throws are one look.
+    """
     stuck = np.zeros((n_z, n_y), np.bool_)
-    for place in random.permutation(n_z * n_y):
-        z, y = divmod(int(place), n_y)
-        away = np.hypot((z - n_z // 2) / max(1, n_z // 2), (y - n_y // 2) / max(1, n_y // 2))
-        apart = radius * (0.5 + away)
-        reach = int(apart) + 1
-        near = stuck[max(0, z - reach) : z + reach + 1, max(0, y - reach) : y + reach + 1]
-        at_z, at_y = np.nonzero(near)
-        off = np.hypot(at_z + max(0, z - reach) - z, at_y + max(0, y - reach) - y)
-        stuck[z, y] = not (off < apart).any()
+    apart = radius * (0.5 + _away(n_z, n_y))
+    reach = int(apart.max()) + 1
+    off = np.hypot(*np.ogrid[-reach : reach + 1, -reach : reach + 1])
+    taken = np.zeros((n_z, n_y), np.bool_)
+    for place in random.permutation(n_z * n_y).tolist():
+        z, y = divmod(place, n_y)
+        if taken[z, y]:
+            continue
+        stuck[z, y] = True
+        z_0, z_1, y_0, y_1 = max(0, z - reach), z + reach + 1, max(0, y - reach), y + reach + 1
+        near = apart[z_0:z_1, y_0:y_1]
+        far = off[z_0 - z + reach :, y_0 - y + reach :][: near.shape[0], : near.shape[1]]
+        taken[z_0:z_1, y_0:y_1] |= far < near
     return stuck
+
+
+def _away(n_z: int, n_y: int) -> npt.NDArray[np.float64]:
+    """Measure distances from the centre, in parts of the way to the edge along each axis. Shape `(z y)`."""
+    z, y = ((np.arange(n) - n // 2) / max(1, n // 2) for n in (n_z, n_y))
+    return np.asarray(np.hypot(z[:, None], y))
+
+
+POINTS: Mapping[Pattern, Callable[..., Bools]] = MappingProxyType(
+    {
+        Pattern.EQUISPACED: caipirinha,
+        Pattern.RANDOM: random_points,
+        Pattern.VARIABLE: variable_points,
+        Pattern.POISSON: poisson_disc,
+    }
+)
+"""Patterns of two directions, by name."""

@@ -63,10 +63,10 @@ class Undersampled:
         return int(self.sorter.lines.indices[number, -1])
 
     def filled_lines(self, number: int) -> npt.NDArray[np.bool_]:
-        """Say which lines of a frame of a 2D scan there are, calibration that belongs to it included. Shape `(y,)`."""
-        filled = self.sorter.lines.measured(number, number + 1)[0, 0]
+        """Say which lines of a frame there are, calibration that belongs to it included. Shape `(z y)`."""
+        filled = self.sorter.lines.measured(number, number + 1)[0]
         extra = self.embedded_in(number)
-        return np.asarray(filled if extra is None else filled | extra.filled[0, 0].numpy())
+        return np.asarray(filled if extra is None else filled | extra.filled[0].numpy())
 
     def embedded_in(self, number: int) -> KSpace | None:
         """Give the calibration lines that belong to the image of a frame."""

@@ -137,7 +137,7 @@ def _full(samples: Tensor, filled: Tensor, lines: Tensor) -> FullSlice:
     if not filled.any():
         raise BadScan("a slice has no samples but zeros")
     noise = estimate_noise(lines[:, filled][:, OUTERMOST])
-    return FullSlice(data=samples, clean=samples, filled=filled, noise_power=noise**2)
+    return FullSlice(data=samples, clean=samples, filled=filled[:, None], noise_power=noise**2)
 
 
 def _fastmri(kspace: h5py.Dataset, number: int) -> FullSlice:

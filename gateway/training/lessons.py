@@ -17,17 +17,28 @@ from gateway.model.training import KNOWS_IMAGES, Masks, Paradigm, Pattern, Plan
 from gateway.recon import masks
 from gateway.recon.coil_maps import Seen, see
 from gateway.recon.fourier import inverse_fourier
-from gateway.recon.networks.observed import Observed, bright_part, in_own_units, in_units, joined, mean_phase, observe
+from gateway.recon.networks.observed import (
+    Observed,
+    bright_part,
+    in_own_units,
+    in_units,
+    joined,
+    mean_phase,
+    observe,
+    observe_planes,
+)
 from gateway.recon.networks.scope import calibration_lines
 from gateway.recon.parallel import Group, line_power
 from gateway.training.procedural import Random
-from gateway.training.simulation import FullSlice
+from gateway.training.simulation import PLANE, FullSlice
 
 MAPS = SenseRecipe()
 ALWAYS_SHOWN = 8
 """Lines around the centre that self-supervision never holds back."""
 TO_JUDGE = 0.2
 """Share of the measured lines by which zero-shot training is stopped."""
+BOTH = 2
+"""Directions of a mask: lines and partitions."""
 EMPTY = 0.05
 """Slabs of which the brightest is less than this share of the image hold nothing to learn."""
 
@@ -45,7 +56,7 @@ class Lesson:
     samples
         What coils measured. Shape `(batch coil x y)`.
     counted
-        1 for the lines of ``samples`` that the network is held to. Shape `(batch y)`.
+        1 for the lines of ``samples`` that the network is held to. Shape `(batch 1 y)`, of planes `(batch x y)`.
     """
 
     shown: Observed
@@ -62,7 +73,13 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Masked:
-    """A slice of which lines were left out, and what its calibration shows."""
+    """A slice of which lines were left out, and what its calibration shows.
+
+    Parameters
+    ----------
+    filled, counted
+        Which lines are shown, and which the network is held to. Shape `(y, 1)`, of a plane `(y x)`.
+    """
 
     full: FullSlice
     filled: Tensor
@@ -70,8 +87,29 @@ class Masked:
     seen: Seen
 
 
-def mask_of(chosen: Masks, n: int, random: Random) -> Tensor:
-    """Draw which lines are kept. Shape `(y,)`."""
+def mask_of(chosen: Masks, shape: Sequence[int], random: Random) -> Tensor:
+    """Draw which lines of a slice are kept, or which points of a plane.
+
+    Parameters
+    ----------
+    shape
+        `(y, 1)`, or of a plane `(y x)`; that of the mask, too.
+    """
+    n_y, n_x = shape
+    drawn = _lines(chosen, n_y, random)[:, None] if n_x == 1 else _points(chosen, n_x, n_y, random).T
+    return torch.from_numpy(np.ascontiguousarray(drawn))
+
+
+def _points(chosen: Masks, n_z: int, n_y: int, random: Random) -> masks.Bools:
+    pattern, n_calibration = random.choice(chosen.patterns), int(random.choice(chosen.n_calibration))
+    acceleration = int(random.choice(chosen.accelerations))
+    if pattern == Pattern.CENTRE:
+        return masks.centre_block(n_z, n_y, acceleration=acceleration)
+    reached = max(1, min(acceleration, n_z * n_y // (n_calibration**2 + 1)))
+    return masks.POINTS[pattern](n_z, n_y, acceleration=reached, n_calibration=n_calibration, random=random)
+
+
+def _lines(chosen: Masks, n: int, random: Random) -> masks.Bools:
     pattern, n_calibration = random.choice(chosen.patterns), int(random.choice(chosen.n_calibration))
     acceleration = int(random.choice(chosen.accelerations))
     if pattern == Pattern.CENTRE:
@@ -82,7 +120,7 @@ def mask_of(chosen: Masks, n: int, random: Random) -> Tensor:
     else:
         reached = min(float(acceleration), n / (n_calibration + 1))
         lines = masks.DRAWN[pattern](n, acceleration=reached, n_calibration=n_calibration, random=random)
-    return torch.from_numpy(lines)
+    return lines
 
 
 def masked(
@@ -93,21 +131,51 @@ def masked(
     Parameters
     ----------
     lines
-        Those that are kept, where somebody has chosen them. Boolean. Shape `(y,)`.
+        Those that are kept, where somebody has chosen them. Boolean. Shape `(y, 1)`.
 
     Raises
     ------
     BadScan
         The scan is not one of every line, though the network is to be held to the image.
     """
+    if lines is None and _drawn_directions(plan.masks, random) == BOTH:
+        full = full.as_plane()
     filled = _kept(full, plan, random, lines)
-    half = calibration_lines(filled.numpy()) // 2
+    seen = _seen(full, filled)
+    shown, counted = _parted(filled, plan, random, for_validation=for_validation)
+    return Masked(full=full, filled=shown, counted=counted, seen=seen)
+
+
+def _drawn_directions(chosen: Masks, random: Random) -> int:
+    """Draw in how many directions a mask leaves points out."""
+    return int(random.choice(chosen.directions)) if len(chosen.directions) > 1 else chosen.directions[0]
+
+
+def _seen(full: FullSlice, filled: Tensor) -> Seen:
+    """Estimate what calibration shows: of a slice `(set coil 1 y x)`, of a plane `(set coil x y 1)`."""
+    if full.axes == PLANE:
+        return see(_block(full, filled), (filled.shape[1], filled.shape[0]), MAPS)
+    half = calibration_lines(filled[:, 0].numpy()) // 2
     if not half:
         raise BadScan("the line at the centre of k-space is missing")
     centre = len(filled) // 2
-    seen = see(full.data[:, None, centre - half : centre + half], (1, len(filled)), MAPS)
-    shown, counted = _parted(filled, plan, random, for_validation=for_validation)
-    return Masked(full=full, filled=shown, counted=counted, seen=seen)
+    return see(full.data[:, None, centre - half : centre + half], (1, len(filled)), MAPS)
+
+
+def _block(full: FullSlice, filled: Tensor) -> Tensor:
+    """Cut the square without gaps out of the middle of a plane. Shape `(coil x y 1)`."""
+    centre_y, centre_x = (n // 2 for n in filled.shape)
+    half = 0
+    while half < min(centre_y, centre_x) and bool(_around(filled, half + 1).all()):
+        half += 1
+    if not half:
+        raise BadScan("the point at the centre of k-space is missing")
+    return _around(full.data, half).transpose(-2, -1)[..., None].contiguous()
+
+
+def _around(values: Tensor, half: int) -> Tensor:
+    centre_y, centre_x = (n // 2 for n in values.shape[-2:])
+    return values[..., centre_y - half : centre_y + half, centre_x - half : centre_x + half]
 
 
 def _kept(full: FullSlice, plan: Plan, random: Random, lines: Tensor | None) -> Tensor:
@@ -119,7 +187,7 @@ def _kept(full: FullSlice, plan: Plan, random: Random, lines: Tensor | None) -> 
     if lines is not None:
         return lines
     drawn = np.random.default_rng(plan.seed) if plan.paradigm is Paradigm.ZERO_SHOT else random
-    return mask_of(plan.masks, len(full.filled), drawn)
+    return mask_of(plan.masks, full.filled.shape, drawn)
 
 
 def _parted(filled: Tensor, plan: Plan, random: Random, *, for_validation: bool) -> tuple[Tensor, Tensor]:
@@ -136,12 +204,14 @@ def _parted(filled: Tensor, plan: Plan, random: Random, *, for_validation: bool)
 
 def _split(filled: Tensor, share: float, random: Random) -> tuple[Tensor, Tensor]:
     """Part the measured lines into those that are shown and those that are held back."""
-    centre = len(filled) // 2
     free = filled.clone()
-    free[centre - ALWAYS_SHOWN // 2 : centre + ALWAYS_SHOWN // 2] = False
+    middle = [
+        slice(n // 2 - ALWAYS_SHOWN // 2, n // 2 + ALWAYS_SHOWN // 2) if n > 1 else slice(None) for n in free.shape
+    ]
+    free[*middle] = False
     lines = np.flatnonzero(free.numpy())
     held = torch.zeros_like(filled)
-    held[random.choice(lines, size=max(1, round(share * len(lines))), replace=False)] = True
+    held.view(-1)[random.choice(lines, size=max(1, round(share * len(lines))), replace=False)] = True
     return filled & ~held, held
 
 
@@ -182,11 +252,14 @@ def whole_lesson(frames: Sequence[Masked]) -> tuple[Lesson, Tensor]:
     """Show whole slices, in the units that they would have in use; gives also the root sum of squares of every line."""
     parts = [_cut(frame, slice(None)) for frame in frames]
     _, unit = in_own_units(parts[0].shown)
-    truths = [_sum_of_squares(frame.full.clean) / unit[0, 0, 0].abs() for frame in frames]
+    truths = [_sum_of_squares(frame.full) / unit[0, 0, 0].abs() for frame in frames]
     return joined_lessons([_in_unit(part, unit) for part in parts]), torch.cat(truths)
 
 
 def _slabs(slice_: Masked, plan: Plan, random: Random) -> list[slice]:
+    """Choose positions along the readout; those of a plane are k-space, and not to be cut."""
+    if slice_.full.axes == PLANE:
+        return [slice(None)]
     n_x = slice_.full.data.shape[-1]
     width = min(plan.fit.slab or n_x, n_x)
     profile = slice_.seen.prior[0, 0].amax(dim=0).sqrt()
@@ -196,7 +269,7 @@ def _slabs(slice_: Masked, plan: Plan, random: Random) -> list[slice]:
 
 def _unit_of(slice_: Masked, slab: Lesson) -> Tensor:
     """Give the brightness of the whole slice in the phase of a slab. Shape `(1 1 1)`."""
-    bright = bright_part(slice_.seen.prior[:1, 0].sqrt())
+    bright = bright_part(slice_.seen.prior[:1].sqrt())
     return (bright * mean_phase(slab.shown.start))[:, None, None]
 
 
@@ -206,32 +279,40 @@ def _in_unit(part: Lesson, unit: Tensor) -> Lesson:
 
 
 def _cut(slice_: Masked, x: slice) -> Lesson:
+    """Show some positions along the readout of a slice; of a plane all."""
     full, filled = slice_.full, slice_.filled
-    data = full.data[None, :, None, :, x]
-    seen = Seen(maps=slice_.seen.maps[..., x], prior=slice_.seen.prior[..., x])
-    power = line_power(data[0])[None]
-    group = Group(
+    if full.axes == PLANE:
+        group = _group(full.data.transpose(-2, -1)[None, ..., None], filled.T[None], full.noise_power)
+        shown = observe_planes(group, slice_.seen, torch.zeros(1, dtype=torch.int64))
+    else:
+        seen = Seen(maps=slice_.seen.maps[..., x], prior=slice_.seen.prior[..., x])
+        group = _group(full.data[None, :, None, :, x], filled.T[None], full.noise_power)
+        shown = observe(group, seen, full.noise_power)
+    coils = inverse_fourier(full.clean[..., x], full.axes).transpose(-2, -1)
+    return Lesson(
+        shown=shown,
+        image=(shown.maps[0].conj() * coils).sum(dim=0)[None],
+        samples=full.data[..., x].transpose(-2, -1)[None],
+        counted=slice_.counted.T[None].to(shown.filled.dtype),
+    )
+
+
+def _group(data: Tensor, filled: Tensor, noise_power: float) -> Group:
+    """Collect one frame `(1 coil z y x)` as methods get it; filled is `(1 z y)`."""
+    return Group(
         data=data,
-        filled=filled[None, None],
-        power=power,
+        filled=filled,
+        power=line_power(data[0])[None],
         spread=data.new_empty(0).real,
         block=data[0],
         numbers=(0,),
         seeds=torch.zeros(1, dtype=torch.int64),
         scale=1.0,
-        noise_power=full.noise_power,
-    )
-    shown = observe(group, seen, full.noise_power)
-    coils = inverse_fourier(full.clean[..., x], (-2,))
-    return Lesson(
-        shown=shown,
-        image=(seen.maps[0, :, 0].conj() * coils).sum(dim=0).transpose(-2, -1)[None],
-        samples=data[:, :, 0].transpose(-2, -1),
-        counted=slice_.counted[None].to(shown.filled.dtype),
+        noise_power=noise_power,
     )
 
 
-def _sum_of_squares(clean: Tensor) -> Tensor:
-    """From `(coil y x)` to `(1 x y)`."""
-    image: Tensor = torch.linalg.vector_norm(inverse_fourier(clean, (-2,)), dim=0)
+def _sum_of_squares(full: FullSlice) -> Tensor:
+    """Combine coils. Shape `(1 x y)`."""
+    image: Tensor = torch.linalg.vector_norm(inverse_fourier(full.clean, full.axes), dim=0)
     return image.transpose(-2, -1)[None]

@@ -72,4 +72,4 @@ def _of_mean(chances: Tensor, free: Tensor, share: float) -> Tensor:
 def by_lines(lesson: Lesson, kept: Tensor) -> Lesson:
     """Show a lesson's measured lines as a function of what was drawn. Kept has shape `(y,)`."""
     filled = kept.expand_as(lesson.shown.filled)
-    return replace(lesson, shown=replace(lesson.shown, filled=filled, data=lesson.samples * filled[:, None, None]))
+    return replace(lesson, shown=replace(lesson.shown, filled=filled, data=lesson.samples * filled[:, None]))

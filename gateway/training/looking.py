@@ -93,7 +93,7 @@ class Examiner:
         """Keep the lines that have been learned to be best; of the first acceleration and calibration there are."""
         chooser, masks = cast("LearnedLines", state.rivals[LINES].module), self._plan.masks
         lines = chooser.likeliest(n, acceleration=masks.accelerations[0], n_calibration=masks.n_calibration[0])
-        return torch.from_numpy(lines)
+        return torch.from_numpy(lines)[:, None]
 
 
 def _score(image: Tensor, check: Check) -> float:

@@ -52,7 +52,7 @@ def _ssim(made: Tensor, lesson: Lesson) -> Tensor:
 
 def _kspace(made: Tensor, lesson: Lesson) -> Tensor:
     """Compare the samples of the lines that count (Yaman 2020)."""
-    counted = lesson.counted[:, None, None]
+    counted = lesson.counted[:, None]
     off = (lesson.shown.transform.apply(made.to(lesson.samples.dtype)) - lesson.samples) * counted
     right = lesson.samples * counted
     l2 = (off.abs().square().sum() + _TINY).sqrt() / (right.abs().square().sum() + _TINY).sqrt()

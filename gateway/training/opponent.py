@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from gateway.model.training import Opponent
 from gateway.recon.fourier import fourier, inverse_fourier
-from gateway.recon.networks.observed import ROUNDING, Observed
+from gateway.recon.networks.observed import ROUNDING, Observed, sense_by_steps
 from gateway.recon.networks.residual import to_channels, to_complex
 from gateway.recon.sense import Unfolding, solve_exactly
 from gateway.training.lessons import Lesson
@@ -25,7 +25,6 @@ from gateway.training.players import Player
 SLOPE = 0.2
 N_SEEN = 6
 """Channels of each coil: its own folded image, the conventional one through its eyes, and its sensitivity."""
-ALONG_LINES = (-1,)
 Judge = Callable[[Lesson], Tensor]
 """Gives the loss of the network on a lesson."""
 
@@ -42,7 +41,7 @@ class OpponentNetwork(nn.Module):
 
     def forward(self, seen: Observed) -> Tensor:
         """Make a disturbance of the measured samples, of about the size of the data. Shape `(batch coil x y)`."""
-        coils = inverse_fourier(seen.data, ALONG_LINES)
+        coils = inverse_fourier(seen.data, seen.axes)
         size = coils.abs().square().mean(dim=(1, 2, 3), keepdim=True).sqrt().clamp_min(1e-12)
         seen_by_coil = [coils / size, seen.maps * (seen.start[:, None] / size), seen.maps]
         channels = torch.cat([to_channels(one.flatten(0, 1)) for one in seen_by_coil], dim=1)
@@ -52,7 +51,7 @@ class OpponentNetwork(nn.Module):
             hidden = functional.leaky_relu(layer(hidden), SLOPE)
         hidden = self.up[1](functional.leaky_relu(self.up[0](hidden), SLOPE)).float()
         made = to_complex(hidden[..., :n_x, :n_y]).reshape(coils.shape) * size
-        return fourier(made, ALONG_LINES) * seen.filled[:, None, None]
+        return fourier(made, seen.axes) * seen.filled[:, None]
 
 
 def disturbed(lesson: Lesson, disturbance: Tensor) -> Lesson:
@@ -63,6 +62,8 @@ def disturbed(lesson: Lesson, disturbance: Tensor) -> Lesson:
 
 def unfolded(seen: Observed) -> Tensor:
     """Make the conventional image of what is measured, as `observe` does; gradients pass. Shape `(batch x y)`."""
+    if len(seen.axes) > 1:
+        return sense_by_steps(seen)
     return torch.stack([_unfolded(seen, number) for number in range(len(seen.data))])
 
 
@@ -70,7 +71,7 @@ def _unfolded(seen: Observed, number: int) -> Tensor:
     prior = seen.brightness[number].square()
     problem = Unfolding(
         data=seen.data[number].transpose(-2, -1)[:, None],
-        filled=seen.filled[number][None],
+        filled=seen.filled[number],
         maps=seen.maps[number].transpose(-2, -1)[None, :, None],
         prior=prior.transpose(-2, -1)[None, None],
         noise_power=max(float(seen.noise[number]) ** 2, ROUNDING * float(prior.max())),
@@ -101,7 +102,7 @@ def worst_within(lesson: Lesson, judge: Judge, *, radius: float, steps: int, see
     This is how robustness is measured: no network takes part but the one that is judged.
     """
     random = torch.Generator().manual_seed(seed)
-    measured = lesson.shown.filled[:, None, None]
+    measured = lesson.shown.filled[:, None]
     drawn = torch.randn(lesson.shown.data.shape, dtype=lesson.shown.data.dtype, generator=random)
     disturbance = _of_size(drawn.to(measured.device) * measured, lesson, radius)
     worst, most = disturbance, -1.0

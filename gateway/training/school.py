@@ -50,7 +50,7 @@ class School:
             full = self._sources[int(random.integers(len(self._sources)))](random)
         kept = lines.draw(len(full.filled), self._plan.masks, random)
         with torch.no_grad():
-            slice_ = masked(full, self._plan, random, lines=kept.detach().cpu() > 0.5)  # noqa: PLR2004 - it is 0 or 1
+            slice_ = masked(full, self._plan, random, lines=kept.detach().cpu()[:, None] > 0.5)  # noqa: PLR2004 - it is 0 or 1
             shown = lesson([slice_], self._plan, self._random(SLABS, step)).to(self._device)
         return by_lines(shown, kept)
 

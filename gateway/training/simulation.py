@@ -17,21 +17,21 @@ from gateway.recon.fourier import fourier, inverse_fourier, resize
 from gateway.training.procedural import Random, smooth_field
 
 FINER = 2
-PLANE = (-2, -1)
+READOUT, LINES, PLANE = (-1,), (-2,), (-2, -1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FullSlice:
-    """One slice as it lies in hybrid space, readouts transformed.
+    """One slice as it lies in hybrid space, readouts transformed; or a plane across the readout of a slab.
 
     Parameters
     ----------
     data
-        Complex. Shape `(coil y x)`.
+        Complex. Of a plane both axes are k-space, x stands for its partitions. Shape `(coil y x)`.
     clean
         The same without noise where that is known, else the same.
     filled
-        Which lines were measured; all of them of a full slice. Shape `(y,)`.
+        Which lines were measured; all of them of a full slice. Shape `(y, 1)`, of a plane `(y x)`.
     noise_power
         Variance of the noise of a complex sample.
     """
@@ -40,6 +40,19 @@ class FullSlice:
     clean: Tensor
     filled: Tensor
     noise_power: float
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """The axes that are k-space."""
+        return LINES if self.filled.shape[-1] == 1 else PLANE
+
+    def as_plane(self) -> FullSlice:
+        """Take a slice of every line as if it lay across the readout of a slab."""
+        if self.axes == PLANE:
+            return self
+        data, clean = fourier(self.data, READOUT), fourier(self.clean, READOUT)
+        filled = self.filled.expand(-1, data.shape[-1])
+        return FullSlice(data=data, clean=clean, filled=filled, noise_power=self.noise_power)
 
 
 def with_phase(image: np.typing.NDArray[np.float32], random: Random) -> Tensor:
@@ -81,11 +94,11 @@ def measured(image: Tensor, n_coils: int, noise: float, random: Random) -> FullS
     kspace = fourier(loops(n_coils, image.shape[0], image.shape[1], random) * image, PLANE)
     kspace = resize(resize(kspace, -2, n_y), -1, n_x)
     brightest = torch.linalg.vector_norm(inverse_fourier(kspace, PLANE), dim=0).max()
-    clean = inverse_fourier(kspace / brightest.clamp_min(torch.finfo(torch.float32).tiny), (-1,))
+    clean = inverse_fourier(kspace / brightest.clamp_min(torch.finfo(torch.float32).tiny), READOUT)
     drawn = random.standard_normal((n_coils, n_y, n_x, 2), np.float32) / math.sqrt(2)
     return FullSlice(
         data=clean + noise * torch.view_as_complex(torch.from_numpy(drawn)),
         clean=clean,
-        filled=torch.ones(n_y, dtype=torch.bool),
+        filled=torch.ones(n_y, 1, dtype=torch.bool),
         noise_power=noise**2,
     )

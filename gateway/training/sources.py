@@ -68,7 +68,7 @@ def _scans(data: ScanData) -> Draw:
         scan = _understood(file)
         group = group_of(scan, [number], Workplace(device=CPU))
         samples = group.data[0, :, 0] * group.filled[0, 0][:, None]
-        return FullSlice(data=samples, clean=samples, filled=group.filled[0, 0], noise_power=group.noise_power)
+        return FullSlice(data=samples, clean=samples, filled=group.filled[0, 0, :, None], noise_power=group.noise_power)
 
     return draw
 

@@ -49,7 +49,7 @@ def _measured(image: Tensor, maps: Tensor, noise_power: float, random: Random) -
     clean = fourier(maps * image, (-2,))
     drawn = random.standard_normal((*clean.shape, 2), np.float32) * math.sqrt(noise_power / 2)
     data = clean + torch.view_as_complex(torch.from_numpy(drawn))
-    filled = torch.ones(clean.shape[-2], dtype=torch.bool)
+    filled = torch.ones(clean.shape[-2], 1, dtype=torch.bool)
     return FullSlice(data=data, clean=clean, filled=filled, noise_power=noise_power)
 
 

@@ -138,7 +138,7 @@ def test_lines_without_samples_are_missing_and_a_file_of_zeros_is_no_scan(tmp_pa
     file = _skm_tea(tmp_path)
     with h5py.File(file, "r+") as opened:
         opened["kspace"][:, ::2] = 0
-    torch.testing.assert_close(_first("skm-tea", file).filled, torch.arange(N_Y) % 2 == 1)
+    torch.testing.assert_close(_first("skm-tea", file).filled, torch.arange(N_Y)[:, None] % 2 == 1)
     with h5py.File(file, "r+") as opened:
         opened["kspace"][:] = 0
     with pytest.raises(BadScan, match="no samples but zeros"):

@@ -55,8 +55,8 @@ def _double(n_x: int = 2, n_y: int = 6, n_coils: int = 2) -> Observed:
         return torch.randn(shape, dtype=torch.complex128, generator=random)
 
     random = torch.Generator().manual_seed(5)
-    filled = torch.tensor([[1, 0, 1, 1, 0, 1]], dtype=torch.float64)
-    data = drawn(1, n_coils, n_x, n_y) * filled[:, None, None]
+    filled = torch.tensor([[[1, 0, 1, 1, 0, 1]]], dtype=torch.float64)
+    data = drawn(1, n_coils, n_x, n_y) * filled[:, None]
     return Observed(
         data=data,
         filled=filled,
@@ -77,14 +77,14 @@ def test_gradients_of_data_and_lines_are_those_of_the_dense_system() -> None:
     transform = torch.stack([seen.transform.apply(one[None]).flatten() for one in basis], dim=1)
 
     def dense(filled: Tensor) -> Tensor:
-        lines = filled[:, None, None].expand(seen.data.shape).flatten().to(torch.complex128)
+        lines = filled[:, None].expand(seen.data.shape).flatten().to(torch.complex128)
         system = transform.mH @ (lines[:, None] * transform) + 0.4 * torch.eye(n)
         right = transform.mH @ (lines * samples.flatten()) + 0.4 * seen.start.flatten()
         solved: Tensor = torch.linalg.solve(system, right)
         return solved.reshape(seen.start.shape)
 
     def ours(filled: Tensor) -> Tensor:
-        shown = replace(seen, filled=filled, data=samples * filled[:, None, None])
+        shown = replace(seen, filled=filled, data=samples * filled[:, None])
         return nearest(shown, seen.start, weight, 60)
 
     gradients = []

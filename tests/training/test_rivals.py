@@ -128,7 +128,7 @@ def test_the_worst_disturbance_has_its_size_lies_on_measured_lines_and_harms_mor
     worst = worst_within(lesson, judge, radius=0.05, steps=6)
     disturbance = worst.shown.data - lesson.shown.data
     assert float(size_of(disturbance, lesson)) == pytest.approx(0.05, rel=1e-3)
-    assert not disturbance[..., lesson.shown.filled[0] == 0].any()
+    assert not disturbance[..., lesson.shown.filled[0, 0] == 0].any()
     noise = worst_within(lesson, judge, radius=0.05, steps=1)
     assert float(judge(worst)) > 1.5 * float(judge(noise)) > 0
 

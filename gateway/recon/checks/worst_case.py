@@ -19,7 +19,8 @@ from gateway.model.image import Pixels
 from gateway.recon.checks.bench import Bench
 from gateway.recon.coil_maps import see
 from gateway.recon.fourier import fourier
-from gateway.recon.methods.learned import FORWARD, MAPS, unrolled
+from gateway.recon.methods.learned import FORWARD, unrolled
+from gateway.recon.methods.together import MAPS
 from gateway.recon.networks.ready import ReadyModel
 from gateway.recon.networks.weights import load_network
 from gateway.recon.parallel import Group, group_of, understand

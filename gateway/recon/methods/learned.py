@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gateway.model.image import ImageKind, ImageSeries, Pixels
+from gateway.model.image import ImageSeries
 from gateway.model.networks import UnetNetwork, VarnetNetwork
-from gateway.model.recipes import Recipe, SenseRecipe
 from gateway.recon.cartesian_problem import to_target
 from gateway.recon.coil_maps import Seen, see
 from gateway.recon.coils import root_sum_of_squares
-from gateway.recon.fourier import fourier, inverse_fourier, resize
+from gateway.recon.fourier import fourier
 from gateway.recon.hybrid import to_matrix
 from gateway.recon.kspace import Progress
-from gateway.recon.methods.conventional import CONVENTIONAL
-from gateway.recon.methods.refined import complex_only, reconstruct_refined
-from gateway.recon.methods.together import BATCH, Together, reconstruct_together
+from gateway.recon.methods.first_images import FirstImages, first_images
+from gateway.recon.methods.planes import plane_by_plane
+from gateway.recon.methods.refined import reconstruct_refined
+from gateway.recon.methods.together import BATCH, MAPS, Together, reconstruct_together
 from gateway.recon.networks.diffusion import Diffusion
 from gateway.recon.networks.forward import cleaned
 from gateway.recon.networks.observed import in_own_units, observe
@@ -39,9 +38,6 @@ from gateway.recon.workplace import Workplace
 
 Forward = Callable[[nn.Module, Group, Target], Tensor]
 """From frames to magnitudes of the matrix that is wanted. Shape `(frame z y x)`."""
-
-MAPS = SenseRecipe()
-"""How sensitivities are estimated for networks that have none of their own."""
 
 
 def reconstruct_learned(
@@ -62,20 +58,12 @@ def reconstruct_learned(
     found = understand(scan, ready.recipe, regular=False)
     tuned = ready_network(ready, place.device)
     network, after = tuned.network, ready.recipe.after
-    begun = None if after is None else first_images(scan, after, place)
-    published = FORWARD.get(type(ready.card.network))
-    method: Method[Any]
-    if published:
-        method = Method(learn=lambda _: None, unfold=lambda group, _: published(network, group, found.target))
-    else:
-        method = Method(
-            learn=lambda group: see(group.block, group.filled.shape[1:], MAPS),
-            unfold=lambda group, seen: unrolled(network, group, seen, found, begun),
-            sampled=isinstance(network, Diffusion),
-        )
-    alone = method.sampled or published is not None or not OF_NOISE.isdisjoint(ready.recipe.output)
+    begun = None if after is None else first_images(scan, after, place, found.target)
+    method = _method(network, ready, found, begun)
+    alone = method.sampled or method.at is not None or not OF_NOISE.isdisjoint(ready.recipe.output)
+    alone = alone or type(ready.card.network) in FORWARD
     if isinstance(network, Stack) or (place.device.type in BATCH and not alone):
-        start = None if begun is None else partial(_on_lines, begun, scan=found)
+        start = None if begun is None else begun.of_frames
         frames = Together(scan=found, network=network, place=place, begin=start)
         album = reconstruct_together(frames, ready.recipe, progress)
     else:
@@ -84,6 +72,20 @@ def reconstruct_learned(
     how = f"Made by the network {ready.card.label} ({ready.card.network.method}){begin}."
     made = series_of(album, found, (how, *tuned.notes))
     return tuple(replace(series, model=ready.taking_part) for series in made)
+
+
+def _method(network: nn.Module, ready: ReadyModel, scan: Undersampled, begun: FirstImages | None) -> Method[Any]:
+    """Make a method for frames one by one: of slabs, of what fastMRI's networks are given, or of all others."""
+    if scan.sorter.lines.partitions.n > 1:
+        return plane_by_plane(network, scan, begun)
+    published = FORWARD.get(type(ready.card.network))
+    if published:
+        return Method(learn=lambda _: None, unfold=lambda group, _: published(network, group, scan.target))
+    return Method(
+        learn=lambda group: see(group.block, group.filled.shape[1:], MAPS),
+        unfold=lambda group, seen: unrolled(network, group, seen, scan, begun),
+        sampled=isinstance(network, Diffusion),
+    )
 
 
 def unet(network: nn.Module, group: Group, target: Target) -> Tensor:
@@ -101,51 +103,23 @@ def varnet(network: nn.Module, group: Group, target: Target) -> Tensor:
     return _magnitude(hybrid.unsqueeze(2), target)
 
 
-def unrolled(network: nn.Module, group: Group, seen: Seen, scan: Undersampled, begun: Pixels | None = None) -> Tensor:
+def unrolled(
+    network: nn.Module, group: Group, seen: Seen, scan: Undersampled, begun: FirstImages | None = None
+) -> Tensor:
     """Let a network that knows coils and k-space make the image. Complex; shape `(frame z y x)`, samples before it.
 
     Parameters
     ----------
     begun
-        What it begins with instead of SENSE, of the whole scan. Complex. Shape `(frame y x)`.
+        What it begins with instead of SENSE, of the whole scan.
     """
     shown = observe(group, seen, group.noise_power)
     if begun is not None:
-        shown = replace(shown, start=_on_lines(begun, shown.start, group, scan=scan))
+        shown = replace(shown, start=begun.of_frames(shown.start, group))
     observed, unit = in_own_units(shown)
     made = network.samples(observed) if isinstance(network, Diffusion) else network(observed)[None]
     images = torch.stack([to_target((one * unit)[:, None, :, None], seen.maps, scan.target) for one in made])
     return images if isinstance(network, Diffusion) else images[0]
-
-
-def first_images(scan: Scan, recipe: Recipe, place: Workplace) -> Pixels:
-    """Make the images that a network begins with, in the phase of ESPIRiT's maps. Complex. Shape `(frame y x)`.
-
-    Raises
-    ------
-    BadScan
-        The recipe refuses the scan.
-    """
-    asked = complex_only(recipe, coils="espirit")
-    made = CONVENTIONAL[type(recipe)](scan, asked, place=place, progress=lambda _done, _doing: None)
-    return next(one.pixels for one in made if one.kind is ImageKind.COMPLEX)
-
-
-def _on_lines(begun: Pixels, start: Tensor, group: Group, *, scan: Undersampled) -> Tensor:
-    """Bring images of the matrix to the encoded lines; what lies outside is SENSE's. From and to `(frame x y)`."""
-    n_y, n_grid, n_matrix = start.shape[-1], scan.target.grid.y, scan.target.matrix.y
-    around = regridded(start, n_grid)
-    inner = torch.from_numpy(begun[list(group.numbers)]).to(start).transpose(-2, -1) / group.scale
-    first = n_grid // 2 - min(n_grid, n_matrix) // 2
-    around[..., first : first + min(n_grid, n_matrix)] = resize(inner, -1, min(n_grid, n_matrix))
-    return regridded(around, n_y)
-
-
-def regridded(images: Tensor, n: int) -> Tensor:
-    """Change the number of pixels along the last axis, as zero-filling does."""
-    if images.shape[-1] == n:
-        return images.clone()
-    return inverse_fourier(resize(fourier(images, (-1,)), -1, n), (-1,))
 
 
 def _magnitude(hybrid: Tensor, target: Target) -> Tensor:

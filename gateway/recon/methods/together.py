@@ -25,6 +25,7 @@ from gateway.recon.pictures import Album, Picture
 from gateway.recon.workplace import Workplace
 
 MAPS = SenseRecipe()
+"""How sensitivities are estimated for networks that have none of their own."""
 WORK = 24
 """Memory that a frame of a stack takes, in multiples of its data."""
 BATCH = {"cuda": 8}

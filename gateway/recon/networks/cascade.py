@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gateway.model.networks import CascadeNetwork
-from gateway.recon.networks.observed import Observed
+from gateway.recon.networks.observed import Observed, of_each
 from gateway.recon.networks.residual import QUIETEST, ResidualNetwork, noise_channel, to_channels, to_complex
 
 DOUBT = 0.06
@@ -43,8 +43,8 @@ def share_of(noise: Tensor, doubt: Tensor) -> Tensor:
 
 
 def consistent(seen: Observed, image: Tensor, share: Tensor) -> Tensor:
-    """Put measured samples in the place of an image's, by a share from 0 to 1 `(batch,)`."""
+    """Put measured samples in the place of an image's, by a share from 0 to 1 `(batch,)`. Shape `(batch *space)`."""
     transform = seen.transform
     kspace = transform.apply(image)
-    measured = (share[:, None] * seen.filled)[:, None, None]
+    measured = (of_each(share, seen.filled) * seen.filled)[:, None]
     return image + transform.adjoint(measured * (seen.data - kspace))

@@ -86,11 +86,11 @@ class _Decoder(nn.Module):
 
 
 def _parted(filled: Tensor) -> tuple[Tensor, Tensor]:
-    """Part the measured lines into those that are fitted and those that judge. Shapes `(1 y)`."""
+    """Part the measured lines into those that are fitted and those that judge. Shapes `(1 1 y)`."""
     lines = torch.arange(filled.shape[-1], device=filled.device)
-    outer = (filled[0] > 0) & ((lines - len(lines) // 2).abs() > CENTRE // 2)
+    outer = (filled[0, 0] > 0) & ((lines - len(lines) // 2).abs() > CENTRE // 2)
     judge = torch.zeros_like(filled)
-    judge[0, torch.nonzero(outer)[HELD_OUT // 2 :: HELD_OUT, 0]] = 1
+    judge[0, 0, torch.nonzero(outer)[HELD_OUT // 2 :: HELD_OUT, 0]] = 1
     return filled - judge, judge
 
 
@@ -118,6 +118,6 @@ def _best(network: nn.Module, code: Tensor, parted: tuple[Observed, Tensor, Tens
 
 def _misfit(seen: Observed, image: Tensor, lines: Tensor) -> Tensor:
     """Say how far the samples of some lines are off: their mean energy. A number."""
-    off = (seen.transform.apply(image) - seen.data) * lines[:, None, None]
+    off = (seen.transform.apply(image) - seen.data) * lines[:, None]
     misfit: Tensor = off.abs().square().sum() / lines.sum().clamp_min(1)
     return misfit

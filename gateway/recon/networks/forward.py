@@ -20,7 +20,7 @@ def image_of(network: nn.Module, seen: Observed) -> Tensor:
     if isinstance(network, Unet):
         return cleaned(network, _sum_of_squares(inverse_fourier(seen.data, (-1,))).transpose(-2, -1)).transpose(-2, -1)
     if isinstance(network, VarNet):
-        measured = seen.filled[:, None, None] > 0
+        measured = seen.filled[:, None] > 0
         n_calibration = calibration_lines(measured[0, 0, 0].cpu().numpy())
         return _sum_of_squares(network(fourier(seen.data, (-2,)), measured, n_calibration))
     made: Tensor = network(seen)

@@ -11,7 +11,7 @@ from gateway.recon.networks.cascade import consistent
 from gateway.recon.networks.observed import Observed
 from gateway.recon.networks.residual import ResidualNetwork, noise_channel, to_channels, to_complex
 
-READOUT = (-2,)
+PLANE = (-2, -1)
 
 
 class Kiki(nn.Module):
@@ -35,9 +35,10 @@ class Kiki(nn.Module):
 def _completed(k_net: nn.Module, image: Tensor, seen: Observed) -> Tensor:
     """Let a network correct the k-space of every coil; measured lines stay. Shape `(batch x y)`."""
     hybrid = seen.transform.apply(image)
-    kspace = fourier(hybrid, READOUT).flatten(0, 1)
+    images = tuple(axis for axis in PLANE if axis not in seen.axes)
+    kspace = fourier(hybrid, images).flatten(0, 1)
     size = kspace.abs().amax(dim=(1, 2), keepdim=True).clamp_min(torch.finfo(kspace.real.dtype).tiny ** 0.5)
     made = to_complex(k_net(to_channels(kspace / size))) * size
-    filled = inverse_fourier(made.reshape(hybrid.shape), READOUT)
-    measured = seen.filled[:, None, None]
+    filled = inverse_fourier(made.reshape(hybrid.shape), images)
+    measured = seen.filled[:, None]
     return seen.transform.adjoint(torch.where(measured > 0, seen.data, filled))

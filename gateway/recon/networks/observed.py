@@ -1,6 +1,8 @@
-"""What a network is given of undersampled slices: measured lines, sensitivities, and what SENSE makes of them.
+"""What a network is given of undersampled k-space: measured lines, sensitivities, and what SENSE makes of them.
 
-Everything is `(batch x y)`: readouts are transformed already, lines lie along the last axis and are what was left out.
+Everything is `(batch *space)`. Of slices that is `(batch x y)`: readouts are transformed already, lines lie along the
+last axis and are what was left out. Of a slab each position along the readout is a plane of its own, `(batch z y)`,
+both of whose axes are k-space.
 """
 
 from __future__ import annotations
@@ -12,32 +14,40 @@ import torch
 from torch import Tensor
 
 from gateway.recon.coil_maps import Seen
-from gateway.recon.operators import Operator, fourier_along, sampled, sensitivities
+from gateway.recon.fourier import fourier, inverse_fourier
+from gateway.recon.operators import Operator, sampled
 from gateway.recon.parallel import Group
 from gateway.recon.sense import Unfolding, solve_exactly
+from gateway.recon.solvers import Stop, conjugate_gradient
 
 BRIGHT = 0.98
 """Quantile of the expected brightness that is 1 in a network's units."""
+MOST_VALUES = 1 << 22
+"""So many values at the most tell what is bright: of a slab, every so-many-th."""
+IN_PLANES = Stop(steps=30, tolerance=1e-3)
+"""Of conjugate gradients for SENSE, where a system is too large to be factorised."""
 ROUNDING = 1e-6
 """Noise power that single precision makes by itself, relative to the brightest pixel."""
+SPREAD = 2654435761
+"""By which seeds of neighbouring planes lie apart; odd, so that no two of a slab are the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """Some slices with as many coils, and the same matrix.
+    """Some slices or planes with as many coils, and the same matrix.
 
     Parameters
     ----------
     data
-        K-space along y, zero where nothing was measured. Complex. Shape `(batch coil x y)`.
+        K-space along the encoded axes, zero where nothing was measured. Complex. Shape `(batch coil *space)`.
     filled
-        1 where a line was measured, else 0. Shape `(batch y)`.
+        1 where a line was measured, else 0; of length 1 along axes that are no k-space. Shape `(batch *space)`.
     maps
-        Sensitivities, of norm 1 or less. Complex. Shape `(batch coil x y)`.
+        Sensitivities, of norm 1 or less. Complex. Shape `(batch coil *space)`.
     start
-        A conventional image. Complex. Shape `(batch x y)`.
+        A conventional image. Complex. Shape `(batch *space)`.
     brightness
-        Expected magnitude of each pixel, from calibration. Shape `(batch x y)`.
+        Expected magnitude of each pixel, from calibration. Shape `(batch *space)`.
     noise
         Standard deviation of a complex sample. Shape `(batch,)`.
     seed
@@ -53,27 +63,21 @@ class Observed:
     seed: Tensor
 
     @property
+    def axes(self) -> tuple[int, ...]:
+        """The axes that are k-space."""
+        return tuple(axis for axis in range(1 - self.filled.ndim, 0) if self.filled.shape[axis] > 1)
+
+    @property
     def encoding(self) -> Operator:
-        """From images `(batch x y)` to the samples of measured lines `(batch coil x y)`."""
-        return sampled(self.filled[:, None, None]) @ self.transform
+        """From images `(batch *space)` to the samples of measured lines `(batch coil *space)`."""
+        return sampled(self.filled[:, None]) @ self.transform
 
     @property
     def transform(self) -> Operator:
-        """From images `(batch x y)` to k-space of every line `(batch coil x y)`."""
-        seen = fourier_along((-1,)) @ sensitivities(self.maps[:, None, :, None])
+        """From images `(batch *space)` to k-space of every line `(batch coil *space)`."""
         return Operator(
-            lambda images: seen.apply(images[:, None, None])[:, :, 0],
-            lambda kspace: seen.adjoint(kspace[:, :, None])[:, 0, 0],
-        )
-
-    def cropped(self, x: slice) -> Self:
-        """Keep some positions along readouts, where every one is a problem of its own."""
-        return replace(
-            self,
-            data=self.data[:, :, x],
-            maps=self.maps[:, :, x],
-            start=self.start[:, x],
-            brightness=self.brightness[:, x],
+            lambda images: fourier(self.maps * images[:, None], self.axes),
+            lambda kspace: (self.maps.conj() * inverse_fourier(kspace, self.axes)).sum(dim=1),
         )
 
     def to(self, device: torch.device) -> Self:
@@ -85,6 +89,11 @@ class Observed:
         return replace(self, data=data, filled=filled, start=start)
 
 
+def of_each(values: Tensor, like: Tensor) -> Tensor:
+    """Lay a value of each frame out so that it counts for all of its pixels. From `(batch,)` to `(batch 1 ...)`."""
+    return values.reshape(-1, *[1] * (like.ndim - 1))
+
+
 def observe(group: Group, seen: Seen, noise_power: float) -> Observed:
     """Bring frames of one slice, of two encoded dimensions, to what networks are given."""
     floor = max(noise_power, ROUNDING * float(seen.prior.max()))
@@ -92,13 +101,46 @@ def observe(group: Group, seen: Seen, noise_power: float) -> Observed:
     n_frames = len(starts)
     return Observed(
         data=(group.data[:, :, 0] * group.filled[:, None, 0, :, None]).transpose(-2, -1),
-        filled=group.filled[:, 0].to(seen.prior.dtype),
+        filled=group.filled.to(seen.prior.dtype),
         maps=seen.maps[:1, :, 0].transpose(-2, -1).expand(n_frames, -1, -1, -1),
         start=torch.stack(starts),
         brightness=seen.prior[:1, 0].transpose(-2, -1).sqrt().expand(n_frames, -1, -1),
         noise=seen.prior.new_full((n_frames,), noise_power**0.5),
         seed=group.seeds,
     )
+
+
+def observe_planes(group: Group, seen: Seen, places: Tensor) -> Observed:
+    """Bring positions along the readout of one frame of a slab to what networks are given, each a plane.
+
+    Parameters
+    ----------
+    places
+        Which positions of the slab these are. Shape `(x,)`.
+    """
+    planes = Observed(
+        data=(group.data[0] * group.filled[0, None, :, :, None]).movedim(-1, 0),
+        filled=group.filled[:1].to(seen.prior.dtype).expand(len(places), -1, -1),
+        maps=seen.maps[0].movedim(-1, 0),
+        start=seen.maps.new_empty(0),
+        brightness=seen.prior[0].movedim(-1, 0).sqrt(),
+        noise=seen.prior.new_full((len(places),), group.noise_power**0.5),
+        seed=(group.seeds[:1] + SPREAD * places.to(group.seeds)) % (1 << 32),
+    )
+    return replace(planes, start=sense_by_steps(planes))
+
+
+def sense_by_steps(seen: Observed) -> Tensor:
+    """Unfold lines that were left out along any axes; brightness is the expectation. Shape `(batch *space)`."""
+    scale = seen.brightness.to(seen.data.dtype)
+    bright = seen.brightness.flatten(1).amax(dim=1).square()
+    floor = of_each(torch.maximum(seen.noise.square(), ROUNDING * bright), seen.brightness)
+    encoding = seen.encoding
+
+    def normal(values: Tensor) -> Tensor:
+        return scale * encoding.normal(scale * values) + floor * values
+
+    return scale * conjugate_gradient(normal, scale * encoding.adjoint(seen.data), IN_PLANES, apart=(0,))
 
 
 def _unfolded(group: Group, seen: Seen, noise_power: float, frame: int) -> Tensor:
@@ -117,32 +159,34 @@ def in_own_units(seen: Observed) -> tuple[Observed, Tensor]:
 
     Returns
     -------
-        What was observed in these units, and the unit, by which images have to be multiplied. Shape `(batch 1 1)`.
+        What was observed in these units, and the unit, by which images have to be multiplied. Shape `(batch 1 ...)`.
     """
-    unit = (bright_part(seen.brightness) * mean_phase(seen.start))[:, None, None]
+    unit = of_each(bright_part(seen.brightness) * mean_phase(seen.start), seen.start)
     return in_units(seen, unit), unit
 
 
 def bright_part(brightness: Tensor) -> Tensor:
-    """Say how bright the bright parts of slices are; never 0. From `(batch x y)` to `(batch,)`."""
-    bright = torch.quantile(brightness.flatten(1), BRIGHT, dim=1)
+    """Say how bright the bright parts of images are; never 0. From `(batch *space)` to `(batch,)`."""
+    values = brightness.flatten(1)
+    some = values[:, :: 1 + values.shape[1] // MOST_VALUES]
+    bright = torch.quantile(some, BRIGHT, dim=1)
     return bright.clamp_min(torch.finfo(bright.dtype).tiny ** 0.5)
 
 
 def mean_phase(images: Tensor) -> Tensor:
-    """Give the phase of the bright parts of images, as numbers of size 1. From `(batch x y)` to `(batch,)`."""
-    turned = torch.sgn((images * images.abs()).sum(dim=(1, 2)))
+    """Give the phase of the bright parts of images, as numbers of size 1. From `(batch *space)` to `(batch,)`."""
+    turned = torch.sgn((images * images.abs()).flatten(1).sum(dim=1))
     return torch.where(turned == 0, 1, turned)
 
 
 def in_units(seen: Observed, unit: Tensor) -> Observed:
-    """Divide by a complex unit of shape `(batch 1 1)`."""
+    """Divide by a complex unit of shape `(batch 1 ...)`."""
     return replace(
         seen,
         data=seen.data / unit[:, None],
         start=seen.start / unit,
         brightness=seen.brightness / unit.abs(),
-        noise=seen.noise / unit[:, 0, 0].abs(),
+        noise=seen.noise / unit.abs().flatten(),
     )
 
 

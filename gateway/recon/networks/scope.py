@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from gateway.model.card import Measurement, ModelCard, Purpose, Sampling, misfits
-from gateway.model.errors import BadScan
+from gateway.model.card import UNFIT, Encoded, Measurement, ModelCard, Purpose, Sampling, misfits
+from gateway.model.errors import BadScan, IncompleteScan
 from gateway.model.header import ScanHeader
+from gateway.recon.lattice import find_lattice
 from gateway.recon.lines import Lines
 from gateway.recon.networks.ready import ReadyModel
 from gateway.recon.parallel import Undersampled, understand
 from gateway.recon.scan import Scan
+from gateway.recon.shutter import left_out
 from gateway.recon.space import imaging_encoding, is_3d
 
 Bools = npt.NDArray[np.bool_]
@@ -38,8 +40,9 @@ def _by_header(ready: ReadyModel, header: ScanHeader) -> Iterator[str]:
     encoding = imaging_encoding(header)
     if ready.refines is None and not _cartesian(header):
         yield f"the trajectory is {encoding.trajectory}, the model is for Cartesian scans"
-    if ready.refines is None and is_3d(encoding):
-        yield "partitions were encoded, the model is for slices"
+    asked = Encoded.SLABS if is_3d(encoding) else Encoded.SLICES
+    if ready.refines is None and asked not in ready.card.made_for.encoded:
+        yield UNFIT[asked]
     if ready.card.purpose is Purpose.TESTS and not ready.recipe.allow_tests:
         yield "its card says that it is for training and tests"
 
@@ -75,12 +78,18 @@ def _asked_of(header: ScanHeader, n_coils: int) -> Measurement:
 
 def _by_lines(card: ModelCard, header: ScanHeader, found: Undersampled) -> Iterator[str]:
     for number in range(found.sorter.lines.n_frames):
-        filled = found.filled_lines(number)
-        yield from misfits(card.made_for, describe(header, found.sorter.lines, filled))
+        yield from misfits(card.made_for, describe(header, found, number))
 
 
-def describe(header: ScanHeader, lines: Lines, filled: Bools) -> Measurement:
-    """Collect what a card asks."""
+def describe(header: ScanHeader, found: Undersampled, number: int) -> Measurement:
+    """Collect what a card asks of a frame."""
+    filled = found.filled_lines(number)
+    if found.sorter.lines.partitions.n > 1:
+        return _of_slab(header, found, filled, found.calibration.blocks[found.slice_of(number)].shape[-3:-1])
+    return _of_slice(header, found.sorter.lines, filled[0])
+
+
+def _of_slice(header: ScanHeader, lines: Lines, filled: Bools) -> Measurement:
     counter = lines.phase_encodes
     wanted = filled[counter.first : counter.last + 1]
     n_calibration = calibration_lines(filled)
@@ -93,7 +102,40 @@ def describe(header: ScanHeader, lines: Lines, filled: Bools) -> Measurement:
         acceleration=len(beyond) / max(1, int(beyond.sum())),
         n_calibration=n_calibration,
         sampling=_sampling(filled, wanted, around),
+        encoded=Encoded.SLICES,
     )
+
+
+def _of_slab(header: ScanHeader, found: Undersampled, filled: Bools, calibrated: Sequence[int]) -> Measurement:
+    """Count in both directions; corners that were left out on purpose are not missing."""
+    lines = found.sorter.lines
+    z, y = lines.partitions, lines.phase_encodes
+    wanted = np.zeros_like(filled)
+    wanted[z.first : z.last + 1, y.first : y.last + 1] = True
+    wanted &= ~left_out(lines)
+    first_z, first_y = (n // 2 - some // 2 for n, some in zip(filled.shape, calibrated, strict=True))
+    around = np.zeros_like(filled)
+    around[first_z : first_z + calibrated[0], first_y : first_y + calibrated[1]] = True
+    around &= bool(filled[around].all())  # a reference of its own is no part of the image
+    beyond = filled[wanted & ~around]
+    return replace(
+        _asked_of(header, lines.n_coils),
+        acceleration=beyond.size / max(1, int(beyond.sum())),
+        n_calibration=min(calibrated),
+        sampling=_pattern(lines, whole=bool(filled[wanted].all())),
+        encoded=Encoded.SLABS,
+        n_partitions=z.n,
+    )
+
+
+def _pattern(lines: Lines, *, whole: bool) -> Sampling:
+    if whole:
+        return Sampling.FULL
+    try:
+        find_lattice(lines)
+    except IncompleteScan:
+        return Sampling.IRREGULAR
+    return Sampling.EQUISPACED
 
 
 def calibration_lines(filled: Bools) -> int:

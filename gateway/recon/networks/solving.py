@@ -22,9 +22,9 @@ def nearest(seen: Observed, image: Tensor, weight: Tensor, n_steps: int) -> Tens
     Parameters
     ----------
     image
-        Complex. Shape `(batch x y)`.
+        Complex. Shape `(batch *space)`.
     weight
-        Positive. Shape `(batch 1 1)`; or of each pixel, `(batch x y)`, where nothing is learned of it.
+        Positive. Shape `(batch 1 ...)`; or of each pixel, `(batch *space)`, where nothing is learned of it.
     """
     solved: Tensor = _Nearest.apply(image, weight, seen.data, seen.filled, seen, n_steps)  # type: ignore[no-untyped-call] # torch has no types here
     return solved
@@ -53,7 +53,8 @@ class _Nearest(torch.autograd.Function):
         data = lines = None
         if any(ctx.needs_input_grad[2:4]):
             data = ctx.seen.transform.apply(pulled)
-            lines = -(data.conj() * ctx.seen.transform.apply(found)).real.sum(dim=(1, 2))
+            every = -(data.conj() * ctx.seen.transform.apply(found)).real.sum(dim=1)
+            lines = every.sum_to_size(ctx.seen.filled.shape)
         return weight * pulled, inner(pulled, image - found), data, lines, None, None
 
 

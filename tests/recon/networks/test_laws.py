@@ -23,7 +23,7 @@ from gateway.model.networks import (
 )
 from gateway.recon.networks.architectures import ARCHITECTURES, build
 from gateway.recon.networks.forward import image_of
-from gateway.recon.networks.observed import Observed, in_own_units, in_units
+from gateway.recon.networks.observed import Observed, in_own_units, in_units, sense_by_steps
 from gateway.recon.networks.solving import nearest
 
 TINY = {"n_channels": 6, "dilations": (1, 2)}
@@ -71,7 +71,10 @@ def _network(sizes: Network) -> nn.Module:
     return network.eval()
 
 
-def _scan(*, n: int = 1, n_coils: int = 3, shape: tuple[int, int] = (16, 20), noise: float = 0.01) -> Observed:
+def _scan(
+    *, n: int = 1, n_coils: int = 3, shape: tuple[int, int] = (16, 20), noise: float = 0.01, plane: bool = False
+) -> Observed:
+    """Measure every other line; of a plane, every other point of both directions, and some more."""
     random = torch.Generator().manual_seed(11)
 
     def draw(*sizes: int) -> Tensor:
@@ -79,8 +82,11 @@ def _scan(*, n: int = 1, n_coils: int = 3, shape: tuple[int, int] = (16, 20), no
 
     maps = draw(n, n_coils, *shape)
     maps = maps / torch.linalg.vector_norm(maps, dim=1, keepdim=True)
-    filled = torch.zeros(n, shape[1])
-    filled[:, ::2] = filled[:, shape[1] // 2 - 2 : shape[1] // 2 + 2] = 1
+    filled = torch.zeros(n, 1, shape[1])
+    filled[..., ::2] = filled[..., shape[1] // 2 - 2 : shape[1] // 2 + 2] = 1
+    if plane:
+        filled = (torch.rand(n, *shape, generator=random) < 0.5).float()
+        filled[:, shape[0] // 2 - 2 : shape[0] // 2 + 2, shape[1] // 2 - 2 : shape[1] // 2 + 2] = 1
     image = draw(n, *shape)
     empty = torch.zeros(n, n_coils, *shape, dtype=torch.complex64)
     scan = Observed(
@@ -156,8 +162,43 @@ def test_measured_lines_come_back_where_that_is_promised(sizes: Network) -> None
     scan = scan.with_data(scan.data, scan.filled, scan.encoding.adjoint(scan.data))
     off = scan.encoding.apply(_made(_network(sizes), scan)) - scan.data
     assert off.norm() < 2e-3 * scan.data.norm()
-    free = scan.transform.apply(_made(_network(sizes), scan)) * (1 - scan.filled[:, None, None])
+    free = scan.transform.apply(_made(_network(sizes), scan)) * (1 - scan.filled[:, None])
     assert free.norm() > 1e-2 * scan.data.norm(), "the network has its say where nothing was measured"
+
+
+PLANAR = tuple(one for one in NETWORKS if one.method != "stack")
+"""Those that take planes of two encoded directions."""
+
+
+@pytest.mark.parametrize("sizes", PLANAR, ids=_name)
+def test_planes_keep_the_laws_of_slices(sizes: Network) -> None:
+    network, scan = _network(sizes), _scan(n=2, shape=(13, 18), plane=True)
+    assert scan.axes == (-2, -1)
+    by = torch.full((1, 1, 1), 3e7, dtype=torch.complex64) * torch.exp(torch.tensor(2.1j))
+    made = _made(network, scan)
+    torch.testing.assert_close(_made(network, in_units(scan, 1 / by)), made * by, rtol=2e-3, atol=2e-3 * 3e7)
+    alone = [Observed(**{name: getattr(scan, name)[at : at + 1] for name in Observed.__slots__}) for at in range(2)]
+    torch.testing.assert_close(made, torch.cat([_made(network, one) for one in alone]), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("sizes", [one for one in CONSISTENT if one.method != "stack"], ids=_name)
+def test_measured_points_of_a_plane_come_back_where_that_is_promised(sizes: Network) -> None:
+    scan = _scan(n_coils=1, noise=1e-6, plane=True)
+    scan = replace(scan, maps=torch.ones_like(scan.maps))
+    scan = scan.with_data(scan.data, scan.filled, scan.encoding.adjoint(scan.data))
+    off = scan.encoding.apply(_made(_network(sizes), scan)) - scan.data
+    assert off.norm() < 2e-3 * scan.data.norm()
+
+
+def test_sense_by_steps_is_the_exact_solution() -> None:
+    scan = _scan(n_coils=3, shape=(6, 8), noise=0.1, plane=True)
+    found = sense_by_steps(scan)[0]
+    basis = torch.eye(48, dtype=torch.complex64).reshape(48, 6, 8)
+    columns = torch.stack([scan.encoding.apply(one[None])[0].flatten() for one in basis], dim=1)
+    prior = torch.diag(scan.brightness.flatten().square()).to(columns.dtype)
+    system = columns @ prior @ columns.mH + 0.01 * torch.eye(len(columns))
+    exact = prior @ columns.mH @ torch.linalg.solve(system, scan.data.flatten())
+    torch.testing.assert_close(found.flatten(), exact, rtol=1e-2, atol=1e-2)
 
 
 def test_the_gradient_through_conjugate_gradients_is_that_of_finite_differences() -> None:

@@ -48,7 +48,7 @@ def _seen() -> Observed:
     maps = draw(1, N_COILS, *SHAPE)
     maps = maps / torch.linalg.vector_norm(maps, dim=1, keepdim=True)
     image = draw(1, *SHAPE) * _power().sqrt()
-    filled = torch.tensor([[1.0, 0.0, 0.0, 1.0, 0.0, 0.0]])
+    filled = torch.tensor([[[1.0, 0.0, 0.0, 1.0, 0.0, 0.0]]])
     scan = Observed(
         data=torch.zeros(1, N_COILS, *SHAPE, dtype=torch.complex64),
         filled=filled,
@@ -59,7 +59,7 @@ def _seen() -> Observed:
         seed=torch.tensor([7]),
     )
     exact = scan.encoding.apply(image)
-    data = (exact + NOISE * draw(*exact.shape)) * filled[:, None, None]
+    data = (exact + NOISE * draw(*exact.shape)) * filled[:, None]
     return replace(scan, data=data, start=scan.encoding.adjoint(data))
 
 
