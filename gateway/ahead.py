@@ -46,8 +46,8 @@ class _Following:
     incoming: Incoming
 
 
-class _Refused(GatewayError):
-    """Images of a scan are not made before it is whole, though its route says so; the reason is for people."""
+class _TooEarly(Exception):
+    """Nothing of an image has come, and the noise that scanners measure first may not have, either."""
 
 
 @dataclass(kw_only=True)
@@ -66,6 +66,7 @@ class Ahead:
     memory_bytes: int | None = None
     _following: _Following | None = None
     _seen: set[RecordingId] = field(default_factory=set)
+    _early: bool = False
 
     def __call__(self) -> float | None:
         """Do a little of what can be done ahead.
@@ -76,7 +77,9 @@ class Ahead:
         """
         try:
             self._following = self._following or self._next()
-            return None if self._following is None else self._go_on(self._following)
+            if self._following is None:
+                return LOOK_EVERY_S if self._early else None
+            return self._go_on(self._following)
         except StorageFault as fault:
             logger.warning("no images are made ahead", extra={"reason": str(fault)})
         except Exception:  # work that nobody has to wait for must not end a worker
@@ -85,20 +88,26 @@ class Ahead:
         return None
 
     def _next(self) -> _Following | None:
-        """Find a scan that arrives, whose route says that it is to be followed, and that nobody follows."""
-        arriving = self.scans.arriving_now()
+        """Find a scan that arrives, whose route says that it is to be followed, and that nobody follows.
+
+        Why one is not followed its job says, which knows all of it.
+        """
+        arriving, self._early = self.scans.arriving_now(), False
         self._seen &= {scan.recording for scan in arriving}
         for scan in arriving:
             if scan.recording in self._seen:
                 continue
-            self._seen.add(scan.recording)
             try:
-                if (found := self._followed(scan)) is not None:
-                    return found
-            except _Refused as refusal:
-                self.scans.note(scan.recording, who=self.who, what="not streamed", text=str(refusal))
-            except GatewayError as fault:  # the job will say so
+                found = self._followed(scan)
+            except _TooEarly:
+                self._early = True
+                continue
+            except GatewayError as fault:
                 logger.info("scan not followed", extra={"scan": scan.recording, "reason": str(fault)})
+                found = None
+            self._seen.add(scan.recording)
+            if found is not None:
+                return found
         return None
 
     def _followed(self, scan: Arrived) -> _Following | None:
@@ -114,9 +123,12 @@ class Ahead:
         noise = self.noise(header)
         incoming = Incoming(header=header, noise_known=noise is not None)
         incoming.take(runs)
+        if not incoming.begun:
+            raise _TooEarly
         hindrance = obstacle(choice.recipe, header, noise_known=incoming.noise_known)
         if hindrance or isinstance(choice.recipe, LearnedRecipe):
-            raise _Refused(hindrance)
+            logger.info("scan not followed", extra={"scan": scan.recording, "reason": hindrance})
+            return None
         headstart = self.headstarts.of(scan.recording)
         if not headstart.claim():
             return None

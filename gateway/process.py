@@ -18,12 +18,14 @@ from gateway.model.errors import BadScan, IncompleteScan
 from gateway.model.header import ScanHeader
 from gateway.model.image import ImageSeries
 from gateway.model.noise import NoiseCovariance
+from gateway.model.reading import BlindImage
 from gateway.model.readout import Acquisition
 from gateway.model.route import Routes, Rule
 from gateway.mrd import messages
 from gateway.mrd.header import parse_header
 from gateway.mrd.images import Told, image_messages
 from gateway.mrd.stream import read_session
+from gateway.recon.incoming import measures_noise, obstacle
 from gateway.recon.noise import is_only_noise, measure_noise
 from gateway.reconstruction import Teller, Work, make_series
 from gateway.routing.choose import Choice, choose
@@ -34,6 +36,8 @@ from gateway.spool.headstarts import Headstart, Headstarts
 from gateway.spool.replies import Replies
 from gateway.spool.spool import Spool
 from gateway.zoo.zoo import Zoo
+
+NOBODY_LOOKED = "no worker was idle while the scan arrived, or all of it had come before one looked"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,15 +70,13 @@ class Processor:
         if not job.incomplete and is_only_noise(session.acquisition):
             self._keep_noise(job, session.acquisition, header)
             return
-        routes, blind = self.routes(job.routes_version), self.studies.blind(job.job)
-        choice = choose(routes, facts)
-        if blind is not None:
-            choice = blind_choice(choice, blind, routes)
-        self.jobs.routed(job.lease, rule=choice.rule.name, recipe=choice.recipe_name, why=self._why(job, choice))
+        choice, blind = self._routed(job, facts)
         if job.incomplete and choice.rule.incomplete == "hold":
             raise IncompleteScan(f"{job.incomplete}; release the job to reconstruct what came")
 
-        headstart = self.headstarts.of(job.scan)
+        noise = self._noise_for(job, header)
+        noise_known = noise is not None or measures_noise(session.acquisition)
+        headstart = self._headstart(job, choice, header, noise_known=noise_known)
         work = Work(
             identity=identify(job, header, choice, self.jobs) if choice.project or blind is None else None,
             acquisition=session.acquisition,
@@ -82,22 +84,16 @@ class Processor:
             choice=choice,
             digest=job.digest,
             received_at=job.received_at,
-            noise=self._noise_for(job, header),
+            noise=noise,
             zoo=self.zoo,
             decided=lambda subject: self.jobs.rulings.decided(job.job, subject),
             shelf=headstart if headstart.begun and job.complete else None,
             blind=blind,
         )
-        tell = Teller(
-            progress=lambda fraction, doing: self.jobs.progress(job.lease, fraction, doing),
-            note=lambda what, text: self.jobs.note(job.lease, what, text),
-            checked=lambda shown, images: self._respond(job, shown, images),
-            judged=lambda passage: self._keep_ruling(job, facts, passage),
-            measurable=lambda images: self._measure_phantom(job, facts, choice.rule, images),
-        )
+        make = make_series if blind is None else make_blind_series
+        outbox = self.outbox / str(job.job)
         try:
-            make = make_series if blind is None else make_blind_series
-            outbox = self.outbox / str(job.job)
+            tell = self._teller(job, facts, choice.rule)
             made = make(work, device=self.device, memory_bytes=self.memory_bytes, outbox=outbox, tell=tell)
         except IncompleteScan as fault:
             self.jobs.incomplete(job, str(fault))
@@ -106,6 +102,25 @@ class Processor:
         made = [series.below(str(job.job)) for series in made]  # a folder for each job: none replaces another's bytes
         self.jobs.succeed(job, made, list(choice.destinations), priority=choice.rule.priority)
         headstart.clear()
+
+    def _routed(self, job: ClaimedJob, facts: Facts) -> tuple[Choice, BlindImage | None]:
+        """Let the routes choose, and keep what they say."""
+        routes, blind = self.routes(job.routes_version), self.studies.blind(job.job)
+        choice = choose(routes, facts)
+        if blind is not None:
+            choice = blind_choice(choice, blind, routes)
+        self.jobs.routed(job.lease, rule=choice.rule.name, recipe=choice.recipe_name, why=self._why(job, choice))
+        return choice, blind
+
+    def _teller(self, job: ClaimedJob, facts: Facts, rule: Rule) -> Teller:
+        """Have all that is to be known of a job's work kept with it."""
+        return Teller(
+            progress=lambda fraction, doing: self.jobs.progress(job.lease, fraction, doing),
+            note=lambda what, text: self.jobs.note(job.lease, what, text),
+            checked=lambda shown, images: self._respond(job, shown, images),
+            judged=lambda passage: self._keep_ruling(job, facts, passage),
+            measurable=lambda images: self._measure_phantom(job, facts, rule, images),
+        )
 
     def _respond(self, job: ClaimedJob, work: Work, images: Sequence[ImageSeries]) -> None:
         """Keep the images for the listener, which may be another process, where the rule has them go back."""
@@ -118,6 +133,14 @@ class Processor:
         if rule.phantom is not None:
             told = follow_phantom(self.jobs.charts, facts, _origin(job), rule, images)
             self.jobs.note(job.lease, f"phantom {rule.phantom}", told)
+
+    def _headstart(self, job: ClaimedJob, choice: Choice, header: ScanHeader, *, noise_known: bool) -> Headstart:
+        """Find what was made while the scan arrived; where it was to be streamed and was not, say why."""
+        headstart = self.headstarts.of(job.scan)
+        if choice.rule.stream and not headstart.begun:
+            why = obstacle(choice.recipe, header, noise_known=noise_known)
+            self.jobs.note(job.lease, "not streamed", why or NOBODY_LOOKED)
+        return headstart
 
     def _say_how_far(self, job: ClaimedJob, headstart: Headstart) -> None:
         if headstart.begun:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from gateway.deidentify import Veil, veiled_header, veiled_readouts
 from gateway.dicom.identity import settled
@@ -17,7 +16,7 @@ from gateway.dicom.wall_clock import as_clocks_stood
 from gateway.gate import Passage, Suspect, judge
 from gateway.model.errors import BadScan
 from gateway.model.form import Form
-from gateway.model.gate import Decision
+from gateway.model.gate import Decision, Ruling
 from gateway.model.header import ScanHeader
 from gateway.model.identity import Identity
 from gateway.model.image import Frame, ImageSeries, Vector
@@ -101,33 +100,109 @@ def make_series(
     work: Work, *, device: str, memory_bytes: int | None = None, outbox: Path, tell: Teller
 ) -> list[Series]:
     """Reconstruct, check, and write DICOM; ``memory_bytes`` is what a reconstruction takes at a time."""
-    project, recipe = work.choice.project, ready(work.choice.recipe, work.zoo)
-    veil, moved_mm = None if project is None else veil_of(work, project), table_offset(work)
-    how: dict[str, Any] = {
-        "device": device,
-        "memory_bytes": memory_bytes,
-        "told": tell.memory,
-        "preparation": Preparation(work.acquisition, work.header, work.noise),
-    }
-    outputs = reconstruct(work.acquisition, work.header, recipe, progress=tell.progress, shelf=work.shelf, **how)
-    tell.note("reconstructed", "; ".join(f"{len(one.frames)} images, {one.kind}" for one in outputs))
-    tell.note("how", " ".join(dict.fromkeys(note for one in outputs for note in one.notes)))
-    for output in outputs:
-        check_images(output)
-    tell.note("checked", "the images are finite and not empty")
-    tell.measurable(outputs)
-    passage = None
-    if isinstance(recipe, ReadyModel) and any(one.model is not None for one in outputs):
-        passage = _judged(work, recipe, outputs, tell, how)
-        outputs = passage.images
+    veil = None if work.choice.project is None else veil_of(work, work.choice.project)
+    telling = _Telling(work=work, moved_mm=table_offset(work), veil=veil)
+    making = _Making(
+        work=work,
+        recipe=ready(work.choice.recipe, work.zoo),
+        device=device,
+        memory_bytes=memory_bytes,
+        preparation=Preparation(work.acquisition, work.header, work.noise),
+        tell=tell,
+    )
+    outputs = making.reconstructed()
+    if isinstance(making.recipe, ReadyModel) and any(one.model is not None for one in outputs):
+        passage = making.judged(making.recipe, outputs)
+        outputs, telling = passage.images, replace(telling, ruling=passage.ruling)
     if veil is not None:
-        work, outputs = veiled(work, veil), tuple(veiled_images(output, veil) for output in outputs)
+        telling = replace(telling, work=veiled(work, veil))
+        outputs = tuple(veiled_images(output, veil) for output in outputs)
         tell.note("de-identified", ", ".join(["basic profile", *veil.project.options]))
-    tell.checked(work, outputs)
+    tell.checked(telling.work, outputs)
+    parts = enumerate(part for one in outputs for part in one.parts())
+    plans = ((output, telling.plan(making.recipe, output, index)) for index, output in parts)
+    return [series for output, plan in plans for series in _written(telling, output, plan, outbox=outbox, tell=tell)]
 
-    made = []
-    for index, output in enumerate(part for one in outputs for part in one.parts()):
-        plan = SeriesPlan(
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Making:
+    """How the images of a work are made, and made again by the gate."""
+
+    work: Work
+    recipe: Recipe | ReadyModel
+    device: str
+    memory_bytes: int | None
+    preparation: Preparation
+    tell: Teller
+
+    def reconstructed(self) -> tuple[ImageSeries, ...]:
+        """Make the images, and refuse what no image can be."""
+        work, tell = self.work, self.tell
+        outputs = reconstruct(
+            work.acquisition,
+            work.header,
+            self.recipe,
+            device=self.device,
+            memory_bytes=self.memory_bytes,
+            progress=tell.progress,
+            told=tell.memory,
+            shelf=work.shelf,
+            preparation=self.preparation,
+        )
+        tell.note("reconstructed", "; ".join(f"{len(one.frames)} images, {one.kind}" for one in outputs))
+        tell.note("how", " ".join(dict.fromkeys(note for one in outputs for note in one.notes)))
+        for output in outputs:
+            check_images(output)
+        tell.note("checked", "the images are finite and not empty")
+        tell.measurable(outputs)
+        return outputs
+
+    def judged(self, recipe: ReadyModel, outputs: Sequence[ImageSeries]) -> Passage:
+        """Ask the gate, and tell what it says before anything leaves.
+
+        Raises
+        ------
+        ReviewWanted
+            A person has to look first.
+        """
+        work, tell = self.work, self.tell
+        tell.progress(1.0, "checking the images")
+        made_from = (work.digest, work.choice.recipe_name, work.choice.fingerprint)
+        passage = judge(
+            Suspect(
+                acquisition=work.acquisition,
+                header=work.header,
+                ready=recipe,
+                made=outputs,
+                policy=work.choice.policy,
+                policy_name=work.choice.rule.policy,
+                work_digest=" ".join([*made_from, *sorted({one.whitened_by for one in outputs} - {""})]),
+                decided=work.decided,
+                preparation=self.preparation,
+                device=self.device,
+                memory_bytes=self.memory_bytes,
+                told=tell.memory,
+            )
+        )
+        tell.note("judged", passage.ruling.told)
+        tell.judged(passage)
+        passage.check()
+        return passage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Telling:
+    """What series say of a work beside the images; the patient taken out of it where there is a veil."""
+
+    work: Work
+    moved_mm: Vector
+    veil: Veil | None
+    ruling: Ruling | None = None
+
+    def plan(self, recipe: Recipe | ReadyModel, output: ImageSeries, index: int) -> SeriesPlan:
+        """Plan one series."""
+        work, veil = self.work, self.veil
+        return SeriesPlan(
             recording_digest=work.digest,
             rule=work.choice.rule.name,
             recipe=work.choice.recipe_name,
@@ -137,20 +212,24 @@ def make_series(
             received_at=as_clocks_stood(work.received_at, work.header) if veil is None else work.received_at,
             model=output.model,
             whitened_by=output.whitened_by,
-            moved_mm=moved_mm,
-            ruling=None if passage is None else passage.ruling,
+            moved_mm=self.moved_mm,
+            ruling=self.ruling,
             identity=work.identity,
             deidentified=None if veil is None else veil.project.options,
             mark_unknown_direction=work.choice.rule.unknown_direction == "mark",
         )
-        for form, destinations in _forms(work.choice).items():
-            datasets = build_series(
-                _moved(output, moved_mm), work.header.led_by(output.encoding), replace(plan, format=form.format)
-            )
-            written = write_series(datasets, outbox / form.folder, lambda _n, _of: None, form.compression)
-            made.append(replace(written.below(form.folder), destinations=destinations))
-            tell.note("series written", f"{len(written.instances)} instances, {written.series_instance_uid}")
-    return made
+
+
+def _written(
+    telling: _Telling, output: ImageSeries, plan: SeriesPlan, *, outbox: Path, tell: Teller
+) -> Iterator[Series]:
+    """Write a series in every form that a destination wants."""
+    header = telling.work.header.led_by(output.encoding)
+    for form, destinations in _forms(telling.work.choice).items():
+        datasets = build_series(_moved(output, telling.moved_mm), header, replace(plan, format=form.format))
+        written = write_series(datasets, outbox / form.folder, lambda _n, _of: None, form.compression)
+        tell.note("series written", f"{len(written.instances)} instances, {written.series_instance_uid}")
+        yield replace(written.below(form.folder), destinations=destinations)
 
 
 def _description(work: Work, recipe: Recipe | ReadyModel, output: ImageSeries) -> str:
@@ -158,37 +237,6 @@ def _description(work: Work, recipe: Recipe | ReadyModel, output: ImageSeries) -
     text = work.choice.series_description(work.header)
     instead = isinstance(recipe, ReadyModel) and output.model is None
     return text_ending(text, CONVENTIONAL) or text if instead else text
-
-
-def _judged(
-    work: Work, recipe: ReadyModel, outputs: Sequence[ImageSeries], tell: Teller, how: Mapping[str, Any]
-) -> Passage:
-    """Ask the gate, and tell what it says before anything leaves; ``how`` is that of the reconstruction.
-
-    Raises
-    ------
-    ReviewWanted
-        A person has to look first.
-    """
-    tell.progress(1.0, "checking the images")
-    made_from = (work.digest, work.choice.recipe_name, work.choice.fingerprint)
-    passage = judge(
-        Suspect(
-            acquisition=work.acquisition,
-            header=work.header,
-            ready=recipe,
-            made=outputs,
-            policy=work.choice.policy,
-            policy_name=work.choice.rule.policy,
-            work_digest=" ".join([*made_from, *sorted({one.whitened_by for one in outputs} - {""})]),
-            decided=work.decided,
-            **how,
-        )
-    )
-    tell.note("judged", passage.ruling.told)
-    tell.judged(passage)
-    passage.check()
-    return passage
 
 
 def veil_of(work: Work, project: Project) -> Veil:

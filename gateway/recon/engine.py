@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -74,7 +74,6 @@ def reconstruct(  # noqa: PLR0913 - the whole of what a job knows
         The device does not exist.
     """
     preparation = preparation or Preparation(acquisition, header, noise)
-    first, *others = preparation.spaces
     chosen = choose_device(device)
 
     def made_of(space: ImagedSpace) -> list[ImageSeries]:
@@ -83,6 +82,12 @@ def reconstruct(  # noqa: PLR0913 - the whole of what a job knows
         places = (replace(place, shelf=kept) for place in workplaces(chosen, memory_bytes))
         return list(retreating(lambda place: readied.reconstruct(place, progress), places, told))
 
+    return tuple(_of_all(preparation.spaces, made_of))
+
+
+def _of_all(spaces: Sequence[ImagedSpace], made_of: Callable[[ImagedSpace], list[ImageSeries]]) -> list[ImageSeries]:
+    """Make images of all encoding spaces; only the first must become some."""
+    first, *others = spaces
     made = made_of(first)
     for space in others:
         try:
@@ -92,7 +97,7 @@ def reconstruct(  # noqa: PLR0913 - the whole of what a job knows
         except BadScan as fault:  # a field map or the like, which is no image by this recipe: the first one is
             note = f"Encoding space {space.number + 1} was not reconstructed: {fault}."
             made[0] = replace(made[0], notes=(*made[0].notes, note))
-    return tuple(made)
+    return made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,6 +75,11 @@ def obstacle(recipe: RouteRecipe, header: ScanHeader, *, noise_known: bool) -> s
     return next((why for why, holds in hindrances.items() if holds), "")
 
 
+def measures_noise(acquisition: Acquisition) -> bool:
+    """Say whether a scan has noise readouts of its own."""
+    return any(bool(run.flagged(NOISE).any()) for run in acquisition)
+
+
 @dataclass(kw_only=True)
 class Incoming:
     """Readouts in the order of their arrival, counted by slice."""
@@ -94,7 +99,7 @@ class Incoming:
         """Take the next readouts."""
         for run in runs:
             self._runs.append(run)
-            self.noise_known |= bool(run.flagged(NOISE).any())
+            self.noise_known |= measures_noise((run,))
             heads = run.heads[~run.flagged(NOT_IMAGING)]
             slices = heads["idx"]["slice"]
             for number in np.unique(slices).tolist():
@@ -103,6 +108,11 @@ class Incoming:
                 self._counts[number] += len(some)
                 self._last_at[number] = self._n + len(run)
             self._n += len(run)
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything of an image has come."""
+        return bool(self._counts)
 
     def worth_trying(self) -> int | None:
         """Name a slice that may be whole, and of which more has come since it was tried."""

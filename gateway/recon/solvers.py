@@ -141,18 +141,3 @@ def primal_dual(normal: Map, rhs: Tensor, penalty: Analysis, stop: Stop, *, lips
 
 def _small(change: Tensor, x: Tensor, tolerance: float) -> bool:
     return tolerance > 0 and bool((inner(change, change) <= tolerance**2 * inner(x, x)).all())
-
-
-def largest_eigenvalue(normal: Map, like: Tensor, *, steps: int = 20, margin: float = 1.02) -> float:
-    """Bound the largest eigenvalue by power iteration, over all problems of the batch; ``margin`` makes it a bound.
-
-    The start is drawn anew from the same seed, so that a scan gives the same image twice.
-    """
-    random = torch.Generator(device=like.device).manual_seed(0)
-    vector = torch.randn(like.shape, dtype=like.dtype, device=like.device, generator=random)
-    eigenvalue = torch.zeros((), device=like.device)
-    for _ in range(steps):
-        vector = vector / inner(vector, vector).sqrt().clamp_min(torch.finfo(vector.real.dtype).tiny)
-        image = normal(vector)
-        eigenvalue, vector = inner(image, image).sqrt().max(), image
-    return margin * float(eigenvalue)

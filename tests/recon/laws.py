@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gateway.recon.operators import Operator
+from gateway.recon.operators import Map, Operator
 
 
 def random_complex(*shape: int, seed: int = 0, dtype: torch.dtype = torch.complex64) -> Tensor:
@@ -29,3 +29,11 @@ def is_adjoint(operator: Operator, *, image: Sequence[int], data: Sequence[int],
 def relative_error(found: Tensor, truth: Tensor) -> float:
     """Take the norm of the difference over the norm of the truth."""
     return float((found - truth).norm() / truth.norm())
+
+
+def largest_eigenvalue(normal: Map, *shape: int, steps: int) -> float:
+    """Find the largest eigenvalue of a Hermitian, positive operator by power iteration: from below."""
+    vector = random_complex(*shape)
+    for _ in range(steps):
+        vector = normal(vector / vector.norm())
+    return float(vector.norm())

@@ -84,10 +84,6 @@ class Observed:
         """Take everything to a device."""
         return replace(self, **{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
-    def with_data(self, data: Tensor, filled: Tensor, start: Tensor) -> Self:
-        """Give other measured lines of the same slices."""
-        return replace(self, data=data, filled=filled, start=start)
-
 
 def of_each(values: Tensor, like: Tensor) -> Tensor:
     """Lay a value of each frame out so that it counts for all of its pixels. From `(batch,)` to `(batch 1 ...)`."""

@@ -99,7 +99,7 @@ def _scan(
         seed=torch.arange(n),
     )
     data = scan.encoding.apply(image)
-    return scan.with_data(data, filled, scan.encoding.adjoint(data))
+    return replace(scan, data=data, start=scan.encoding.adjoint(data))
 
 
 @torch.no_grad()
@@ -159,7 +159,7 @@ def test_measured_lines_come_back_where_that_is_promised(sizes: Network) -> None
     """One coil that sees all alike, so that an image can fit the data whatever a network makes up."""
     scan = _scan(n_coils=1, noise=1e-6)
     scan = replace(scan, maps=torch.ones_like(scan.maps))
-    scan = scan.with_data(scan.data, scan.filled, scan.encoding.adjoint(scan.data))
+    scan = replace(scan, start=scan.encoding.adjoint(scan.data))
     off = scan.encoding.apply(_made(_network(sizes), scan)) - scan.data
     assert off.norm() < 2e-3 * scan.data.norm()
     free = scan.transform.apply(_made(_network(sizes), scan)) * (1 - scan.filled[:, None])
