@@ -23,12 +23,11 @@ def root_sum_of_squares(coil_images: Iterable[Tensor]) -> Tensor:
         Real, not negative. Shape `(frame z y x)`.
     """
     images = iter(coil_images)
-    parts = torch.view_as_real(next(images))
-    power = parts.square().sum(dim=-1)
+    power = torch.view_as_real(next(images)).square()
     for image in images:
-        real, imaginary = torch.view_as_real(image).unbind(dim=-1)
-        power.addcmul_(real, real).addcmul_(imaginary, imaginary)
-    return power.sqrt()
+        parts = torch.view_as_real(image)
+        power.addcmul_(parts, parts)  # real and imaginary side by side, as they lie in memory: half the time
+    return power.sum(dim=-1).sqrt_()
 
 
 def combine(images: Iterable[Tensor], maps: Tensor | None) -> Tensor:

@@ -6,19 +6,20 @@ position x (Brau 2008, doi:10.1002/mrm.21481), and all missing lines of a slice 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from gateway.model.errors import BadScan
-from gateway.recon.fourier import fourier
+from gateway.recon.fourier import fourier, inverse_fourier
 from gateway.recon.lattice import Lattice
 
 MOST_READOUT = 256
 """Points of the readout's k-space, around its centre, that a kernel is learned from."""
+PRODUCT_BYTES = 8 << 20
+"""Memory for the scalar products that are worked on together: so much stays in a cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,55 +74,99 @@ def learn(block: Tensor, kernel: Kernel, *, n_x: int, regularisation: float) -> 
     BadScan
         There are fewer calibration lines than the kernel is wide, or coils that do not differ.
     """
-    weights = linear_weights(examples(block, kernel, n_x=n_x), regularisation)
-    taps = weights.reshape(len(kernel.sources), block.shape[0], kernel.n_readout, -1)
-    phases = _turns(n_x, kernel.n_readout, device=block.device)
-    return torch.einsum("xk,scko->xsco", phases, taps).reshape(n_x, len(kernel.sources) * block.shape[0], -1)
+    taps = learn_taps(block, kernel, regularisation=regularisation)
+    n_taps, n_sources, n_targets = taps.shape
+    phases = _turns(n_x, range(n_taps), device=block.device)
+    both = torch.stack([taps, 1j * taps], dim=1).flatten(
+        2
+    )  # real products are several times as fast as thin complex ones
+    product = torch.view_as_real(phases).flatten(1) @ torch.view_as_real(both).flatten(0, 1).flatten(1)
+    return torch.view_as_complex(product.reshape(n_x, n_sources, n_targets, 2))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Examples:
-    """Every place of the calibration where a kernel fits, one line of k-space after the other.
+def learn_taps(block: Tensor, kernel: Kernel, *, regularisation: float) -> Tensor:
+    """Learn the kernel itself, a convolution along the readout. Shape `(tap source*coil target*coil)`.
+
+    Least squares over all points of the readout's k-space are least squares over all positions x (Parseval), where a
+    shift by a tap is a phase. So the normal matrix is made of one small matrix of scalar products for each position.
+
+    Raises
+    ------
+    BadScan
+        There are fewer calibration lines than the kernel is wide, or coils that do not differ.
+    """
+    sources, targets = neighbours(_narrowed(block), kernel)
+    n_taps, n_sources = kernel.n_readout, sources.shape[-1]
+    lags = _correlated(sources, torch.cat([sources, targets], dim=-1), n_taps)
+    tap = torch.arange(n_taps, device=block.device)
+    zero = n_taps - 1
+    normal = lags[tap - tap[:, None] + zero, :, :n_sources].transpose(1, 2).reshape(n_taps * n_sources, -1)
+    right = lags[zero + n_taps // 2 - tap, :, n_sources:].flatten(0, 1)
+    return _ridge_regression(normal, right, regularisation).reshape(n_taps, n_sources, -1)
+
+
+def _narrowed(block: Tensor) -> Tensor:
+    """Keep the middle of the readout's k-space, as fewer positions."""
+    n_x = block.shape[-1]
+    if n_x <= MOST_READOUT:
+        return block
+    return inverse_fourier(fourier(block, (-1,)).narrow(-1, n_x // 2 - MOST_READOUT // 2, MOST_READOUT), (-1,))
+
+
+def neighbours(block: Tensor, kernel: Kernel) -> tuple[Tensor, Tensor]:
+    """Collect every place of the calibration where the kernel fits, at each position of the readout.
 
     Parameters
     ----------
-    sources
-        Shape `(example source*coil*tap)`.
-    targets
-        Shape `(example target*coil)`.
-    n_together
-        Examples of one line.
-    """
+    block
+        Shape `(coil z y x)`.
 
-    sources: Tensor
-    targets: Tensor
-    n_together: int
-
-
-def examples(block: Tensor, kernel: Kernel, *, n_x: int) -> Examples:
-    """Collect what a kernel is learned from, of calibration in hybrid space `(coil z y x)`.
+    Returns
+    -------
+        Shapes `(x place source*coil)` and `(x place target*coil)`.
 
     Raises
     ------
     BadScan
         There are fewer calibration lines than the kernel is wide.
     """
-    width = min(MOST_READOUT, n_x)
-    kspace = fourier(block, (-1,)).narrow(-1, n_x // 2 - width // 2, width)
-    sources, targets = _examples(kspace, kernel)
-    return Examples(sources=sources, targets=targets, n_together=width - kernel.n_readout + 1)
+    (z_low, z_high), (y_low, y_high) = kernel.reach
+    _, n_z, n_y, _ = block.shape
+    n_fit_z, n_fit_y = n_z - (z_high - z_low), n_y - (y_high - y_low)
+    if n_fit_z < 1 or n_fit_y < 1:
+        raise BadScan(f"{n_z} x {n_y} calibration lines are too few for a kernel that spans {y_high - y_low + 1} lines")
+    laid = block.permute(3, 1, 2, 0).contiguous()
+
+    def at(points: Sequence[tuple[int, int]]) -> Tensor:
+        moved = (laid[:, z - z_low : z - z_low + n_fit_z, y - y_low : y - y_low + n_fit_y] for z, y in points)
+        return torch.cat(list(moved), dim=-1).flatten(1, 2)
+
+    return at(kernel.sources), at(kernel.targets)
 
 
-def linear_weights(found: Examples, regularisation: float) -> Tensor:
-    """Learn one matrix from sources to targets by ridge regression. Shape `(source*coil*tap target*coil)`.
+def _correlated(left: Tensor, right: Tensor, n_taps: int) -> Tensor:
+    """Give the scalar products of columns, one of them shifted along the readout by every lag.
 
-    Raises
-    ------
-    BadScan
-        Coils do not differ.
+    Parameters
+    ----------
+    left, right
+        Shapes `(x place column)` and `(x place other)`.
+
+    Returns
+    -------
+        From the lag ``1 - n_taps`` on. Shape `(lag column other)`.
     """
-    sources = found.sources
-    return _ridge_regression(sources.mH @ sources, sources.mH @ found.targets, regularisation)
+    n_x, _, n_columns = left.shape
+    n_others = right.shape[-1]
+    turns = torch.view_as_real(_turns(n_x, range(n_taps), device=left.device, middle=0))
+    weights = torch.cat([turns[..., 0], turns[..., 1]], dim=1).T
+    sums = weights.new_zeros(2 * n_taps, 2 * n_columns * n_others)
+    step = max(1, PRODUCT_BYTES // (8 * n_columns * n_others))
+    for x in range(0, n_x, step):
+        products = left[x : x + step].mH @ right[x : x + step]
+        sums.addmm_(weights[:, x : x + step], torch.view_as_real(products).flatten(1))
+    real, imaginary = torch.view_as_complex(sums.reshape(2, n_taps, n_columns, n_others, 2))
+    return torch.cat([(real - 1j * imaginary)[1:].flip(0), real + 1j * imaginary])
 
 
 def _ridge_regression(normal: Tensor, right: Tensor, regularisation: float) -> Tensor:
@@ -135,34 +180,12 @@ def _ridge_regression(normal: Tensor, right: Tensor, regularisation: float) -> T
     raise BadScan("the calibration lines do not tell how coils differ")
 
 
-def _turns(n_x: int, n_taps: int, *, device: torch.device) -> Tensor:
-    """Give what a shift by each tap is at each position. Shape `(x tap)`."""
+def _turns(n_x: int, taps: range, *, device: torch.device, middle: int | None = None) -> Tensor:
+    """Give what a shift by each tap, counted from the middle one, is at each position. Shape `(x tap)`."""
     x = torch.arange(n_x, device=device, dtype=torch.float64) - n_x // 2
-    taps = torch.arange(n_taps, device=device, dtype=torch.float64) - n_taps // 2
-    angle = -2 * torch.pi * torch.outer(x, taps) / n_x
+    moved = torch.tensor(taps, device=device, dtype=torch.float64) - (len(taps) // 2 if middle is None else middle)
+    angle = -2 * torch.pi * torch.outer(x, moved) / n_x
     return torch.polar(torch.ones_like(angle), angle).to(torch.complex64)
-
-
-def _examples(kspace: Tensor, kernel: Kernel) -> tuple[Tensor, Tensor]:
-    """Collect every place where the kernel fits. Shapes `(example source*coil*tap)` and `(example target*coil)`."""
-    (z_low, z_high), (y_low, y_high) = kernel.reach
-    _, n_z, n_y, _ = kspace.shape
-    n_fit_z, n_fit_y = n_z - (z_high - z_low), n_y - (y_high - y_low)
-    if n_fit_z < 1 or n_fit_y < 1:
-        raise BadScan(f"{n_z} x {n_y} calibration lines are too few for a kernel that spans {y_high - y_low + 1} lines")
-    half = kernel.n_readout // 2
-    taps = kspace.unfold(-1, kernel.n_readout, 1)
-    centre = kspace[..., half : half + taps.shape[-2]]
-
-    def at(values: Tensor, z: int, y: int) -> Tensor:
-        return values[:, z - z_low : z - z_low + n_fit_z, y - y_low : y - y_low + n_fit_y]
-
-    sources = torch.stack([at(taps, z, y) for z, y in kernel.sources])
-    targets = torch.stack([at(centre, z, y) for z, y in kernel.targets])
-    return (
-        sources.permute(2, 3, 4, 0, 1, 5).reshape(-1, sources.shape[0] * sources.shape[1] * kernel.n_readout),
-        targets.permute(2, 3, 4, 0, 1).reshape(-1, targets.shape[0] * targets.shape[1]),
-    )
 
 
 def fill(hybrid: Tensor, lattice: Lattice, kernel: Kernel, weights: Tensor) -> Tensor:
@@ -171,34 +194,69 @@ def fill(hybrid: Tensor, lattice: Lattice, kernel: Kernel, weights: Tensor) -> T
     Parameters
     ----------
     hybrid
-        Measured on the lattice. Shape `(coil z y x)`.
+        Only what lies on the lattice is looked at. Shape `(coil z y x)`.
     weights
         From `learn`.
 
     Returns
     -------
-        The points of the lattice as they are, the others made. Shape `(coil z y x)`.
+        The points of the lattice as they are, the others made. Shape `(coil z y x)`, coils beside each other in memory.
     """
     n_coils, n_z, n_y, n_x = hybrid.shape
-    (z_low, z_high), (y_low, y_high) = kernel.reach
-    margin_z, margin_y = lattice.step_z + max(-z_low, z_high), lattice.step_y + max(-y_low, y_high)
-    padded = torch.nn.functional.pad(hybrid.permute(3, 1, 2, 0), (0, 0, margin_y, margin_y, margin_z, margin_z))
-    z, y = (torch.from_numpy(index).to(hybrid.device) for index in anchors(lattice, n_z, n_y))
-    at_z, at_y = z + margin_z, y + margin_y
+    step_z, step_y = lattice.step_z, lattice.step_y
+    rows = _Rows(hybrid, lattice, margin=2 + max(abs(y) for _, y in kernel.sources) // step_y)
+    whole = hybrid.new_zeros(n_x, n_z + 2 * (step_z - 1), n_y + 2 * step_y, n_coils)
+    for z in range(lattice.first_z % step_z - step_z, n_z, step_z):
+        if z + step_z <= 0:
+            continue
+        n_cells, first = (
+            rows.n_lines(z) + 1,
+            lattice.first_line(z),
+        )  # a cell that reaches into the matrix from before it
+        near = [rows.lines(z + dz, first + dy - step_y, n_cells) for dz, dy in kernel.sources]
+        made = torch.bmm(torch.cat(near, dim=-1), weights)
+        cells = whole[:, z + step_z - 1 : z + 2 * step_z - 1, first : first + n_cells * step_y]
+        cells = cells.unflatten(2, (n_cells, step_y)).flatten(3).transpose(1, 2)  # a view: `(x cell z y*coil)`
+        own, more = (step_y - 1) * n_coils, step_y * n_coils
+        cells[:, :, 0, :n_coils] = rows.lines(z, first - step_y, n_cells)
+        cells[:, :, 0, n_coils:] = made[..., :own]
+        if step_z > 1:
+            cells[:, :, 1:] = made[..., own:].unflatten(-1, (step_z - 1, more))
+    return whole[:, step_z - 1 : step_z - 1 + n_z, step_y : step_y + n_y].permute(3, 1, 2, 0)
 
-    dz, dy = torch.tensor(kernel.sources, device=hybrid.device).unbind(dim=1)
-    sources = padded[:, at_z[:, None] + dz, at_y[:, None] + dy].reshape(n_x, len(z), -1)
-    made = torch.bmm(sources, weights).reshape(n_x, len(z), len(kernel.targets), n_coils)
-    dz, dy = torch.tensor(kernel.targets, device=hybrid.device).unbind(dim=1)
-    filled = torch.zeros_like(padded)
-    filled[:, at_z, at_y] = padded[:, at_z, at_y]
-    filled[:, at_z[:, None] + dz, at_y[:, None] + dy] = made
-    return filled[:, margin_z : margin_z + n_z, margin_y : margin_y + n_y].permute(3, 1, 2, 0)
 
+class _Rows:
+    """The lines that lie on a lattice, partition by partition, with lines of zeros around them.
 
-def anchors(lattice: Lattice, n_z: int, n_y: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """List the points of the lattice whose cells reach into the matrix."""
-    z = np.arange(1 - lattice.step_z, n_z)
-    y = np.arange(1 - lattice.step_y, n_y)
-    at_z, at_y = np.nonzero(lattice.holds(z[:, np.newaxis], y))
-    return z[at_z], y[at_y]
+    Parameters
+    ----------
+    hybrid
+        Shape `(coil z y x)`.
+    margin
+        Lines of zeros before the first and after the last.
+    """
+
+    def __init__(self, hybrid: Tensor, lattice: Lattice, *, margin: int) -> None:
+        self._hybrid, self._lattice, self._margin = hybrid, lattice, margin
+        self._laid: dict[int, Tensor] = {}
+
+    def n_lines(self, z: int) -> int:
+        """Count the lines of a partition."""
+        return len(range(self._lattice.first_line(z), self._hybrid.shape[2], self._lattice.step_y))
+
+    def lines(self, z: int, y: int, n: int) -> Tensor:
+        """Give n lines of a partition from one on, in steps of the lattice. Shape `(x line coil)`."""
+        start = (y - self._lattice.first_line(z)) // self._lattice.step_y + self._margin
+        return self._partition(z)[:, start : start + n]
+
+    def _partition(self, z: int) -> Tensor:
+        if z not in self._laid:
+            n_coils, n_z, _, n_x = self._hybrid.shape
+            n = self.n_lines(z)
+            laid = self._hybrid.new_zeros(n_x, n + 2 * self._margin, n_coils)
+            if 0 <= z < n_z:
+                some = self._hybrid[:, z, self._lattice.first_line(z) :: self._lattice.step_y]
+                laid[:, self._margin : self._margin + n] = some.permute(2, 1, 0)
+            self._laid = {at: kept for at, kept in self._laid.items() if abs(at - z) <= self._lattice.step_z}
+            self._laid[z] = laid
+        return self._laid[z]

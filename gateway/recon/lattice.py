@@ -46,6 +46,10 @@ class Lattice:
         """Say which lines of a matrix are on it. Shape `(z y)`."""
         return self.holds(np.arange(n_z)[:, np.newaxis], np.arange(n_y))
 
+    def first_line(self, z: int) -> int:
+        """Give the first line of a partition on it; beyond the matrix as well."""
+        return (self.first_y + (z - self.first_z) // self.step_z * self.shift) % self.step_y
+
     def holds(self, z: Ints, y: Ints) -> Bools:
         """Say which points are on it; beyond the matrix as well."""
         turns = (z - self.first_z) // self.step_z

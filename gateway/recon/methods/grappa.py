@@ -95,12 +95,15 @@ def with_gaps(scan: Scan, recipe: GrappaRecipe | RakiRecipe, progress: Progress)
 def fill(scan: Undersampled, group: Group, complete: Callable[[Tensor], Tensor]) -> Tensor:
     """Fill one frame between the first and the last line; what was measured stays as measured. Shape `(coil z y x)`.
 
-    ``complete`` gets the points of the lattice, zero between them, and makes those between.
+    ``complete`` looks at the points of the lattice, and makes those between.
     """
     data, filled = group.data[0], group.filled[0]
     on_lattice = torch.from_numpy(scan.lattice.points(*filled.shape)).to(filled.device)
-    made = complete(data * on_lattice[..., None])
-    return torch.where(filled[..., None], data, made * wanted(scan, group)[..., None])
+    whole = complete(data)
+    for lines, values in ((filled & ~on_lattice, data), (~filled & ~wanted(scan, group), torch.zeros_like(data[:1]))):
+        at_z, at_y = lines.nonzero(as_tuple=True)
+        whole[:, at_z, at_y] = values[:, at_z, at_y]
+    return whole
 
 
 def wanted(scan: Undersampled, group: Group) -> Tensor:

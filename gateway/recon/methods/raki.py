@@ -13,7 +13,7 @@ from gateway.model.image import ImageSeries
 from gateway.model.recipes import RakiRecipe
 from gateway.recon.coil_maps import maps_for
 from gateway.recon.coils import combine
-from gateway.recon.grappa import examples, linear_weights
+from gateway.recon.grappa import learn_taps
 from gateway.recon.hybrid import to_matrix
 from gateway.recon.kspace import Progress
 from gateway.recon.methods.grappa import fill, with_gaps
@@ -45,9 +45,8 @@ def reconstruct_raki(
     found, kernel = with_gaps(scan, recipe, progress)
 
     def learned(group: Group) -> Learned:
-        seen = examples(group.block, kernel, n_x=found.target.matrix.x)
-        linear = linear_weights(seen, group.ridge(recipe.regularisation))
-        completion = learn(seen, linear, width=recipe.width, steps=recipe.steps)
+        linear = learn_taps(group.block, kernel, regularisation=group.ridge(recipe.regularisation))
+        completion = learn(group.block, kernel, linear, width=recipe.width, steps=recipe.steps)
         return Learned(completion=completion, maps=maps_for(group.block, found.target, recipe))
 
     def unfold(group: Group, known: Learned) -> Tensor:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from gateway.recon.fourier import fourier, inverse_fourier
-from gateway.recon.grappa import Examples, Kernel, anchors
+from gateway.recon.grappa import MOST_READOUT, Kernel, neighbours
 from gateway.recon.lattice import Lattice
 
 LEARNING_RATE = 3e-3
@@ -32,7 +34,7 @@ class Completion:
     Parameters
     ----------
     linear
-        Shape `(source*coil*tap target*coil)`.
+        Shape `(tap*source*coil target*coil)`.
     rest
         None where it did not help.
     scale
@@ -47,7 +49,7 @@ class Completion:
     gain: float
 
     def complete(self, sources: Tensor) -> Tensor:
-        """Make missing points of measured ones. From `(... source*coil*tap)` to `(... target*coil)`."""
+        """Make missing points of measured ones. From `(... tap*source*coil)` to `(... target*coil)`."""
         made = sources @ self.linear
         if self.rest is None:
             return made
@@ -55,17 +57,43 @@ class Completion:
         return made + torch.view_as_complex(more.reshape(*more.shape[:-1], -1, 2).contiguous()) * self.gain
 
 
-def learn(examples: Examples, linear: Tensor, *, width: int, steps: int) -> Completion:
-    """Learn what the linear kernel leaves over; the same calibration gives the same bits."""
+def learn(block: Tensor, kernel: Kernel, linear: Tensor, *, width: int, steps: int) -> Completion:
+    """Learn what the linear kernel leaves over; the same calibration gives the same bits.
+
+    Parameters
+    ----------
+    block
+        Calibration in hybrid space. Shape `(coil z y x)`.
+    linear
+        From `grappa.learn_taps`. Shape `(tap source*coil target*coil)`.
+    """
+    sources, targets = _examples(block, kernel)
+    linear = linear.flatten(0, 1)
     with torch.inference_mode(mode=False), torch.enable_grad():
-        sources, targets = examples.sources.clone(), examples.targets.clone()
+        sources, targets = sources.clone(), targets.clone()
         left = targets - sources @ linear.clone()
         scale, gain = (float(each.abs().square().mean().sqrt().clamp_min(1e-30)) for each in (sources, left))
         inputs = torch.view_as_real(sources / scale).flatten(-2)
         wanted = torch.view_as_real(left / gain).flatten(-2)
-        judge = torch.arange(len(inputs), device=inputs.device) // examples.n_together % HELD_OUT == 0
+        n_together = min(MOST_READOUT, block.shape[-1]) - kernel.n_readout + 1
+        judge = torch.arange(len(inputs), device=inputs.device) // n_together % HELD_OUT == 0
         rest = _fitted(inputs, wanted, judge, width=width, steps=steps)
     return Completion(linear=linear, rest=rest, scale=scale, gain=gain)
+
+
+def _examples(block: Tensor, kernel: Kernel) -> tuple[Tensor, Tensor]:
+    """Collect every place of k-space where the kernel fits, one line after the other.
+
+    Returns
+    -------
+        Shapes `(line*sample tap*source*coil)` and `(line*sample target*coil)`.
+    """
+    n_x, half = block.shape[-1], kernel.n_readout // 2
+    width = min(MOST_READOUT, n_x)
+    kspace = fourier(block, (-1,)).narrow(-1, n_x // 2 - width // 2, width)
+    sources, targets = (each.transpose(0, 1) for each in neighbours(kspace, kernel))
+    taps = sources.unfold(1, kernel.n_readout, 1).transpose(-1, -2)
+    return taps.flatten(2).flatten(0, 1), targets[:, half : half + taps.shape[1]].flatten(0, 1)
 
 
 def _fitted(inputs: Tensor, wanted: Tensor, judge: Tensor, *, width: int, steps: int) -> nn.Module | None:
@@ -107,7 +135,7 @@ def fill(hybrid: Tensor, lattice: Lattice, kernel: Kernel, learned: Completion) 
     Parameters
     ----------
     hybrid
-        Measured on the lattice, readouts transformed. Shape `(coil z y x)`.
+        Readouts transformed; only what lies on the lattice is looked at. Shape `(coil z y x)`.
 
     Returns
     -------
@@ -125,8 +153,16 @@ def fill(hybrid: Tensor, lattice: Lattice, kernel: Kernel, learned: Completion) 
         at = torch.tensor([int(z) + margin_z, int(y) + margin_y])
         from_z, from_y = (at + to_source).unbind(dim=1)
         taps = padded[from_z, from_y].unfold(-1, kernel.n_readout, 1)
-        made = learned.complete(taps.permute(2, 0, 1, 3).flatten(1))
+        made = learned.complete(taps.permute(2, 3, 0, 1).flatten(1))
         put_z, put_y = (at + to_target).unbind(dim=1)
         filled[put_z, put_y] = made.reshape(n_x, len(to_target), -1).permute(1, 2, 0)
     whole = filled[margin_z : margin_z + n_z, margin_y : margin_y + n_y]
     return inverse_fourier(whole.permute(2, 0, 1, 3), (-1,))
+
+
+def anchors(lattice: Lattice, n_z: int, n_y: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """List the points of the lattice whose cells reach into the matrix."""
+    z = np.arange(1 - lattice.step_z, n_z)
+    y = np.arange(1 - lattice.step_y, n_y)
+    at_z, at_y = np.nonzero(lattice.holds(z[:, np.newaxis], y))
+    return z[at_z], y[at_y]
