@@ -31,6 +31,8 @@ class Shelf(Protocol):
 CPU = torch.device("cpu")
 PART = 4
 """Of the memory that is free, one part in so many is taken; after a failure, of what was taken before."""
+ENOUGH_ON_CPU_BYTES = 64 << 20
+"""More at a time gains nothing on a CPU, whose caches hold less; nor do results then depend on what is free."""
 SMALLEST_BYTES = 16 << 20
 """Less than this at a time helps no more: what does not fit then is not what is cut to pieces."""
 SIGNS = ("out of memory", "not enough memory", "insufficient memory", "alloc")
@@ -73,10 +75,11 @@ def workplaces(device: torch.device, limit_bytes: int | None) -> Iterator[Workpl
     Parameters
     ----------
     limit_bytes
-        The most that a setting allows; None for a part of what is free.
+        The most that a setting allows; None for as much as helps, and no more than a part of what is free.
     """
     for where in dict.fromkeys((device, CPU)):
-        memory = min(free_bytes(where) // PART, limit_bytes or sys.maxsize)
+        enough = ENOUGH_ON_CPU_BYTES if where.type == "cpu" else sys.maxsize
+        memory = min(free_bytes(where) // PART, limit_bytes or enough)
         yield Workplace(device=where, memory_bytes=memory)
         while memory // PART >= SMALLEST_BYTES:
             memory //= PART

@@ -155,8 +155,8 @@ class Workers(Section):
     """So does one that takes more memory, under `gateway run`; without it, the machine is the limit."""
     piece_memory_bytes: Bytes | None = None
     """A reconstruction takes so much memory at a time, beside the scan itself, and cuts larger work to pieces; without
-    it, a quarter of what is free. Where memory runs out all the same it goes on with less, after a GPU's with that of
-    the CPU, and the job says so."""
+    it, 64 MiB on a CPU, which gains nothing from more, and a quarter of what is free on a GPU. Where memory runs out
+    all the same it goes on with less, after a GPU's with that of the CPU, and the job says so."""
     noise_lifetime_s: Seconds = 168 * HOUR_S
     """How long the covariance of a noise scan serves later scans that name it."""
     noise_folder: Path | None = None

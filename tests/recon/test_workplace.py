@@ -24,7 +24,16 @@ from gateway.model.recipes import (
 )
 from gateway.model.zyx import Zyx
 from gateway.recon.engine import reconstruct
-from gateway.recon.workplace import CPU, SMALLEST_BYTES, Workplace, free_in_groups, ran_out, retreating, workplaces
+from gateway.recon.workplace import (
+    CPU,
+    ENOUGH_ON_CPU_BYTES,
+    SMALLEST_BYTES,
+    Workplace,
+    free_in_groups,
+    ran_out,
+    retreating,
+    workplaces,
+)
 from tests.recon.scans import encoded
 from tests.recon.slabs import header_of, slab
 from tests.recon.test_slabs import EVERY_OTHER, NOISE, by_name
@@ -53,6 +62,11 @@ def test_the_way_back_is_less_at_a_time_and_then_the_cpu() -> None:
         assert taken[0] <= 1 << 30
         assert taken == sorted(taken, reverse=True)
         assert taken[-1] >= SMALLEST_BYTES
+
+
+def test_a_cpu_takes_no_more_at_a_time_than_helps_whatever_is_free_unless_it_is_told_to() -> None:
+    assert next(workplaces(CPU, None)).memory_bytes == ENOUGH_ON_CPU_BYTES
+    assert next(workplaces(CPU, ENOUGH_ON_CPU_BYTES + 1)).memory_bytes == ENOUGH_ON_CPU_BYTES + 1
 
 
 @pytest.mark.parametrize(
@@ -165,7 +179,8 @@ from tests.recon.slabs import made_up
 torch.set_num_threads(1)
 scan = made_up(Zyx(z=16, y=96, x=96), step=2)
 recipe = SpiritRecipe(kernel_lines=3, kernel_samples=3, steps=2)
-run = lambda told: reconstruct(*scan, recipe, device="cpu", progress=lambda *_: None, told=told)[0].pixels
+how = {"device": "cpu", "memory_bytes": 1 << 40, "progress": lambda *_: None}
+run = lambda told: reconstruct(*scan, recipe, told=told, **how)[0].pixels
 whole = run(lambda text: sys.exit(text))
 limit = psutil.Process().memory_info().vms + (160 << 20)
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
