@@ -86,14 +86,15 @@ def fista(  # noqa: PLR0913 - a problem, its bound, and where and when to begin 
         Not less than the largest eigenvalue of ``normal``.
     """
     step = 1 / lipschitz
-    x = point = proximal(rhs * step, step) if start is None else start
+    forward = rhs * step
+    x = point = proximal(forward, step) if start is None else start
     momentum = 1.0
     for _ in range(stop.steps - 1):
-        before, x = x, proximal(point - step * (normal(point) - rhs), step)
+        before, x = x, proximal(torch.sub(point, normal(point), alpha=step).add_(forward), step)
         change = x - before
         if _small(change, x, stop.tolerance):
             break
-        if bool(inner(point - x, change).sum() > 0):
+        if _dot(point - x, change) > 0:
             momentum = 1.0
         following = (1 + math.sqrt(1 + 4 * momentum**2)) / 2
         point = torch.add(x, change, alpha=(momentum - 1) / following)
@@ -137,6 +138,12 @@ def primal_dual(normal: Map, rhs: Tensor, penalty: Analysis, stop: Stop, *, lips
         if _small(x - before, x, stop.tolerance):
             break
     return x
+
+
+def _dot(left: Tensor, right: Tensor) -> float:
+    """Take the real part of the scalar product of all problems together, in one pass over memory."""
+    real, other = (torch.view_as_real(each.resolve_conj()).flatten() for each in (left, right))
+    return float(torch.dot(real, other))
 
 
 def _small(change: Tensor, x: Tensor, tolerance: float) -> bool:

@@ -52,39 +52,44 @@ class Wavelet:
             {axis: _level_matrix(n >> level).to(device) for axis, n in self._padded.items()}
             for level in range(self.levels)
         ]
+        self._first = (
+            {axis: matrix[:, : self.shape[axis]] for axis, matrix in self._matrices[0].items()} if sizes else {}
+        )
 
-    def transform(self, images: Tensor) -> Tensor:
-        """Transform complex images. Shape `(2 ...)`, real and imaginary; the coarsest level in the first corner."""
+    def transform(self, images: Tensor, shifts: Sequence[int] = ()) -> Tensor:
+        """Transform complex images. Shape `(2 ...)`, real and imaginary; the coarsest level in the first corner.
+
+        Parameters
+        ----------
+        shifts
+            By how many pixels images are moved around their edges before, along each axis; none without.
+        """
         planes = torch.stack([images.real, images.imag])
-        for axis, n in self._padded.items():
-            planes = _pad(planes, axis, n)
-        for level, matrices in enumerate(self._matrices):
+        for axis, matrix in self._shifted(shifts).items():
+            planes = _along(planes, axis, matrix)
+        for level, matrices in enumerate(self._matrices[1:], 1):
             corner = self._corner(planes, level)
             changed = corner
             for axis, matrix in matrices.items():
                 changed = _along(changed, axis, matrix)
-            if level == 0:
-                planes = changed.contiguous()
-            else:
-                corner.copy_(changed)
+            corner.copy_(changed)
         return planes
 
-    def inverse(self, planes: Tensor) -> Tensor:
-        """Give the complex images back; changes the coefficients it is given."""
-        for level in reversed(range(self.levels)):
+    def inverse(self, planes: Tensor, shifts: Sequence[int] = ()) -> Tensor:
+        """Give the complex images back, unmoved; changes the coefficients it is given."""
+        for level in reversed(range(1, self.levels)):
             corner = self._corner(planes, level)
             changed = corner
             for axis, matrix in self._matrices[level].items():
                 changed = _along(changed, axis, matrix.T)
-            if level == 0:
-                planes = changed
-            else:
-                corner.copy_(changed)
-        for axis in self._padded:
-            planes = planes.narrow(axis, 0, self.shape[axis])
-        return torch.complex(planes[0].contiguous(), planes[1].contiguous())
+            corner.copy_(changed)
+        for axis, matrix in self._shifted(shifts).items():
+            planes = _along(planes, axis, matrix.T)
+        return torch.complex(planes[0], planes[1])
 
-    def shrink(self, images: Tensor, threshold: float, *, together: int | None = None) -> Tensor:
+    def shrink(
+        self, images: Tensor, threshold: float, *, together: int | None = None, shifts: Sequence[int] = ()
+    ) -> Tensor:
         """Bring the details nearer to zero by a threshold, the coarsest level left as it is.
 
         The proximal map of ``threshold * |details|_1`` (Donoho 1995, doi:10.1109/18.382009).
@@ -93,15 +98,24 @@ class Wavelet:
         ----------
         together
             An axis of the images, counted from the end, along which details count by their norm: coils.
+        shifts
+            As for `transform`.
         """
-        planes = self.transform(images)
+        planes = self.transform(images, shifts)
         coarsest = self._corner(planes, self.levels).clone()
-        size = torch.hypot(planes[0], planes[1])
+        power = torch.addcmul(planes[0].square(), planes[1], planes[1])
         if together is not None:
-            size = torch.linalg.vector_norm(size, dim=together, keepdim=True)
-        planes.mul_((1 - threshold / size.clamp_min(torch.finfo(size.dtype).tiny)).clamp_min_(0))
+            power = power.sum(dim=together, keepdim=True)
+        least = max(threshold**2, torch.finfo(power.dtype).tiny)  # what is smaller than the threshold becomes zero
+        planes.mul_(power.clamp_min_(least).rsqrt_().mul_(-threshold).add_(1).clamp_min_(0))
         self._corner(planes, self.levels).copy_(coarsest)
-        return self.inverse(planes)
+        return self.inverse(planes, shifts)
+
+    def _shifted(self, shifts: Sequence[int]) -> dict[int, Tensor]:
+        """Give the matrices of the first level for images moved so far: moving them is moving its columns."""
+        if not shifts:
+            return self._first
+        return {axis: matrix.roll(-shifts[axis], 1) for axis, matrix in self._first.items()}
 
     def _corner(self, planes: Tensor, level: int) -> Tensor:
         """Take the block that the levels before have left smooth."""
@@ -129,14 +143,11 @@ def shifting_shrinkage(
         A proximal map for `solvers.fista`.
     """
     random = torch.Generator().manual_seed(0)
-    axes = tuple(range(-len(wavelet.shape), 0))
     most = 2**wavelet.levels
 
     def proximal(images: Tensor, step: float) -> Tensor:
-        shifts = torch.randint(0, most, (len(axes),), generator=random).tolist()
-        moved = torch.roll(images, shifts, axes)
-        shrunk = wavelet.shrink(moved, penalty * step, together=together)
-        return torch.roll(shrunk, [-shift for shift in shifts], axes)
+        shifts = torch.randint(0, most, (len(wavelet.shape),), generator=random).tolist()
+        return wavelet.shrink(images, penalty * step, together=together, shifts=shifts)
 
     return proximal
 
@@ -155,20 +166,10 @@ def _level_matrix(n: int) -> Tensor:
 
 def _along(values: Tensor, axis: int, matrix: Tensor) -> Tensor:
     """Multiply along one axis."""
+    shape = list(values.shape)
+    shape[axis] = len(matrix)
     if axis == -1:
-        rows: Tensor = values.reshape(-1, values.shape[-1]) @ matrix.T
-        return rows.reshape(values.shape)
-    if axis == -2:  # noqa: PLR2004 - columns
-        return matrix @ values
-    product: Tensor = torch.tensordot(values, matrix, dims=([axis], [1]))
-    return product.movedim(-1, axis)
-
-
-def _pad(planes: Tensor, axis: int, n: int) -> Tensor:
-    if planes.shape[axis] == n:
-        return planes
-    shape = list(planes.shape)
-    shape[axis] = n
-    padded = planes.new_zeros(shape)
-    padded.narrow(axis, 0, planes.shape[axis]).copy_(planes)
-    return padded
+        return (values.reshape(-1, values.shape[-1]) @ matrix.T).reshape(shape)
+    after = math.prod(shape[axis + 1 :])
+    columns = values.reshape(-1, values.shape[axis], after)
+    return torch.bmm(matrix.expand(len(columns), -1, -1), columns).reshape(shape)
