@@ -216,12 +216,12 @@ def fill(hybrid: Tensor, lattice: Lattice, kernel: Kernel, weights: Tensor) -> T
         near = [rows.lines(z + dz, first + dy - step_y, n_cells) for dz, dy in kernel.sources]
         made = torch.bmm(torch.cat(near, dim=-1), weights)
         cells = whole[:, z + step_z - 1 : z + 2 * step_z - 1, first : first + n_cells * step_y]
-        cells = cells.unflatten(2, (n_cells, step_y)).flatten(3).transpose(1, 2)  # a view: `(x cell z y*coil)`
-        own, more = (step_y - 1) * n_coils, step_y * n_coils
+        cells = cells.view(n_x, step_z, n_cells, step_y * n_coils).transpose(1, 2)
+        own = (step_y - 1) * n_coils
         cells[:, :, 0, :n_coils] = rows.lines(z, first - step_y, n_cells)
         cells[:, :, 0, n_coils:] = made[..., :own]
         if step_z > 1:
-            cells[:, :, 1:] = made[..., own:].unflatten(-1, (step_z - 1, more))
+            cells[:, :, 1:] = made[..., own:].reshape(n_x, n_cells, step_z - 1, step_y * n_coils)
     return whole[:, step_z - 1 : step_z - 1 + n_z, step_y : step_y + n_y].permute(3, 1, 2, 0)
 
 
