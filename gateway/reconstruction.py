@@ -28,6 +28,7 @@ from gateway.model.recipes import LearnedRecipe, Recipe, RouteRecipe
 from gateway.model.series import Series
 from gateway.quality.sanity import check_images
 from gateway.recon.engine import reconstruct
+from gateway.recon.memory import room_for
 from gateway.recon.networks.ready import ReadyModel
 from gateway.recon.preparation import Preparation
 from gateway.recon.workplace import Shelf
@@ -102,12 +103,14 @@ def make_series(
     """Reconstruct, check, and write DICOM; ``memory_bytes`` is what a reconstruction takes at a time."""
     veil = None if work.choice.project is None else veil_of(work, work.choice.project)
     telling = _Telling(work=work, moved_mm=table_offset(work), veil=veil)
+    recipe = ready(work.choice.recipe, work.zoo)
+    room_bytes = room_for(memory_bytes) if isinstance(recipe, ReadyModel) else 0  # the gate asks again
     making = _Making(
         work=work,
-        recipe=ready(work.choice.recipe, work.zoo),
+        recipe=recipe,
         device=device,
         memory_bytes=memory_bytes,
-        preparation=Preparation(work.acquisition, work.header, work.noise),
+        preparation=Preparation(work.acquisition, work.header, work.noise, room_bytes=room_bytes),
         tell=tell,
     )
     outputs = making.reconstructed()

@@ -67,7 +67,7 @@ class MadeFor(Table):
     encoded: Annotated[tuple[Encoded, ...], Field(min_length=1)] = (Encoded.SLICES,)
     """Scans of slices, of slabs, or both."""
     matrix: Range | None = None
-    """Points of the encoded matrix, along readout and lines both."""
+    """Pixels along the readout, oversampling aside, and encoded lines, both."""
     partitions: Range | None = None
     """Points of the encoded matrix across the slab; not asked of slices."""
     acceleration: Range | None = None

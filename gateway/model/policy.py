@@ -85,8 +85,8 @@ class Policy(Table):
     uncertainty_series: bool = False
     """Send how far the image may be from the truth as a series of its own."""
     reruns: Literal["affordable", "always", "never"] = "affordable"
-    """Whether ``held-out`` and ``response``, which each reconstruct an image again, are made: where that is a quarter
-    of the scan's images at the most, or always, or never."""
+    """Whether ``response`` and ``held-out``, which each reconstruct an image again, are made: as many of the two as add
+    up to a quarter of the scan's images at the most, or always, or never."""
 
     def answer(self, check: Check) -> Answer:
         """Find what follows from a check."""

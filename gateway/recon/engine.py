@@ -80,7 +80,8 @@ def reconstruct(  # noqa: PLR0913 - the whole of what a job knows
         readied = _readied(space, recipe, preparation)
         kept = None if isinstance(readied.recipe, ReadyModel) else shelf
         places = (replace(place, shelf=kept) for place in workplaces(chosen, memory_bytes))
-        return list(retreating(lambda place: readied.reconstruct(place, progress), places, told))
+        back = readied.scan.letting_go(told)
+        return list(retreating(lambda place: readied.reconstruct(place, progress), places, back))
 
     return tuple(_of_all(preparation.spaces, made_of))
 

@@ -48,8 +48,11 @@ class Undersampled:
         Variance of the noise of a complex sample before that, the same for all coils.
     compression
         Virtual coils; None to leave them as they are.
+    source
+        What it is of.
     """
 
+    source: Scan
     sorter: Sorter
     target: Target
     lattice: Lattice
@@ -152,22 +155,50 @@ def understand(scan: Scan, recipe: Cartesian, *, regular: bool = True) -> Unders
     BadScan
         It is not Cartesian, lines are missing from its pattern, or there is too little calibration.
     """
-    sorter = sort_cartesian(scan.acquisition, scan.header, recipe=recipe.method)
-    target = target_of(sorter.lines.encoding)
-    lattice = find_lattice(sorter.lines) if regular else EVERY_LINE
-    check_coils(sorter)
-    calibration = find_calibration(scan.acquisition, scan.header, sorter, target)
+    survey = scan.once("survey", lambda: _survey(scan, recipe.method), lambda found: found.nbytes)
+    lattice = find_lattice(survey.sorter.lines) if regular else EVERY_LINE
+    calibration = survey.calibration
     scales = {number: _peak(block) for number, block in calibration.blocks.items()}
     if min(scales.values()) == 0:
         raise BadScan("there are no calibration lines, or they are zero")
     return Undersampled(
-        sorter=sorter,
-        target=finished_target(recipe, sorter, lambda: calibration.middle),
+        source=scan,
+        sorter=survey.sorter,
+        target=finished_target(recipe, survey.sorter, lambda: calibration.middle),
         lattice=lattice,
         calibration=calibration,
         scales=scales,
+        noise_power=survey.noise_power,
+        compression=_compression(recipe, list(calibration.blocks.values()), survey.sorter.lines.n_coils, survey.target),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Survey:
+    """What holds of a scan whatever is made of it."""
+
+    sorter: Sorter
+    target: Target
+    calibration: Calibration
+    noise_power: float
+
+    @property
+    def nbytes(self) -> int:
+        """Say how much memory it takes beside the readouts."""
+        kept = self.calibration
+        samples = [*kept.blocks.values(), *(each.samples for each in kept.embedded.values())]
+        return sum(each.nbytes for each in samples)
+
+
+def _survey(scan: Scan, method: str) -> _Survey:
+    sorter = sort_cartesian(scan.acquisition, scan.header, recipe=method)
+    target = target_of(sorter.lines.encoding)
+    check_coils(sorter)
+    return _Survey(
+        sorter=sorter,
+        target=target,
+        calibration=find_calibration(scan.acquisition, scan.header, sorter, target),
         noise_power=noise_power_of(scan, sorter, target),
-        compression=_compression(recipe, list(calibration.blocks.values()), sorter.lines.n_coils, target),
     )
 
 

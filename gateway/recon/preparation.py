@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 
 import torch
@@ -11,6 +12,7 @@ from gateway.model.noise import NoiseCovariance
 from gateway.model.readout import Acquisition
 from gateway.recon.convention import in_our_convention
 from gateway.recon.epi.straighten import straighten
+from gateway.recon.memory import Memory
 from gateway.recon.noise import whiten
 from gateway.recon.scan import Scan
 from gateway.recon.spaces import ImagedSpace, imaged_spaces
@@ -19,11 +21,15 @@ from gateway.recon.spaces import ImagedSpace, imaged_spaces
 class Preparation:
     """A recording, each of whose encoding spaces is prepared when it is first asked for.
 
-    A method, the checks of its images and the conventional image beside them take the same scan.
+    A method, the checks of its images and the conventional image beside them take the same scan; with room for it, so
+    many bytes of what one of them finds out are kept for the others.
     """
 
-    def __init__(self, acquisition: Acquisition, header: ScanHeader, noise: NoiseCovariance | None = None) -> None:
+    def __init__(
+        self, acquisition: Acquisition, header: ScanHeader, noise: NoiseCovariance | None = None, *, room_bytes: int = 0
+    ) -> None:
         self.acquisition, self.header, self._noise = acquisition, header, noise
+        self._room_bytes = room_bytes
         self._made: dict[int, tuple[Scan, tuple[str, ...]]] = {}
 
     @cached_property
@@ -35,8 +41,13 @@ class Preparation:
         """Give the scan of a space, and what was done to it."""
         if space.number not in self._made:
             with torch.inference_mode():
-                self._made[space.number] = prepared(space, self._noise)
+                self._made[space.number] = self._remembering(*prepared(space, self._noise))
         return self._made[space.number]
+
+    def _remembering(self, scan: Scan, notes: tuple[str, ...]) -> tuple[Scan, tuple[str, ...]]:
+        if not self._room_bytes:
+            return scan, notes
+        return replace(scan, memory=Memory(scan.acquisition, scan.header, self._room_bytes)), notes
 
 
 def prepared(space: ImagedSpace, noise: NoiseCovariance | None) -> tuple[Scan, tuple[str, ...]]:

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gateway.model.training import Opponent
+from gateway.recon.companion import ROUNDING
 from gateway.recon.fourier import fourier, inverse_fourier
-from gateway.recon.networks.observed import ROUNDING, Observed, sense_by_steps
+from gateway.recon.networks.observed import Observed, sense_by_steps
 from gateway.recon.networks.residual import to_channels, to_complex
 from gateway.recon.sense import Unfolding, solve_exactly
 from gateway.training.lessons import Lesson

@@ -35,9 +35,14 @@ ENDLESS = 1e3
 """Stands for what is infinite."""
 
 
-def residual(view: View, image: Tensor) -> Tensor:
-    """Subtract what an image explains, at the brightness at which it explains most. Shape `(coil y x)`."""
-    seen = view.seen(image)
+def residual(view: View, seen: Tensor) -> Tensor:
+    """Subtract what an image explains, at the brightness at which it explains most. Shape `(coil y x)`.
+
+    Parameters
+    ----------
+    seen
+        What would have been measured of the image. Shape `(coil y x)`.
+    """
     power = seen.abs().square().sum()
     gain = (seen.conj() * view.data).sum() / power.clamp_min(torch.finfo(power.dtype).tiny)
     return (view.data - gain * seen) * view.filled[:, None]
@@ -82,10 +87,10 @@ def standing_alone(by_place: Tensor, there: Tensor) -> float:
     return float(worst / most.clamp_min(torch.finfo(most.dtype).tiny))
 
 
-def line_misfit(view: View, image: Tensor, left: Tensor) -> Tensor:
+def line_misfit(view: View, seen: Tensor, left: Tensor) -> Tensor:
     """Say by how much the residual of each line is larger than noise and the allowed error. Shape `(y,)`."""
     found = left.abs().square().mean(dim=(0, 2))
-    explained = view.seen(image).abs().square().mean(dim=(0, 2))
+    explained = seen.abs().square().mean(dim=(0, 2))
     expected = view.noise_power + MODEL_ERROR_OF_LINES**2 * explained
     return (found / expected).sqrt() * view.filled
 
@@ -109,7 +114,7 @@ def silence(view: View) -> float:
     return float(min(math.sqrt(view.noise_power / max(quietest, 1e-30)), ENDLESS))
 
 
-def coil_misfit(view: View, image: Tensor) -> float:
+def coil_misfit(view: View, seen: Tensor) -> float:
     """Say how far one coil's share of the signal changes from the centre of k-space to its edge, beyond noise.
 
     In each band of lines every coil is fitted to what it should have seen of the image: a complex gain, the same for
@@ -120,7 +125,6 @@ def coil_misfit(view: View, image: Tensor) -> float:
     -------
         Of the worst coil and band: in standard deviations of the noise and the error that is allowed.
     """
-    seen = view.seen(image)
     wanted, power = (seen.conj() * view.data).sum(dim=2), seen.abs().square().sum(dim=2)
     n = len(view.filled)
     at = (torch.arange(n, device=power.device) - n // 2).abs() / (n / 2)

@@ -39,7 +39,8 @@ TOP = 0.999
 """Quantile of a map that is its value: one pixel alone is no structure."""
 
 
-RERUN = (Check.HELD_OUT, Check.RESPONSE)
+RERUN = (Check.RESPONSE, Check.HELD_OUT)
+"""What reconstructs an image again, what is worth more first: lines that a method contradicts, others find as well."""
 OF_MAPS = (Check.CONSISTENCY, Check.AGREEMENT, Check.UNCERTAINTY)
 ALL_BY_OPERATORS = (*OF_MAPS, Check.STRUCTURE, Check.LINES, Check.COILS, Check.HALVES, *RERUN)
 
@@ -150,32 +151,31 @@ def _look(asked: Examination, found: Undersampled, evidence: Evidence, place: Wo
     pixels = asked.images.pixels
     again = _chosen(asked, len(pixels))
     evidence.make_room(pixels.shape)
-    if again:
-        evidence.maps |= {check: np.zeros(pixels.shape, np.float32) for check in RERUN}
-    else:
-        few = f"there are {len(pixels)} images, and one more reconstruction would cost too much"
-        why = "the policy wants none" if asked.reruns == "never" else few
-        evidence.unchecked |= dict.fromkeys(RERUN, why)
+    evidence.maps |= {check: np.zeros(pixels.shape, np.float32) for check in again}
+    few = f"there are {len(pixels)} images, and one more reconstruction would cost too much"
+    why = "the policy wants none" if asked.reruns == "never" else few
+    evidence.unchecked |= {check: why for check in RERUN if check not in again}
     every = iter(views(found, place))
     for number in range(len(pixels)):
         with evidence.timed(Check.AGREEMENT):
             view = next(every)
         look_at(view, found, asked.images, number, evidence)
-        if number in again:
+        if again and number == len(pixels) // 2:
             _reruns_of(
                 view,
                 Rerun(scan=asked.scan, found=found, reconstruct=asked.engine, frame=number),
-                pixels[number],
-                evidence,
-                np.random.default_rng(asked.seed + number),
+                again,
+                pixels=pixels[number],
+                evidence=evidence,
+                random=np.random.default_rng(asked.seed + number),
             )
 
 
-def _chosen(asked: Examination, n: int) -> set[int]:
-    """Choose the frames that are reconstructed again."""
-    if asked.reruns == "never" or (asked.reruns == "affordable" and 2 / n > AFFORDABLE):
-        return set()
-    return {n // 2}
+def _chosen(asked: Examination, n: int) -> tuple[Check, ...]:
+    """Choose the checks for which the frame in the middle is reconstructed again, as many as are affordable."""
+    if asked.reruns == "never":
+        return ()
+    return RERUN if asked.reruns == "always" else RERUN[: int(AFFORDABLE * n)]
 
 
 def look_at(view: View, found: Undersampled, images: ImageSeries, number: int, evidence: Evidence) -> None:
@@ -185,9 +185,10 @@ def look_at(view: View, found: Undersampled, images: ImageSeries, number: int, e
         raise AssertionError("the conventional image has no place")
     with evidence.timed(Check.CONSISTENCY, Check.STRUCTURE, Check.LINES, Check.COILS):
         image = view.on_lines(images.pixels[number], matrix, grid)
-        left = residual(view, image)
+        seen = view.seen(image)
+        left = residual(view, seen)
         by_place = consistency_map(view, image, left)
-        by_line, by_coil = line_misfit(view, image, left), coil_misfit(view, image)
+        by_line, by_coil = line_misfit(view, seen, left), coil_misfit(view, seen)
     with evidence.timed(Check.HALVES):
         apart_halves = halves_misfit(view)
     with evidence.timed(Check.AGREEMENT):
@@ -219,8 +220,16 @@ def look_at(view: View, found: Undersampled, images: ImageSeries, number: int, e
         evidence.statistics = statistics_of(view)
 
 
-def _reruns_of(view: View, rerun: Rerun, pixels: Pixels, evidence: Evidence, random: np.random.Generator) -> None:
-    """Reconstruct one frame twice more: without some lines, and with details put in."""
+def _reruns_of(  # noqa: PLR0913 - a frame, and what is asked of it
+    view: View,
+    rerun: Rerun,
+    checks: tuple[Check, ...],
+    *,
+    pixels: Pixels,
+    evidence: Evidence,
+    random: np.random.Generator,
+) -> None:
+    """Reconstruct one frame again for each of some checks: without some lines, and with details put in."""
     target = rerun.found.target
     size = target.matrix.y, target.grid.y
 
@@ -238,9 +247,9 @@ def _reruns_of(view: View, rerun: Rerun, pixels: Pixels, evidence: Evidence, ran
         evidence.maps[Check.RESPONSE][rerun.frame] = view.off_lines(found.change, *size)
 
     made: Mapping[Check, Callable[[], None]] = {Check.HELD_OUT: held_out, Check.RESPONSE: response}
-    for check, make in made.items():
+    for check in checks:
         try:
             with evidence.timed(check):
-                make()
+                made[check]()
         except BadScan as fault:
             evidence.unchecked[check] = str(fault)

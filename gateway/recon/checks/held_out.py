@@ -32,7 +32,7 @@ def predicted(view: View, rerun: Rerun, target: Target, random: np.random.Genera
     only = replace(view, filled=torch.from_numpy(held).to(view.filled.device))
     image = only.on_lines(pixels, target.matrix.y, target.grid.y)
     wanted = view.data * only.filled[:, None]
-    left = residual(replace(only, data=wanted), image)
+    left = residual(replace(only, data=wanted), only.seen(image))
     on = only.filled
     found = left[:, on].abs().square().mean()
     expected = view.noise_power + ALLOWED**2 * wanted[:, on].abs().square().mean()

@@ -55,7 +55,7 @@ def evidence_of(  # noqa: PLR0913 - the whole of what a job knows
 
         return examine(Examination(scan=scan, images=images, engine=engine, reruns=reruns), place)
 
-    return retreating(examined, workplaces(choose_device(device), memory_bytes), told)
+    return retreating(examined, workplaces(choose_device(device), memory_bytes), scan.letting_go(told))
 
 
 def _only_magnitude(recipe: Recipe | ReadyModel) -> Recipe | ReadyModel:

@@ -12,12 +12,11 @@ from torch import Tensor
 from gateway.model.errors import BadScan
 from gateway.model.image import Pixels
 from gateway.model.recipes import SenseRecipe
-from gateway.recon.coil_maps import Seen, see
+from gateway.recon.coil_maps import Seen
+from gateway.recon.companion import ROUNDING, Companion, recalled, recalled_seen
 from gateway.recon.fourier import fourier, inverse_fourier, resize
 from gateway.recon.parallel import Group, Undersampled, group_of
-from gateway.recon.replicas import white_noise
 from gateway.recon.sample_noise import readout_share
-from gateway.recon.sense import Unfolding, solve_several
 from gateway.recon.workplace import Workplace
 
 LINES = -2
@@ -25,13 +24,10 @@ OBJECT_OVER_NOISE = 5.0
 """Where the conventional image is brighter than so many deviations there is something."""
 OBJECT_SHARE = 0.05
 """And brighter than so much of its brightest parts."""
-ROUNDING = 1e-6
 RECIPE = SenseRecipe()
 """The conventional method that learned images are held against: linear, so that its noise can be measured."""
-REPLICAS = 2
-"""Of noise alone: with the pixels around each they tell the noise to one part in ten."""
 NEAR_PX = 9
-"""Pixels over which the noise is averaged."""
+"""Pixels over which the noise is averaged: so many of one draw tell it to one part in ten."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +48,8 @@ class View:
         The conventional image, complex. Shape `(y x)`.
     deviation
         Noise of its magnitude. Shape `(y x)`.
+    there
+        Where there is something to see. Shape `(y x)`.
     """
 
     data: Tensor
@@ -60,6 +58,7 @@ class View:
     noise_power: float
     reference: Tensor
     deviation: Tensor
+    there: Tensor
     scale: float
 
     def seen(self, image: Tensor) -> Tensor:
@@ -69,12 +68,6 @@ class View:
     def back(self, samples: Tensor) -> Tensor:
         """Bring samples `(coil y x)` to the image: the adjoint of `seen`. Shape `(y x)`."""
         return (self.maps.conj() * inverse_fourier(samples * self.filled[:, None], (LINES,))).sum(dim=0)
-
-    @property
-    def there(self) -> Tensor:
-        """Say where there is something to see. Shape `(y x)`."""
-        size = self.reference.abs()
-        return (size > OBJECT_OVER_NOISE * self.deviation) & (size > OBJECT_SHARE * torch.quantile(size, 0.99))
 
     def on_lines(self, pixels: Pixels, matrix_y: int, grid_y: int) -> Tensor:
         """Bring a magnitude image of the matrix to the encoded lines, in the phase of the conventional image.
@@ -119,40 +112,32 @@ def views(found: Undersampled, place: Workplace) -> Iterator[View]:
     if found.sorter.lines.partitions.n > 1:
         raise BadScan("partitions were encoded, and the checks are for slices")
     known: dict[int, Seen] = {}
-    random = torch.Generator(device=place.device).manual_seed(0)  # the same scan is judged alike twice
     for number in range(found.sorter.lines.n_frames):
         group = group_of(found, [number], place, noise=True)
         at = found.slice_of(number)
         if at not in known:
-            known[at] = see(group.block, group.filled.shape[1:], RECIPE)
-        yield _view(found, group, known[at], random)
+            known[at] = recalled_seen(found, group, RECIPE)
+        yield _view(found, group, known[at], recalled(found, group, known[at]))
 
 
-def _view(found: Undersampled, group: Group, seen: Seen, random: torch.Generator) -> View:
-    """Solve for the image, and for what it makes of noise alone, together: both go the same way."""
-    power = group.noise_power * readout_share(group.spread[0], found.target)
-    noise = white_noise(group.data.expand(REPLICAS, -1, -1, -1, -1), power, random) * group.filled[:, None, ..., None]
+def _view(found: Undersampled, group: Group, seen: Seen, beside: Companion) -> View:
+    share = readout_share(group.spread[0], found.target)
     largest = float(seen.prior.max())
-    problem = Unfolding(
-        data=group.data[0],
-        filled=group.filled[0],
-        maps=seen.maps,
-        prior=seen.prior,
-        noise_power=max(group.noise_power, ROUNDING * largest),
-    )
-    solved = solve_several(problem, torch.cat([group.data, noise]))[:, 0, 0]
-    image, *replicas = solved
-    towards = torch.polar(torch.ones_like(image.real), -image.angle())
-    spread = torch.stack([(one * towards).real.square() for one in replicas]).mean(dim=0)
+    deviation = (local_mean(beside.noise) * share).sqrt()
     return View(
         data=group.data[0, :, 0],
         filled=group.filled[0, 0],
         maps=seen.maps[0, :, 0],
-        noise_power=max(power, ROUNDING**2 * largest),
-        reference=image,
-        deviation=local_mean(spread).sqrt(),
+        noise_power=max(group.noise_power * share, ROUNDING**2 * largest),
+        reference=beside.image,
+        deviation=deviation,
+        there=_shows_something(beside.image.abs(), deviation),
         scale=group.scale,
     )
+
+
+def _shows_something(size: Tensor, deviation: Tensor) -> Tensor:
+    return (size > OBJECT_OVER_NOISE * deviation) & (size > OBJECT_SHARE * torch.quantile(size, 0.99))
 
 
 def local_mean(values: Tensor) -> Tensor:

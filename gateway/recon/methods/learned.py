@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from gateway.model.image import ImageSeries
 from gateway.model.networks import UnetNetwork, VarnetNetwork
 from gateway.recon.cartesian_problem import to_target
-from gateway.recon.coil_maps import Seen, see
+from gateway.recon.coil_maps import Seen
 from gateway.recon.coils import root_sum_of_squares
+from gateway.recon.companion import recalled_seen, unfolded_for
 from gateway.recon.fourier import fourier
 from gateway.recon.hybrid import to_matrix
 from gateway.recon.kspace import Progress
@@ -82,7 +83,7 @@ def _method(network: nn.Module, ready: ReadyModel, scan: Undersampled, begun: Fi
     if published:
         return Method(learn=lambda _: None, unfold=lambda group, _: published(network, group, scan.target))
     return Method(
-        learn=lambda group: see(group.block, group.filled.shape[1:], MAPS),
+        learn=lambda group: recalled_seen(scan, group, MAPS),
         unfold=lambda group, seen: unrolled(network, group, seen, scan, begun),
         sampled=isinstance(network, Diffusion),
     )
@@ -113,7 +114,7 @@ def unrolled(
     begun
         What it begins with instead of SENSE, of the whole scan.
     """
-    shown = observe(group, seen, group.noise_power)
+    shown = observe(group, seen, group.noise_power, unfolded_for(scan))
     if begun is not None:
         shown = replace(shown, start=begun.of_frames(shown.start, group))
     observed, unit = in_own_units(shown)

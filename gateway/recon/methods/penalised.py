@@ -10,7 +10,8 @@ from torch import Tensor
 from gateway.model.image import ImageSeries
 from gateway.model.recipes import L1WaveletRecipe, TvRecipe
 from gateway.recon.cartesian_problem import Problem, cartesian_problem, to_target
-from gateway.recon.coil_maps import Seen, see
+from gateway.recon.coil_maps import Seen
+from gateway.recon.companion import recalled_seen
 from gateway.recon.kspace import Progress
 from gateway.recon.parallel import Group, series_of, understand
 from gateway.recon.scan import Scan
@@ -49,7 +50,7 @@ def penalised(
             problem = cartesian_problem(group.data, group.filled, seen.maps)
             return to_target(solve(problem, penalty, recipe), seen.maps, found.target)
 
-        method = Method(learn=lambda group: see(group.block, group.filled.shape[1:], recipe), unfold=unfold)
+        method = Method(learn=lambda group: recalled_seen(found, group, recipe), unfold=unfold)
         album = slice_by_slice(found, method, recipe, place=place, progress=progress)
         how = f"SENSE by {recipe.estimator} maps with {penalty_name}, penalty {recipe.noise_weight:g} times the noise."
         return series_of(album, found, (how,))

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from gateway.model.errors import BadScan
 from gateway.model.recipes import Imaging, SenseRecipe
 from gateway.recon.cartesian_problem import to_target
-from gateway.recon.coil_maps import Seen, see
+from gateway.recon.coil_maps import Seen
+from gateway.recon.companion import recalled_seen, unfolded_for
 from gateway.recon.kspace import Progress
 from gateway.recon.lines import FRAME_INDICES, Ints
 from gateway.recon.networks.observed import Observed, bright_part, in_own_units, in_units, joined, mean_phase, observe
@@ -61,7 +62,7 @@ class Together:
 
     def observed(self, group: Group, seen: Seen, scale: float) -> Observed:
         """Bring a frame to what a network is given, in units of a scale."""
-        shown = observe(group, seen, group.noise_power)
+        shown = observe(group, seen, group.noise_power, unfolded_for(self.scan))
         if self.begin is not None:
             shown = replace(shown, start=self.begin(shown.start, group))
         return in_units(shown, torch.full((1, 1, 1), scale / group.scale, device=group.data.device))
@@ -106,7 +107,7 @@ def _keep(frames: Together, numbers: list[int], album: Album, known: Mapping[int
     slices = [scan.slice_of(number) for number in numbers]
     seen: dict[int, Seen] = {}
     for at, group in zip(slices, groups, strict=True):
-        seen[at] = seen.get(at) or known.get(at) or see(group.block, group.filled.shape[1:], MAPS)
+        seen[at] = seen.get(at) or known.get(at) or recalled_seen(scan, group, MAPS)
     scale = groups[0].scale
     shown = joined([frames.observed(group, seen[at], scale) for group, at in zip(groups, slices, strict=True)])
     observed, unit = _in_units(shown) if isinstance(frames.network, Stack) else in_own_units(shown)

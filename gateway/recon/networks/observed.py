@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from gateway.recon.coil_maps import Seen
+from gateway.recon.companion import ROUNDING, Unfolded, exactly
 from gateway.recon.fourier import fourier, inverse_fourier
 from gateway.recon.operators import Operator, sampled
 from gateway.recon.parallel import Group
-from gateway.recon.sense import Unfolding, solve_exactly
 from gateway.recon.solvers import Stop, conjugate_gradient
 
 BRIGHT = 0.98
@@ -26,8 +26,6 @@ MOST_VALUES = 1 << 22
 """So many values at the most tell what is bright: of a slab, every so-many-th."""
 IN_PLANES = Stop(steps=30, tolerance=1e-3)
 """Of conjugate gradients for SENSE, where a system is too large to be factorised."""
-ROUNDING = 1e-6
-"""Noise power that single precision makes by itself, relative to the brightest pixel."""
 SPREAD = 2654435761
 """By which seeds of neighbouring planes lie apart; odd, so that no two of a slab are the same."""
 
@@ -90,10 +88,15 @@ def of_each(values: Tensor, like: Tensor) -> Tensor:
     return values.reshape(-1, *[1] * (like.ndim - 1))
 
 
-def observe(group: Group, seen: Seen, noise_power: float) -> Observed:
-    """Bring frames of one slice, of two encoded dimensions, to what networks are given."""
-    floor = max(noise_power, ROUNDING * float(seen.prior.max()))
-    starts = [_unfolded(group, seen, floor, frame) for frame in range(len(group.data))]
+def observe(group: Group, seen: Seen, noise_power: float, unfolded: Unfolded = exactly) -> Observed:
+    """Bring frames of one slice, of two encoded dimensions, to what networks are given.
+
+    Parameters
+    ----------
+    unfolded
+        How a frame is unfolded, or what recalls that it was.
+    """
+    starts = [unfolded(group, seen, frame, noise_power).transpose(-2, -1) for frame in range(len(group.data))]
     n_frames = len(starts)
     return Observed(
         data=(group.data[:, :, 0] * group.filled[:, None, 0, :, None]).transpose(-2, -1),
@@ -137,17 +140,6 @@ def sense_by_steps(seen: Observed) -> Tensor:
         return scale * encoding.normal(scale * values) + floor * values
 
     return scale * conjugate_gradient(normal, scale * encoding.adjoint(seen.data), IN_PLANES, apart=(0,))
-
-
-def _unfolded(group: Group, seen: Seen, noise_power: float, frame: int) -> Tensor:
-    problem = Unfolding(
-        data=group.data[frame] * group.filled[frame, None, :, :, None],
-        filled=group.filled[frame],
-        maps=seen.maps[:1],
-        prior=seen.prior[:1],
-        noise_power=noise_power,
-    )
-    return solve_exactly(problem)[0, 0].transpose(-2, -1)
 
 
 def in_own_units(seen: Observed) -> tuple[Observed, Tensor]:

@@ -17,7 +17,7 @@ from gateway.recon.networks.ready import ReadyModel
 from gateway.recon.parallel import Undersampled, understand
 from gateway.recon.scan import Scan
 from gateway.recon.shutter import left_out
-from gateway.recon.space import imaging_encoding, is_3d
+from gateway.recon.space import imaging_encoding, is_3d, target_of
 
 Bools = npt.NDArray[np.bool_]
 
@@ -68,7 +68,7 @@ def _asked_of(header: ScanHeader, n_coils: int) -> Measurement:
         vendor=header.system.vendor,
         field_strength_t=header.system.field_strength_t,
         n_coils=n_coils,
-        n_readout=imaging_encoding(header).encoded.matrix.x,
+        n_readout=target_of(imaging_encoding(header)).matrix.x,  # oversampling is cut off before a network sees it
         n_lines=imaging_encoding(header).encoded.matrix.y,
         acceleration=None,
         n_calibration=None,
