@@ -47,8 +47,8 @@ WARM_SIDE = 64
 PAGE = """# What the gate costs
 
 Written by `python -m benchmarks.gate_cost --out docs/quality-gate-cost.md`: the drawn head, {coils} coils,
-{side} x {side}, one line in {acceleration} and {calibration} calibration lines; seconds of one thread of a processor for the reconstruction, from readouts to
-magnitudes, and for all checks of its images. The aim is 0.5 at the most.
+{side} x {side}, one line in {acceleration} and {calibration} calibration lines; seconds of one thread of a processor
+for the reconstruction, from readouts to magnitudes, and for all checks of its images. The aim is 0.5 at the most.
 
 | recipe | slices | reconstruction, s | gate, s | gate / reconstruction |
 |---|---|---|---|---|
