@@ -15,7 +15,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from gateway.model.match import Range
-from gateway.model.networks import Network
+from gateway.model.networks import Network, StackNetwork
 from gateway.model.table import Table
 
 ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
@@ -123,6 +123,13 @@ OF_SLICES = frozenset({"unet", "varnet"})
 """Networks that take what fastMRI gave them, which are lines of slices."""
 
 
+def encoded_for(network: Network) -> frozenset[Encoded]:
+    """Say for which scans a network can be."""
+    if isinstance(network, StackNetwork):
+        return frozenset({Encoded.SLABS if network.within == "volumes" else Encoded.SLICES})
+    return frozenset({Encoded.SLICES}) if network.method in OF_SLICES else frozenset(Encoded)
+
+
 class ModelCard(Table):
     """All of ``card.toml``."""
 
@@ -146,8 +153,9 @@ class ModelCard(Table):
 
     @model_validator(mode="after")
     def _slabs_need_physics(self) -> Self:
-        if Encoded.SLABS in self.made_for.encoded and self.network.method in OF_SLICES:
-            raise ValueError(f"a {self.network.method} is for slices: it cannot be made for slabs")
+        possible = encoded_for(self.network)
+        if not set(self.made_for.encoded) <= possible:
+            raise ValueError(f"such a {self.network.method} is for {', '.join(sorted(possible))} alone")
         return self
 
     @property

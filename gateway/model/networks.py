@@ -190,6 +190,8 @@ class StackNetwork(Table):
     """Which network it is."""
     along: Literal["time", "slices", "contrasts"] = "time"
     """What changes from frame to frame: phases and repetitions, slices, or contrasts (moved onto each other)."""
+    within: Literal["planes", "volumes"] = "planes"
+    """What convolutions within a frame go over: of slices x and y, (2+1)D with time; of slabs z as well, (3+1)D."""
     n_cascades: Repeats = 3
     """Networks, each followed by the data."""
     n_channels: Width = 32
@@ -198,6 +200,12 @@ class StackNetwork(Table):
     """One for each layer."""
     consistency: Literal["hard", "soft"] = "soft"
     """Whether a measured sample replaces what the network makes of it, or is weighed against it by its noise."""
+
+    @model_validator(mode="after")
+    def _volumes_follow_in_time(self) -> Self:
+        if self.within == "volumes" and self.along != "time":
+            raise ValueError("volumes follow each other in time: along = 'time'")
+        return self
 
 
 Network = Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from gateway.model.card import OF_SLICES, Encoded, MadeFor, ModelName, Version
+from gateway.model.card import Encoded, MadeFor, ModelName, Version, encoded_for
 from gateway.model.networks import Network
 from gateway.model.table import Table
 from gateway.model.training_data import Data, Positive
@@ -188,6 +188,8 @@ class Fit(Table):
     """Slabs of a step."""
     frames: Annotated[int, Field(ge=1, le=64)] = 6
     """Frames that a ``stack`` sees together."""
+    partitions: Annotated[int, Field(ge=16, le=256)] = 24
+    """Of the slabs that a ``stack`` of volumes learns from; masks of two directions keep a square of their middle."""
     epoch: Count = 100
     """Steps between two looks at the validation, each with a checkpoint and a picture."""
     patience: Annotated[int, Field(ge=1)] | None = None
@@ -275,8 +277,11 @@ class Plan(Table):
             yield "data is missing" if self.federation is None else "in a federation the sites have the data"
         if "encoded" in self.made_for.model_fields_set and set(self.made_for.encoded) != set(self.encoded):
             yield "made_for.encoded says other scans than masks.directions: leave it out, it follows from these"
-        if Encoded.SLABS in self.encoded and self.network.method in OF_SLICES:
-            yield f"a {self.network.method} is for slices: masks.directions = [1]"
+        possible = encoded_for(self.network)
+        if not set(self.encoded) <= possible:
+            directions = 1 if Encoded.SLICES in possible else 2
+            kinds = ", ".join(sorted(possible))
+            yield f"such a {self.network.method} is for {kinds}: masks.directions = [{directions}]"
         yield from self._faults_of_paradigm()
         yield from self._faults_of_masks()
 

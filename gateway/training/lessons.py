@@ -26,11 +26,13 @@ from gateway.recon.networks.observed import (
     mean_phase,
     observe,
     observe_planes,
+    observe_volumes,
+    of_each,
 )
 from gateway.recon.networks.scope import calibration_lines
 from gateway.recon.parallel import Group, line_power
 from gateway.training.procedural import Random
-from gateway.training.simulation import PLANE, FullSlice
+from gateway.training.simulation import PLANE, SLAB, FullSlice
 
 MAPS = SenseRecipe()
 ALWAYS_SHOWN = 8
@@ -93,8 +95,10 @@ def mask_of(chosen: Masks, shape: Sequence[int], random: Random) -> Tensor:
     Parameters
     ----------
     shape
-        `(y, 1)`, or of a plane `(y x)`; that of the mask, too.
+        `(y, 1)`, or of a plane `(y x)`, or of a slab `(z y 1)`; that of the mask, too.
     """
+    if len(shape) > len(PLANE):
+        return torch.from_numpy(_points(chosen, shape[0], shape[1], random))[..., None]
     n_y, n_x = shape
     drawn = _lines(chosen, n_y, random)[:, None] if n_x == 1 else _points(chosen, n_x, n_y, random).T
     return torch.from_numpy(np.ascontiguousarray(drawn))
@@ -138,7 +142,7 @@ def masked(
     BadScan
         The scan is not one of every line, though the network is to be held to the image.
     """
-    if lines is None and _drawn_directions(plan.masks, random) == BOTH:
+    if lines is None and full.axes != SLAB and _drawn_directions(plan.masks, random) == BOTH:
         full = full.as_plane()
     filled = _kept(full, plan, random, lines)
     seen = _seen(full, filled)
@@ -154,7 +158,11 @@ def _drawn_directions(chosen: Masks, random: Random) -> int:
 def _seen(full: FullSlice, filled: Tensor) -> Seen:
     """Estimate what calibration shows: of a slice `(set coil 1 y x)`, of a plane `(set coil x y 1)`."""
     if full.axes == PLANE:
-        return see(_block(full, filled), (filled.shape[1], filled.shape[0]), MAPS)
+        block = _block(full.data, filled).transpose(-2, -1)[..., None].contiguous()
+        return see(block, (filled.shape[1], filled.shape[0]), MAPS)
+    if full.axes == SLAB:
+        block = _block(full.data.movedim(-1, 0), filled[..., 0]).movedim(0, -1).contiguous()
+        return see(block, filled.shape[:2], MAPS)
     half = calibration_lines(filled[:, 0].numpy()) // 2
     if not half:
         raise BadScan("the line at the centre of k-space is missing")
@@ -162,15 +170,15 @@ def _seen(full: FullSlice, filled: Tensor) -> Seen:
     return see(full.data[:, None, centre - half : centre + half], (1, len(filled)), MAPS)
 
 
-def _block(full: FullSlice, filled: Tensor) -> Tensor:
-    """Cut the square without gaps out of the middle of a plane. Shape `(coil x y 1)`."""
+def _block(data: Tensor, filled: Tensor) -> Tensor:
+    """Cut the square without gaps out of the middle of two axes of k-space, the last ones."""
     centre_y, centre_x = (n // 2 for n in filled.shape)
     half = 0
     while half < min(centre_y, centre_x) and bool(_around(filled, half + 1).all()):
         half += 1
     if not half:
         raise BadScan("the point at the centre of k-space is missing")
-    return _around(full.data, half).transpose(-2, -1)[..., None].contiguous()
+    return _around(data, half)
 
 
 def _around(values: Tensor, half: int) -> Tensor:
@@ -252,7 +260,7 @@ def whole_lesson(frames: Sequence[Masked]) -> tuple[Lesson, Tensor]:
     """Show whole slices, in the units that they would have in use; gives also the root sum of squares of every line."""
     parts = [_cut(frame, slice(None)) for frame in frames]
     _, unit = in_own_units(parts[0].shown)
-    truths = [_sum_of_squares(frame.full) / unit[0, 0, 0].abs() for frame in frames]
+    truths = [_sum_of_squares(frame.full) / unit.abs().flatten()[0] for frame in frames]
     return joined_lessons([_in_unit(part, unit) for part in parts]), torch.cat(truths)
 
 
@@ -262,7 +270,7 @@ def _slabs(slice_: Masked, plan: Plan, random: Random) -> list[slice]:
         return [slice(None)]
     n_x = slice_.full.data.shape[-1]
     width = min(plan.fit.slab or n_x, n_x)
-    profile = slice_.seen.prior[0, 0].amax(dim=0).sqrt()
+    profile = slice_.seen.prior[0].amax(dim=(0, 1)).sqrt()
     good = np.flatnonzero([bool(profile[x : x + width].max() > EMPTY * profile.max()) for x in range(n_x - width + 1)])
     return [slice(int(x), int(x) + width) for x in random.choice(good, plan.fit.slabs)]
 
@@ -270,7 +278,7 @@ def _slabs(slice_: Masked, plan: Plan, random: Random) -> list[slice]:
 def _unit_of(slice_: Masked, slab: Lesson) -> Tensor:
     """Give the brightness of the whole slice in the phase of a slab. Shape `(1 1 1)`."""
     bright = bright_part(slice_.seen.prior[:1].sqrt())
-    return (bright * mean_phase(slab.shown.start))[:, None, None]
+    return of_each(bright * mean_phase(slab.shown.start), slab.shown.start)
 
 
 def _in_unit(part: Lesson, unit: Tensor) -> Lesson:
@@ -286,15 +294,22 @@ def _cut(slice_: Masked, x: slice) -> Lesson:
         shown = observe_planes(group, slice_.seen, torch.zeros(1, dtype=torch.int64))
     else:
         seen = Seen(maps=slice_.seen.maps[..., x], prior=slice_.seen.prior[..., x])
-        group = _group(full.data[None, :, None, :, x], filled.T[None], full.noise_power)
-        shown = observe(group, seen, full.noise_power)
-    coils = inverse_fourier(full.clean[..., x], full.axes).transpose(-2, -1)
+        slab = full.axes == SLAB
+        data = full.data[..., x] if slab else full.data[:, None, :, x]
+        group = _group(data[None], filled.movedim(-1, 0) if slab else filled.T[None], full.noise_power)
+        shown = observe_volumes(group, seen) if slab else observe(group, seen, full.noise_power)
+    coils = readout_first(inverse_fourier(full.clean[..., x], full.axes), 1)
     return Lesson(
         shown=shown,
         image=(shown.maps[0].conj() * coils).sum(dim=0)[None],
-        samples=full.data[..., x].transpose(-2, -1)[None],
-        counted=slice_.counted.T[None].to(shown.filled.dtype),
+        samples=readout_first(full.data[..., x], 1)[None],
+        counted=readout_first(slice_.counted, 0)[None].to(shown.filled.dtype),
     )
+
+
+def readout_first(values: Tensor, axis: int) -> Tensor:
+    """Bring the readout, which lies last, before what lies across it, as networks have it."""
+    return values.movedim(-1, axis)
 
 
 def _group(data: Tensor, filled: Tensor, noise_power: float) -> Group:
@@ -315,4 +330,4 @@ def _group(data: Tensor, filled: Tensor, noise_power: float) -> Group:
 def _sum_of_squares(full: FullSlice) -> Tensor:
     """Combine coils. Shape `(1 x y)`."""
     image: Tensor = torch.linalg.vector_norm(inverse_fourier(full.clean, full.axes), dim=0)
-    return image.transpose(-2, -1)[None]
+    return readout_first(image, 0)[None]

@@ -53,7 +53,9 @@ class Examiner:
         shown, image = checks[0], made[0].abs()[0]
         start = shown.lesson.shown.start.abs().cpu()
         truth = start if shown.truth is None else shown.truth.cpu()
-        return self._seen(state, checks, made, loss), picture_of(truth[0], start[0], image.cpu())
+        return self._seen(state, checks, made, loss), picture_of(
+            *(middle_of(one) for one in (truth[0], start[0], image.cpu()))
+        )
 
     def _made(self, state: State, checks: Sequence[Check]) -> list[Tensor]:
         network = build(self._plan.network).to(self._device)
@@ -64,7 +66,9 @@ class Examiner:
     def _seen(self, state: State, checks: Sequence[Check], made: Sequence[Tensor], loss: float) -> Look:
         pairs = list(zip(made, checks, strict=True))
         alike = [
-            float(similarity(image.abs(), check.truth).mean()) for image, check in pairs if check.truth is not None
+            float(similarity(planes(image.abs()), planes(check.truth)).mean())
+            for image, check in pairs
+            if check.truth is not None
         ]
         return Look(
             step=state.step,
@@ -94,6 +98,16 @@ class Examiner:
         chooser, masks = cast("LearnedLines", state.rivals[LINES].module), self._plan.masks
         lines = chooser.likeliest(n, acceleration=masks.accelerations[0], n_calibration=masks.n_calibration[0])
         return torch.from_numpy(lines)[:, None]
+
+
+def planes(images: Tensor) -> Tensor:
+    """Take volumes as their planes. From `(batch *space)` to `(batch y x)`, whichever the last two axes are."""
+    return images.flatten(0, -3)
+
+
+def middle_of(image: Tensor) -> Tensor:
+    """Take the partition in the middle of a volume `(x z y)`; an image `(x y)` as it is."""
+    return image if image.ndim == 2 else image[:, image.shape[1] // 2]  # noqa: PLR2004 - a plane
 
 
 def _score(image: Tensor, check: Check) -> float:

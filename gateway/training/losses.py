@@ -47,7 +47,8 @@ def _l2(made: Tensor, lesson: Lesson) -> Tensor:
 
 
 def _ssim(made: Tensor, lesson: Lesson) -> Tensor:
-    return 1 - similarity(made.abs(), _wanted(made, lesson).abs()).mean()
+    image, wanted = (one.abs().flatten(0, -3) for one in (made, _wanted(made, lesson)))  # of volumes, every plane
+    return 1 - similarity(image, wanted).mean()
 
 
 def _kspace(made: Tensor, lesson: Lesson) -> Tensor:
@@ -76,7 +77,8 @@ def _score(made: Tensor, lesson: Lesson) -> Tensor:
 
 
 def _perceptual(made: Tensor, lesson: Lesson) -> Tensor:
-    return distance(made.abs(), _wanted(made, lesson).abs())
+    image, wanted = (one.abs().flatten(0, -3) for one in (made, _wanted(made, lesson)))
+    return distance(image, wanted)
 
 
 def _wanted(made: Tensor, lesson: Lesson) -> Tensor:

@@ -17,21 +17,22 @@ from gateway.recon.fourier import fourier, inverse_fourier, resize
 from gateway.training.procedural import Random, smooth_field
 
 FINER = 2
-READOUT, LINES, PLANE = (-1,), (-2,), (-2, -1)
+READOUT, LINES, PLANE, SLAB = (-1,), (-2,), (-2, -1), (-3, -2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FullSlice:
-    """One slice as it lies in hybrid space, readouts transformed; or a plane across the readout of a slab.
+    """One slice as it lies in hybrid space, readouts transformed; or a plane across the readout of a slab; or a slab.
 
     Parameters
     ----------
     data
-        Complex. Of a plane both axes are k-space, x stands for its partitions. Shape `(coil y x)`.
+        Complex. Of a plane both axes are k-space, x stands for its partitions. Shape `(coil y x)`; of a slab
+        `(coil z y x)`.
     clean
         The same without noise where that is known, else the same.
     filled
-        Which lines were measured; all of them of a full slice. Shape `(y, 1)`, of a plane `(y x)`.
+        Which lines were measured; all of them of a full slice. Shape `(y, 1)`, of a plane `(y x)`, of a slab `(z y 1)`.
     noise_power
         Variance of the noise of a complex sample.
     """
@@ -44,7 +45,7 @@ class FullSlice:
     @property
     def axes(self) -> tuple[int, ...]:
         """The axes that are k-space."""
-        return LINES if self.filled.shape[-1] == 1 else PLANE
+        return SLAB if self.filled.ndim > 2 else LINES if self.filled.shape[-1] == 1 else PLANE  # noqa: PLR2004
 
     def as_plane(self) -> FullSlice:
         """Take a slice of every line as if it lay across the readout of a slab."""

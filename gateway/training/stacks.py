@@ -21,12 +21,14 @@ from gateway.recon.coil_maps import see
 from gateway.recon.fourier import fourier, inverse_fourier
 from gateway.recon.registration import shifted
 from gateway.training.procedural import Random, smooth_field
-from gateway.training.simulation import FullSlice
+from gateway.training.simulation import LINES, PLANE, SLAB, FullSlice
 
 FARTHEST_PX = 4.0
 """That a part of the image moves, or a contrast lies beside the first."""
 DIMMER = 0.3
 """How much brightness changes from the first slice to the last, as a power of e."""
+STEEPNESS = 0.7
+"""How much a coil sees more, or in another phase, of the top of a slab than of its middle; drawn for each."""
 KNOTS = 6
 """Of the curve by which a contrast shows the brightness of another."""
 BLOCK = 24
@@ -37,19 +39,41 @@ def frames_of(full: FullSlice, plan: Plan, random: Random) -> list[FullSlice]:
     """Make frames of a slice, for a network that sees several; the slice alone for any other."""
     if not isinstance(plan.network, StackNetwork):
         return [full]
-    centre = full.data.shape[-2] // 2
-    block = full.data[:, None, centre - BLOCK // 2 : centre + BLOCK // 2]
-    maps = see(block, (1, full.data.shape[-2]), SenseRecipe()).maps[0, :, 0]
-    image = (maps.conj() * inverse_fourier(full.clean, (-2,))).sum(dim=0)
+    if plan.network.within == "volumes":
+        return slabs_of(full, plan, random)
+    maps, image = _seen(full)
     images = CHANGES[plan.network.along](image, plan.fit.frames, random)
     return [_measured(one, maps, full.noise_power, random) for one in images]
 
 
+def slabs_of(full: FullSlice, plan: Plan, random: Random) -> list[FullSlice]:
+    """Make a slab that beats of one slice: its neighbours follow it slowly, and coils see them differently."""
+    maps, image = _seen(full)
+    n_z = plan.fit.partitions
+    partitions = [_beating(one, plan.fit.frames, random) for one in _following(image, n_z, random)]
+    height = torch.linspace(-1, 1, n_z)[:, None, None]
+    tilt = torch.from_numpy(random.normal(0, STEEPNESS, (2, len(maps), 1, 1, 1)).astype(np.float32))
+    tilted = maps[:, None] * torch.exp(torch.complex(tilt[0] * height, math.pi * tilt[1] * height))
+    tilted = tilted / torch.linalg.vector_norm(tilted, dim=0).clamp_min(torch.finfo(torch.float32).tiny)
+    tilted = tilted * torch.linalg.vector_norm(maps, dim=0)
+    frames = (torch.stack(one) for one in zip(*partitions, strict=True))
+    return [_measured(one, tilted, full.noise_power, random) for one in frames]
+
+
+def _seen(full: FullSlice) -> tuple[Tensor, Tensor]:
+    """Estimate sensitivities `(coil y x)` of a slice of every line, and its image `(y x)`."""
+    centre = full.data.shape[-2] // 2
+    block = full.data[:, None, centre - BLOCK // 2 : centre + BLOCK // 2]
+    maps = see(block, (1, full.data.shape[-2]), SenseRecipe()).maps[0, :, 0]
+    return maps, (maps.conj() * inverse_fourier(full.clean, (-2,))).sum(dim=0)
+
+
 def _measured(image: Tensor, maps: Tensor, noise_power: float, random: Random) -> FullSlice:
-    clean = fourier(maps * image, (-2,))
+    """Measure every line of a slice `(y x)`, or of a slab `(z y x)`."""
+    clean = fourier(maps * image, LINES if image.ndim == len(PLANE) else SLAB)
     drawn = random.standard_normal((*clean.shape, 2), np.float32) * math.sqrt(noise_power / 2)
     data = clean + torch.view_as_complex(torch.from_numpy(drawn))
-    filled = torch.ones(clean.shape[-2], 1, dtype=torch.bool)
+    filled = torch.ones(*clean.shape[1:-1], 1, dtype=torch.bool)
     return FullSlice(data=data, clean=clean, filled=filled, noise_power=noise_power)
 
 

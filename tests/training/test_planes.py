@@ -84,7 +84,7 @@ def test_a_card_says_slices_and_slabs_where_both_were_drawn(tmp_path: Path) -> N
     ("changes", "why"),
     [
         ({"made_for": {"encoded": ["slabs"]}}, "made_for.encoded says other scans"),
-        ({"network": {"method": "unet"}, "masks": TWO}, "a unet is for slices"),
+        ({"network": {"method": "unet"}, "masks": TWO}, "such a unet is for slices"),
         ({"masks": {**TWO, "patterns": ["learned"]}, "fit": {"reuse": 1}}, "a learned pattern is one of lines"),
     ],
 )

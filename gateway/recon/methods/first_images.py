@@ -41,6 +41,11 @@ class FirstImages:
         images = torch.from_numpy(self.pixels[list(group.numbers), 0]).to(start) / group.scale
         return self._on_lines(images.transpose(-2, -1)[:, :, None], start[:, :, None])[:, :, 0]
 
+    def of_volumes(self, start: Tensor, group: Group) -> Tensor:
+        """Give them for frames of a slab. From and to `(frame x z y)`."""
+        images = torch.from_numpy(self.pixels[list(group.numbers)]).to(start) / group.scale
+        return self._on_lines(images.movedim(-1, 1), start)
+
     def of_planes(self, start: Tensor, group: Group, places: Tensor) -> Tensor:
         """Give them for positions along the readout of a slab. From and to `(x z y)`."""
         images = torch.from_numpy(self.pixels[group.numbers[0]][..., places.tolist()]).to(start) / group.scale

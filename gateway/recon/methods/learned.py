@@ -64,7 +64,8 @@ def reconstruct_learned(
     alone = method.sampled or method.at is not None or not OF_NOISE.isdisjoint(ready.recipe.output)
     alone = alone or type(ready.card.network) in FORWARD
     if isinstance(network, Stack) or (place.device.type in BATCH and not alone):
-        start = None if begun is None else begun.of_frames
+        volumes = found.sorter.lines.partitions.n > 1
+        start = None if begun is None else begun.of_volumes if volumes else begun.of_frames
         frames = Together(scan=found, network=network, place=place, begin=start)
         album = reconstruct_together(frames, ready.recipe, progress)
     else:

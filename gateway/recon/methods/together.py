@@ -19,7 +19,17 @@ from gateway.recon.coil_maps import Seen
 from gateway.recon.companion import recalled_seen, unfolded_for
 from gateway.recon.kspace import Progress
 from gateway.recon.lines import FRAME_INDICES, Ints
-from gateway.recon.networks.observed import Observed, bright_part, in_own_units, in_units, joined, mean_phase, observe
+from gateway.recon.networks.observed import (
+    Observed,
+    bright_part,
+    in_own_units,
+    in_units,
+    joined,
+    mean_phase,
+    observe,
+    observe_volumes,
+    of_each,
+)
 from gateway.recon.networks.stack import Stack
 from gateway.recon.parallel import Group, Undersampled, group_of
 from gateway.recon.pictures import Album, Picture
@@ -42,7 +52,7 @@ class Together:
     Parameters
     ----------
     begin
-        From SENSE's images of a group to those that the network begins with, `(frame x y)`; None for SENSE's.
+        From SENSE's images of a group to those that the network begins with, `(frame *space)`; None for SENSE's.
     """
 
     scan: Undersampled
@@ -62,10 +72,15 @@ class Together:
 
     def observed(self, group: Group, seen: Seen, scale: float) -> Observed:
         """Bring a frame to what a network is given, in units of a scale."""
-        shown = observe(group, seen, group.noise_power, unfolded_for(self.scan))
+        slab = self.scan.sorter.lines.partitions.n > 1
+        if slab:
+            shown = observe_volumes(group, seen)
+        else:
+            shown = observe(group, seen, group.noise_power, unfolded_for(self.scan))
         if self.begin is not None:
             shown = replace(shown, start=self.begin(shown.start, group))
-        return in_units(shown, torch.full((1, 1, 1), scale / group.scale, device=group.data.device))
+        unit = torch.full((1,), scale / group.scale, device=group.data.device)
+        return in_units(shown, of_each(unit, shown.start))
 
 
 def reconstruct_together(frames: Together, recipe: Imaging, progress: Progress) -> Album:
@@ -113,12 +128,13 @@ def _keep(frames: Together, numbers: list[int], album: Album, known: Mapping[int
     observed, unit = _in_units(shown) if isinstance(frames.network, Stack) else in_own_units(shown)
     made = frames.network(observed) * unit * scale
     for number, image, at in zip(numbers, made, slices, strict=True):
-        album.keep(number, Picture(image=to_target(image[None, None, :, None], seen[at].maps, scan.target)[0]))
+        laid = image if image.ndim > 2 else image[:, None]  # noqa: PLR2004 - a volume has its partitions
+        album.keep(number, Picture(image=to_target(laid[None, None], seen[at].maps, scan.target)[0]))
     return seen
 
 
 def _in_units(stack: Observed) -> tuple[Observed, Tensor]:
-    """Bring all frames to one unit: the brightness and the mean phase of the whole stack. Shape `(1 1 1)`."""
+    """Bring all frames to one unit: the brightness and the mean phase of the whole stack. Shape `(1 1 ...)`."""
     bright = bright_part(stack.brightness.flatten(0, 1)[None])
-    unit = (bright * mean_phase(stack.start.flatten(0, 1)[None]))[:, None, None]
+    unit = of_each(bright * mean_phase(stack.start.flatten(0, 1)[None]), stack.start)
     return in_units(stack, unit), unit

@@ -2,7 +2,7 @@
 
 Everything is `(batch *space)`. Of slices that is `(batch x y)`: readouts are transformed already, lines lie along the
 last axis and are what was left out. Of a slab each position along the readout is a plane of its own, `(batch z y)`,
-both of whose axes are k-space.
+both of whose axes are k-space; or all are a volume, `(batch x z y)`.
 """
 
 from __future__ import annotations
@@ -127,6 +127,21 @@ def observe_planes(group: Group, seen: Seen, places: Tensor) -> Observed:
         seed=(group.seeds[:1] + SPREAD * places.to(group.seeds)) % (1 << 32),
     )
     return replace(planes, start=sense_by_steps(planes))
+
+
+def observe_volumes(group: Group, seen: Seen) -> Observed:
+    """Bring frames of a slab to what networks are given that see it whole. Shape `(frame x z y)`."""
+    n_frames = len(group.data)
+    volumes = Observed(
+        data=(group.data * group.filled[:, None, :, :, None]).movedim(-1, 2),
+        filled=group.filled[:, None].to(seen.prior.dtype),
+        maps=seen.maps[:1].movedim(-1, 2).expand(n_frames, -1, -1, -1, -1),
+        start=seen.maps.new_empty(0),
+        brightness=seen.prior[:1].movedim(-1, 1).sqrt().expand(n_frames, -1, -1, -1),
+        noise=seen.prior.new_full((n_frames,), group.noise_power**0.5),
+        seed=group.seeds,
+    )
+    return replace(volumes, start=sense_by_steps(volumes))
 
 
 def sense_by_steps(seen: Observed) -> Tensor:

@@ -66,18 +66,19 @@ def unweighed(_n_channels: int) -> nn.Module:
 
 
 def to_channels(image: Tensor) -> Tensor:
-    """Split complex images into real and imaginary part. From `(batch x y)` to `(batch 2 x y)`."""
+    """Split complex images into real and imaginary part. From `(batch *space)` to `(batch 2 *space)`."""
     return torch.view_as_real(image.resolve_conj()).movedim(-1, 1)
 
 
 def to_complex(channels: Tensor) -> Tensor:
-    """Join real and imaginary part. From `(batch 2 x y)` to `(batch x y)`."""
+    """Join real and imaginary part. From `(batch 2 *space)` to `(batch *space)`."""
     return torch.view_as_complex(channels.movedim(1, -1).contiguous())
 
 
 def noise_channel(noise: Tensor, like: Tensor) -> Tensor:
-    """Say how noisy an image is, in powers of ten. Noise is `(batch,)`; shape `(batch 1 x y)`."""
-    return (noise.clamp_min(QUIETEST).log10() / 2)[:, None, None, None].expand(-1, 1, *like.shape[-2:])
+    """Say how noisy an image is, in powers of ten. Noise is `(batch,)`; shape `(batch 1 *space)`."""
+    strength = noise.clamp_min(QUIETEST).log10() / 2
+    return strength.reshape(-1, *[1] * like.ndim).expand(-1, 1, *like.shape[1:])
 
 
 QUIETEST = 1e-5

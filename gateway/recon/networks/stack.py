@@ -1,7 +1,7 @@
 """Frames that are reconstructed together: phases of a heart, neighbouring slices, contrasts of one slice.
 
-Convolutions within each frame and from one to the next by turns, which is (2+1)D for slices as (3+1)D is for slabs
-(CINENet; Kuestner 2020, doi:10.1038/s41598-020-70551-8), in a cascade with the data (Schlemper 2018,
+Convolutions within each frame and from one to the next by turns (Tran 2018, arXiv:1711.11248): (2+1)D for slices,
+(3+1)D for slabs (CINENet; Kuestner 2020, doi:10.1038/s41598-020-70551-8), in a cascade with the data (Schlemper 2018,
 doi:10.1109/TMI.2017.2760978). Contrasts guide each other where they lie on each other, so they are moved there first
 (Xiang 2019, doi:10.1109/TBME.2018.2883958), and back before the data are asked.
 """
@@ -29,7 +29,7 @@ class Stack(nn.Module):
         self.hard, self.along = sizes.consistency == "hard", sizes.along
 
     def forward(self, seen: Observed) -> Tensor:
-        """Reconstruct. Complex. Shape `(frame x y)`."""
+        """Reconstruct. Complex. Shape `(frame x y)`, of volumes `(frame x z y)`."""
         image = seen.start
         shifts = shifts_to_first(image.abs()) if self.along == "contrasts" else None
         noise = noise_channel(seen.noise, image)
@@ -48,18 +48,19 @@ class FactoredNetwork(nn.Module):
     def __init__(self, sizes: StackNetwork) -> None:
         super().__init__()
         self.n_in, self.around = 3, sizes.along == "time"
+        convolution: type[nn.Conv2d | nn.Conv3d] = nn.Conv3d if sizes.within == "volumes" else nn.Conv2d
         widths = [self.n_in, *(sizes.n_channels for _ in sizes.dilations)]
         self.within = nn.ModuleList(
-            nn.Conv2d(before, after, 3, padding=step, dilation=step)
+            convolution(before, after, 3, padding=step, dilation=step)
             for before, after, step in zip(widths[:-1], widths[1:], sizes.dilations, strict=True)
         )
-        self.between = nn.ModuleList(nn.Conv2d(3 * sizes.n_channels, sizes.n_channels, 1) for _ in sizes.dilations)
-        self.out = nn.Conv2d(sizes.n_channels, 2, 3, padding=1)
+        self.between = nn.ModuleList(convolution(3 * sizes.n_channels, sizes.n_channels, 1) for _ in sizes.dilations)
+        self.out = convolution(sizes.n_channels, 2, 3, padding=1)
         for weights in self.out.parameters():
             nn.init.zeros_(weights)
 
     def forward(self, channels: Tensor) -> Tensor:
-        """Correct a stack. From `(frame channel x y)` to `(frame 2 x y)`."""
+        """Correct a stack. From `(frame channel *space)` to `(frame 2 *space)`."""
         hidden = channels.to(self.out.weight.dtype)
         for within, between in zip(self.within, self.between, strict=True):
             here = functional.leaky_relu(within(hidden), SLOPE)

@@ -54,7 +54,8 @@ def compiled(network: nn.Module) -> str:
         for part in parts_of(network):
             part.compile()
             weight = next(part.parameters())
-            part(weight.new_zeros((1, part.n_in, PROBE, PROBE), dtype=torch.float32))
+            edges = [PROBE] * (weight.ndim - 2)
+            part(weight.new_zeros((1, part.n_in, *edges), dtype=torch.float32))
     except RuntimeError as error:  # torch's own for all that its compilers say
         if ran_out(error):
             raise

@@ -124,5 +124,5 @@ def test_a_slab_within_every_point_of_the_card_is_the_networks(tmp_path: Path) -
 
 
 def test_a_card_cannot_promise_slabs_for_a_network_of_slices() -> None:
-    with pytest.raises(ValidationError, match="a unet is for slices"):
+    with pytest.raises(ValidationError, match="such a unet is for slices alone"):
         ModelCard.model_validate({**card(UnetNetwork()).model_dump(), "made_for": SLABS.model_dump()})
