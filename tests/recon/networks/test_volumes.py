@@ -52,7 +52,7 @@ def _volumes(*, n: int = 3, n_coils: int = 2, shape: tuple[int, int, int] = (7, 
         seed=torch.arange(n),
     )
     data = scan.encoding.apply(image)
-    return scan.with_data(data, filled, scan.encoding.adjoint(data))
+    return replace(scan, data=data, filled=filled, start=scan.encoding.adjoint(data))
 
 
 @pytest.mark.parametrize("sizes", [SOFT, HARD], ids=["soft", "hard"])
