@@ -10,9 +10,9 @@ import numpy.typing as npt
 from torch import Tensor
 
 from gateway.model.errors import BadScan
-from gateway.model.header import ScanHeader
+from gateway.model.header import Encoding, ScanHeader
 from gateway.model.readout import Acquisition, Flag, Readouts, mask
-from gateway.recon.fourier import resize
+from gateway.recon.fourier import fourier, inverse_fourier, resize
 from gateway.recon.kspace import KSpace, Sorter, sort_cartesian
 from gateway.recon.space import Target
 
@@ -21,6 +21,9 @@ FEWEST_LINES = 8
 """Less than this tells nothing about coils."""
 MIDDLE_LINES = 24
 """Enough to tell how coils see an image of which every line was measured."""
+
+SAME = 1e-3
+"""Lengths that differ by less are meant to be the same."""
 
 _FRAME_COUNTERS = ("repetition", "set", "phase", "contrast", "average")
 
@@ -62,14 +65,17 @@ def find_calibration(acquisition: Acquisition, header: ScanHeader, sorter: Sorte
     space = _calibrated_space(acquisition)
     if space is None:
         own = {int(k.heads["idx"]["slice"][0]): k for k in _first_frames(sorter)}
-        return _complete(own, slices, target, embedded={}, note="the gapless centre of k-space")
+        note = "the gapless centre of k-space"
+        if min(_n_lines(gapless(k)) for k in own.values()) < _least(target) and sorter.lines.n_frames > len(slices):
+            own, note = {number: _of_all_frames(sorter, number) for number in slices}, f"{note} of all frames together"
+        return _complete(own, slices, target, embedded={}, note=note)
     flagged = [_as_image(run, space) for run in acquisition]
     flagged = [run for run in flagged if len(run)]
     encoding = header.encodings[space] if space < len(header.encodings) else header.encodings[0]
-    _same_steps(header, replace(header, encodings=(encoding,)))
+    wider = _wider(header.encodings[0], encoding)
     lone = replace(encoding, limits={n: each for n, each in encoding.limits.items() if n.startswith("kspace")})
     reference = sort_cartesian(flagged, replace(header, encodings=(lone,)), recipe="calibration")
-    by_slice = {int(k.heads["idx"]["slice"][0]): k for k in _first_frames(reference)}
+    by_slice = {int(k.heads["idx"]["slice"][0]): _widened(k, wider) for k in _first_frames(reference)}
     within = header.encodings[0].calibration_mode == "embedded" and encoding is header.encodings[0]
     note = "lines within the scan" if within else "separate reference lines"
     return _complete(by_slice, slices, target, embedded=by_slice if within else {}, note=note)
@@ -102,11 +108,49 @@ def _first_frames(sorter: Sorter) -> list[KSpace]:
     return [sorter.frames(int(frame), int(frame) + 1) for frame in first]
 
 
-def _same_steps(header: ScanHeader, reference: ScanHeader) -> None:
-    """Refuse a reference whose k-space has another step: what is learned there does not hold here."""
-    ours, theirs = (each.encodings[0].encoded.fov_mm for each in (header, reference))
-    if not np.allclose(ours.as_tuple()[1:], theirs.as_tuple()[1:], rtol=1e-3):
+def _of_all_frames(sorter: Sorter, number: int) -> KSpace:
+    """Average all frames of a slice: each may have other lines (Breuer 2005, TGRAPPA, doi:10.1002/mrm.20430)."""
+    numbers = np.flatnonzero(sorter.lines.indices[:, -1] == number).tolist()
+    first, *others = (sorter.frames(frame, frame + 1) for frame in numbers)
+    times = first.filled.int()
+    for frame in others:
+        first.samples.add_(frame.samples)
+        times += frame.filled
+    mean = first.samples / times.clamp_min(1)[:, None, ..., None]
+    return replace(first, samples=mean, filled=times > 0)
+
+
+def _wider(image: Encoding, reference: Encoding) -> float:
+    """Say how many times wider the image's field of view is along readouts than that of its reference.
+
+    Raises
+    ------
+    BadScan
+        Along lines it is wider, too: k-space has another step there, and what is learned does not hold.
+    """
+    ours, theirs = image.encoded.fov_mm, reference.encoded.fov_mm
+    wider = ours.x / theirs.x
+    points = reference.encoded.matrix.x * wider
+    if abs(ours.y / theirs.y - 1) > SAME or abs(points - round(points)) > SAME * points:
         raise BadScan(f"the reference was measured over {theirs.y} x {theirs.x} mm, the image over {ours.y} x {ours.x}")
+    return wider
+
+
+def _widened(kspace: KSpace, wider: float) -> KSpace:
+    """Bring readouts to the steps of another field of view, where one is oversampled and the other is not."""
+    n_x = kspace.samples.shape[-1]
+    if abs(wider - 1) < SAME:
+        return kspace
+    images = resize(inverse_fourier(kspace.samples, (-1,)), -1, round(n_x * wider))
+    return replace(kspace, samples=fourier(images, (-1,)) * wider**0.5)
+
+
+def _n_lines(block: Tensor) -> int:
+    return block.shape[-2] if block.numel() else 0
+
+
+def _least(target: Target) -> int:
+    return min(FEWEST_LINES, target.grid.y)
 
 
 def _complete(
@@ -116,9 +160,9 @@ def _complete(
     if missing:
         raise BadScan(f"slice {missing[0]} has no calibration lines")
     blocks = {number: gapless(by_slice[number]) for number in slices}
-    fewest = min(blocks.values(), key=lambda block: block.shape[-2])
-    if fewest.shape[-2] < min(FEWEST_LINES, target.grid.y):
-        raise BadScan(f"{fewest.shape[-2]} calibration lines are too few; {FEWEST_LINES} are needed at least")
+    fewest = min(map(_n_lines, blocks.values()))
+    if fewest < _least(target):
+        raise BadScan(f"{fewest} calibration lines are too few; {_least(target)} are needed at least")
     return Calibration(blocks=blocks, embedded=dict(embedded), note=f"Coils calibrated by {note}.")
 
 

@@ -107,6 +107,30 @@ def is_irregular(lines: Lines) -> bool:
     return bool(off.sum() > OFF * alone.sum())
 
 
+def moving_step(lines: Lines) -> int:
+    """Say how many lines apart a 2D scan was measured whose pattern moves from frame to frame; 1 where it does not.
+
+    As TSENSE and TGRAPPA have it (Breuer 2005, doi:10.1002/mrm.20430).
+
+    Raises
+    ------
+    IncompleteScan
+        A frame lacks lines of its own pattern.
+    """
+    counter, step = lines.phase_encodes, max(1, round(lines.encoding.acceleration.y))
+    places = [np.flatnonzero(filled) for filled in lines.measured()[:, 0]]
+    offsets = [int(each[0]) % step for each in places]
+    if lines.partitions.n > 1 or len(set(offsets)) == 1 or any(np.ptp(each % step) for each in places):
+        return 1
+    for frame, (there, offset) in enumerate(zip(places, offsets, strict=True)):
+        wanted = np.arange(counter.first + (offset - counter.first) % step, counter.last + 1, step)
+        lacking = np.setdiff1d(wanted, there)
+        if len(lacking):
+            named = f"{len(lacking)} of {len(wanted)} lines ({listed((lacking - counter.shift).tolist())})"
+            raise IncompleteScan(f"{lines.name_frame(frame)} lacks {named} of every {step}. line, which move")
+    return step
+
+
 def need_every_line(lines: Lines, recipe: str) -> None:
     """Refuse a scan in which a line is missing between the first and the last that were to be measured.
 

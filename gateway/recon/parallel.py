@@ -160,7 +160,7 @@ def understand(scan: Scan, recipe: Cartesian, *, regular: bool = True) -> Unders
     calibration = survey.calibration
     scales = {number: _peak(block) for number, block in calibration.blocks.items()}
     if min(scales.values()) == 0:
-        raise BadScan("there are no calibration lines, or they are zero")
+        raise BadScan("the calibration lines of a slice are zero")
     return Undersampled(
         source=scan,
         sorter=survey.sorter,

@@ -22,7 +22,7 @@ from gateway.model.recipes import (
 from gateway.recon.fourier import fourier
 from gateway.recon.hybrid import to_hybrid
 from gateway.recon.kspace import Progress, sort_cartesian
-from gateway.recon.lattice import Lattice, find_lattice, is_irregular
+from gateway.recon.lattice import Lattice, find_lattice, is_irregular, moving_step
 from gateway.recon.lines import Lines
 from gateway.recon.methods.cg_nufft import reconstruct_cg_nufft
 from gateway.recon.methods.fft import reconstruct_fft
@@ -103,6 +103,9 @@ def pick_recipe(scan: Scan, recipe: AutoRecipe) -> Pick:
     try:
         lattice = find_lattice(lines)
     except IncompleteScan:
+        step = moving_step(lines)
+        if step > 1 and lines.n_coils > 1:
+            return Pick(recipe=SpiritRecipe(), why=f"one line in {step} was measured, others from frame to frame")
         if lines.n_coils == 1 or not is_irregular(lines):
             raise
         share = len(lines.frame) / lines.measured().size
