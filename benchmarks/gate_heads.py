@@ -29,6 +29,8 @@ from gateway.recon.workplace import Workplace
 from gateway.training.simulation import loops, with_phase
 
 REAL = ("brain_16ch_full", "brain_4ch_full")
+QUIET = 0.004
+"""Noise of synthetic heads, before more is added to them as to all others."""
 COARSEST = 128
 """Lines that are kept of a real scan, so that many cases can be tried."""
 LINE = "kspace_encoding_step_1"
@@ -95,7 +97,7 @@ def synthetic(seed: int) -> Head:
         n_slices=1,
         n_coils=8,
         matrix=Zyx(z=1, y=COARSEST, x=COARSEST),
-        noise=float(random.uniform(0.01, 0.03)),
+        noise=QUIET,
         seed=seed,
         anatomy=(*HEAD, MARKER, *lesions),
     )
@@ -182,13 +184,20 @@ def noisier(head: Head, snr: float, seed: int = 0) -> Head:
     return replace(head, name=f"{head.name}, noise {seed}, at SNR {snr:g}", acquisition=runs)
 
 
+PATTERNS = {"equispaced 3/0": (3, 0), "equispaced 4/0": (4, 0), "equispaced 4/1": (4, 1)}
+"""Step and offset."""
+IRREGULAR = "variable density 3"
+STEPS = {**{name: step for name, (step, _) in PATTERNS.items()}, IRREGULAR: 3}
+"""What headers say of each pattern: so many lines are left out."""
+
+
 def patterns(n: int) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
     """Give the lines that are kept, by the name of the pattern."""
     centre = calibration_lines(n)
-    for step, offset in ((3, 0), (4, 0), (4, 1)):
-        yield f"equispaced {step}/{offset}", masks.equispaced(n, step=step, n_calibration=centre, offset=offset)
+    for name, (step, offset) in PATTERNS.items():
+        yield name, masks.equispaced(n, step=step, n_calibration=centre, offset=offset)
     random = np.random.default_rng(0)
-    yield "variable density 3", masks.variable_density(n, acceleration=3, n_calibration=centre, random=random)
+    yield IRREGULAR, masks.variable_density(n, acceleration=3, n_calibration=centre, random=random)
 
 
 def calibration_lines(n: int) -> int:

@@ -21,8 +21,8 @@ from benchmarks.gate_rule import (
 )
 from gateway.model.gate import Check
 
-AIM = 0.95
-"""Of the large faults."""
+AIM, FEW = 0.95, 0.05
+"""Of the large faults, and of clean images."""
 LARGE = 3.0
 """Standard deviations from which on a fault should be caught."""
 SIDE, GAP = 150, 34
@@ -40,11 +40,13 @@ and reconstructed by {recipes} in the place of a network.
 Colin and two others); each is judged by limits from clean images of the other half and the same recipe. Each value
 counts by how many standard deviations of clean images its logarithm lies above their median, all together by the root
 of the sum of squares (the check `together`), with one threshold, which {alarm:.0%} of the clean images of that half
-exceed. Three ways of joining and two of measuring the spread were tried on these very figures: what is told of the
-rule is a little too good. Limits of `orientation`, `ghosting` and `halves` are fixed; that of `halves` was set after
-both real heads had been seen. `held-out` and `response` reconstruct again and are left out here, as they are for most
-single images. Size is how far a fault changed the image where it did most, in standard deviations of the noise of the
-conventional image.
+exceed. Three ways of joining, two of measuring the spread and several statistics were tried on these very figures:
+what is told of the rule is a little too good. Limits of `orientation`, `ghosting`, `halves` and `sampling` are fixed;
+that of `halves` was set after both real heads had been seen. `range` is held to the card that the scans of the other
+half would make: brightness over noise, contrast and filling of their middle nine tenths, wider by the root of 2.
+Headers tell how many lines each pattern leaves out. `held-out` and `response` reconstruct again and are left out here,
+as they are for most single images. Size is how far a fault changed the image where it did
+most, in standard deviations of the noise of the conventional image.
 
 | | |
 |---|---|
@@ -80,16 +82,18 @@ Anatomies that no limits come from, judged by limits from all heads:
 
 {foreign}
 
-Limits of heads do not hold for these: a site finds its own, from clean scans of its own, before it believes an alarm.
+Out of range is what a card of those heads says of the scan: not calibrated for this. Where other alarms are raised,
+too, limits of heads do not hold: a site finds its own, from clean scans of its own, before it believes an alarm.
 
 ## What is not caught
 
 {missed}
 
 Structures below 3 SD are caught as often as the table says. Motion that all lines share, a wrong patient and a wrong
-contrast are in both images alike, and nothing here sees them. More acceleration than was asked for is a legal scan
-with more noise: the card of a model (`range`, and what it was made for) has to know it. Coils that drift slowly are
-seen only where the drift is large beside what sensitivities leave unexplained.
+contrast are in both images alike, and nothing here sees them. More noise is a legal scan: the card of a model (`range`)
+has to know it. So is more acceleration than was asked for, which only the header tells apart (`sampling`); where that
+says nothing, nobody does but the card. Coils that drift slowly are seen only where the drift is large beside what
+sensitivities leave unexplained.
 
 ## Limits
 
@@ -149,7 +153,8 @@ def _share(some: Sequence[Judged]) -> str:
 
 
 def _cost(clean: Sequence[Judged], recipe: str) -> float:
-    return float(np.median([one.row["gate_s"] / one.row["made_s"] for one in clean if one.row["recipe"] == recipe]))
+    mine = [one.row for one in clean if one.row["recipe"] == recipe and one.row["made_s"]]
+    return float(np.median([row["gate_s"] / row["made_s"] for row in mine])) if mine else float("nan")
 
 
 def _faults(heads: Sequence[Judged]) -> Iterator[str]:
@@ -185,7 +190,17 @@ def _foreign(some: Sequence[Judged]) -> Iterator[str]:
     for family in dict.fromkeys(one.row["family"] for one in some):
         clean = [one for one in some if one.row["family"] == family and not one.row["fault"]]
         large = [one for one in some if one.row["family"] == family and one.row["fault"] and one.row["size"] >= LARGE]
-        yield f"- {family}: {_share(clean)} of {len(clean)} clean images, {_share(large)} of {len(large)} faults."
+        out = [one for one in clean if Check.RANGE.value in one.by]
+        other = [one for one in clean if set(one.by) - {Check.RANGE.value}]
+        by = ", ".join(
+            f"{check} {n}"
+            for check, n in Counter(name for one in other for name in set(one.by) - {"range"}).most_common()
+        )
+        yield (
+            f"- {family}: of {len(clean)} clean images {100 * len(out) / len(clean):.0f} % are out of range, "
+            f"{100 * len(other) / len(clean):.0f} % raise other alarms ({by or 'none'}); "
+            f"{_share(large)} of {len(large)} faults."
+        )
 
 
 def _missed(large: Sequence[Judged]) -> Iterator[str]:
@@ -203,7 +218,7 @@ def _limits(rule: Rule) -> Iterator[str]:
 
 
 def _verdict(found: float, alarms: float) -> str:
-    held = [name for name, holds in (("faults", found >= AIM), ("false alarms", alarms <= FALSE_ALARMS)) if holds]
+    held = [name for name, holds in (("faults", found >= AIM), ("false alarms", alarms <= FEW)) if holds]
     return f"Reached: {' and '.join(held) or 'neither'}."
 
 

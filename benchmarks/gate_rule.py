@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gateway.model.card import Saw
 from gateway.model.gate import Check
+from gateway.model.match import Range
+from gateway.quality.familiarity import familiarity
 
 Row = Mapping[str, Any]
 Values = npt.NDArray[np.float64]
 
-FIXED = {Check.ORIENTATION: 1.0, Check.GHOSTING: 0.05, Check.HALVES: 0.7}
+FIXED = {Check.ORIENTATION: 1.0, Check.GHOSTING: 0.05, Check.HALVES: 0.7, Check.SAMPLING: 1.2, Check.RANGE: 1.0}
 """Limits that follow from what the check means; that of the halves was set after both real heads had been seen."""
-JOINED = (Check.CONSISTENCY, Check.STRUCTURE, Check.LINES, Check.COILS, Check.AGREEMENT)
+JOINED = (Check.CONSISTENCY, Check.STRUCTURE, Check.DETAIL, Check.LINES, Check.COILS, Check.AGREEMENT)
 """Checks whose limits are found together."""
 CHECKS = (*JOINED, *FIXED)
 HALVES_OF_SCANS = (
@@ -26,9 +29,11 @@ HALVES_OF_SCANS = (
 """Families of scans; synthetic heads are shared out by their numbers."""
 LEAST_SPREAD = 0.05
 """Of the logarithm of a value: what varies less is taken to vary so much."""
-FALSE_ALARMS = 0.05
-"""Of the images that limits are found from."""
+FALSE_ALARMS = 0.02
+"""Of the images that limits are found from: fewer than is aimed at, since other scans exceed limits more often."""
 SMALLEST = 1e-3
+WIDER = 2**0.5
+"""A card's ranges, over what was seen: a scan of half or twice the time is still like it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +47,8 @@ class Rule:
     middle: Values
     spread: Values
     threshold: float
+    saw: Saw
+    """What a card would say of the scans that limits are found from."""
 
     @classmethod
     def found_from(cls, clean: Sequence[Row], false_alarms: float = FALSE_ALARMS) -> Rule:
@@ -50,7 +57,12 @@ class Rule:
         middle = np.nanmedian(logs, axis=0)
         spread = np.maximum(np.nanstd(logs, axis=0), LEAST_SPREAD)
         together = [_together((each - middle) / spread) for each in logs]
-        return cls(middle=middle, spread=spread, threshold=float(np.quantile(together, 1 - false_alarms)))
+        return cls(
+            middle=middle,
+            spread=spread,
+            threshold=float(np.quantile(together, 1 - false_alarms)),
+            saw=_seen_in(clean),
+        )
 
     @property
     def limits(self) -> dict[Check, float]:
@@ -66,9 +78,11 @@ class Rule:
             for check, height in zip(JOINED, heights, strict=True)
             if np.isfinite(height)
         }
+        beside = {Check.RANGE: familiarity(self.saw, row["saw"]).value}
         for check, limit in FIXED.items():
-            if check.value in row["values"]:
-                found[check] = float(np.log(max(row["values"][check.value], SMALLEST) / limit) / LEAST_SPREAD)
+            value = row["values"].get(check.value, beside.get(check))
+            if value is not None:
+                found[check] = float(np.log(max(value, SMALLEST) / limit) / LEAST_SPREAD)
         return Judged(row=row, scores=found, together=_together(heights) - self.threshold)
 
 
@@ -122,6 +136,15 @@ def shipped_rule(rows: Sequence[Row]) -> Rule:
 
 def _calibrates(row: Row, half: int | None) -> bool:
     return half_of(row) is not None and half_of(row) != half
+
+
+def _seen_in(clean: Sequence[Row]) -> Saw:
+    """Write the part of a card that tells of scans: of the middle nine tenths of them, made wider."""
+    ranges = {}
+    for name in Saw.model_fields:
+        low, high = np.quantile([row["saw"][name] for row in clean], [0.05, 0.95]).tolist()
+        ranges[name] = Range(at_least=low / WIDER, at_most=high * WIDER)
+    return Saw(**ranges)
 
 
 def _logs(row: Row) -> Values:

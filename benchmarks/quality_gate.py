@@ -11,7 +11,7 @@ import argparse
 import json
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import torch
 
 from benchmarks.gate_faults import IN_DATA, lesion, mixed, planted, softened, stretched
 from benchmarks.gate_heads import (
+    STEPS,
     Head,
     calibration_lines,
     drawn_from,
@@ -73,6 +74,8 @@ class Row:
     size: float
     """How many standard deviations the fault changed the image by where it did most; 0 where nothing was planted."""
     values: dict[str, float]
+    saw: dict[str, float] = field(default_factory=dict)
+    """Of the scan, as cards of models hold it."""
     refused: str = ""
     """What the reconstruction said instead of making an image."""
     gate_s: float = 0.0
@@ -103,7 +106,7 @@ def cases(head: Head, name: str, *, faults: bool) -> Iterator[Row]:
     """Try every pattern of lines, and with each every fault."""
     for pattern, mask in patterns(head.lines):
         centre = masks.calibration(head.lines, calibration_lines(head.lines))
-        scan = undersampled(head.acquisition, head.header, measured=mask, calibration=centre, step=1)
+        scan = undersampled(head.acquisition, head.header, measured=mask, calibration=centre, step=STEPS[pattern])
         begun = time.process_time()
         clean = made(scan, RECIPES[name])
         between = time.process_time()
@@ -116,6 +119,7 @@ def cases(head: Head, name: str, *, faults: bool) -> Iterator[Row]:
             fault="",
             size=0.0,
             values=values_of(evidence, clean.pixels[0]),
+            saw=saw_of(evidence),
             made_s=between - begun,
             gate_s=time.process_time() - between,
         )
@@ -153,7 +157,8 @@ def in_image(case: Case) -> Iterator[Row]:
         evidence = Evidence.empty(shown.pixels.shape)
         with torch.inference_mode():
             look_at(view, found, shown, 0, evidence)
-        yield replace(case.row, fault=fault, size=size, values=values_of(evidence, image))
+        evidence.values[Check.SAMPLING] = case.evidence.values[Check.SAMPLING]  # the data stay as they are
+        yield replace(case.row, fault=fault, size=size, values=values_of(evidence, image), saw=saw_of(evidence))
 
 
 def in_data(case: Case) -> Iterator[Row]:
@@ -163,11 +168,11 @@ def in_data(case: Case) -> Iterator[Row]:
         try:
             image = made(broken, case.recipe)
         except GatewayError as refusal:
-            yield replace(case.row, fault=fault, size=99.0, values={}, refused=str(refusal))
+            yield replace(case.row, fault=fault, size=99.0, values={}, saw={}, refused=str(refusal))
             continue
         found = examined(broken, case.recipe, image)
         size = size_of(image.pixels[0], case.clean.pixels[0], case.noise)
-        yield replace(case.row, fault=fault, size=size, values=values_of(found, image.pixels[0]))
+        yield replace(case.row, fault=fault, size=size, values=values_of(found, image.pixels[0]), saw=saw_of(found))
 
 
 def _broken(case: Case, fault: str) -> Scan:
@@ -200,6 +205,11 @@ def values_of(evidence: Evidence, image: Image) -> dict[str, float]:
     if (ghost := ghosting(image)) is not None:
         found[Check.GHOSTING.value] = ghost
     return found
+
+
+def saw_of(evidence: Evidence) -> dict[str, float]:
+    """Collect the numbers of the scan that cards of models hold."""
+    return asdict(evidence.statistics) if evidence.statistics else {}
 
 
 def size_of(image: Image, clean: Image, noise: Image) -> float:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +12,9 @@ from gateway import show
 from gateway.options import Config, Json, err, out
 from gateway.settings import load_settings
 from gateway.stations import zoo_of
+
+if TYPE_CHECKING:
+    from gateway.evaluation.conformal import Known, Looked
 
 Scans = Annotated[list[Path], typer.Argument(help="Scans of every line: ISMRMRD .h5 files, recordings, or folders.")]
 Recipes = Annotated[list[str], typer.Option("--recipe", help="A recipe of the routes; give several to compare them.")]
@@ -22,7 +26,13 @@ Masks = Annotated[
         "equispaced, random, variable-density, poisson-disc or centre. Several may be given.",
     ),
 ]
+MoreScans = Annotated[
+    list[Path], typer.Argument(help="Scans of every line: ISMRMRD .h5 files, recordings, or folders.")
+]
+NO_SCANS: list[Path] = []
 USUAL = ["equispaced:4:24"]
+DRAWN_SEED = 2_718
+"""Of drawn heads that no training draws: those begin elsewhere."""
 NOBODY: list[str] = []
 
 models = typer.Typer(no_args_is_help=True, help="Learned models: what each was made for, and whether it is whole.")
@@ -65,29 +75,57 @@ def models_import(
 @models.command("calibrate")
 def models_calibrate(
     model: Annotated[str, typer.Argument(help="Its name.")],
-    scans: Scans,
+    scans: MoreScans = NO_SCANS,
     mask: Masks = USUAL,
-    write: Annotated[bool, typer.Option("--write", help="Write the factor into the card of the site's model.")] = False,
+    drawn: Annotated[
+        int, typer.Option(min=0, help="Calibrate on so many drawn heads, and check on the scans what was found.")
+    ] = 0,
+    write: Annotated[
+        bool, typer.Option("--write", help="Write what was found into the card of the site's model.")
+    ] = False,
     config: Config = None,
 ) -> None:
     """Find the factor by which the uncertainty of a model's images holds nine of ten pixels, on scans of every line."""
     from gateway.evaluation.compare import Masking, read_scans  # noqa: PLC0415 - torch
-    from gateway.evaluation.conformal import calibrate  # noqa: PLC0415
+    from gateway.evaluation.conformal import Known, calibrate, held_by, look  # noqa: PLC0415
     from gateway.model.recipes import LearnedRecipe  # noqa: PLC0415
     from gateway.recon.networks.ready import ReadyModel  # noqa: PLC0415
-    from gateway.zoo.folder import with_factor  # noqa: PLC0415
+    from gateway.zoo.folder import check_own, with_calibration  # noqa: PLC0415
 
     settings = load_settings(config)
-    zoo = zoo_of(settings)
-    folder = zoo.find(model)
+    folder = zoo_of(settings).find(model)
+    if write:
+        check_own(folder, within=settings.models_folder)
     asked = LearnedRecipe(model=model, allow_tests=True)
     learned = ReadyModel(recipe=asked, card=folder.card, weights=folder.weights)
     maskings = [Masking.parse(text) for text in mask]
-    found = calibrate(read_scans(scans), learned, maskings, device=settings.workers.device, tell=err.print)
+    given = [Known(scan=one, truth=one) for one in read_scans(scans)]
+
+    def looked(at: Sequence[Known]) -> list[Looked]:
+        return look(at, learned, maskings, device=settings.workers.device, tell=err.print)
+
+    found = calibrate(looked(_drawn(drawn) if drawn else given))
     if write:
-        with_factor(folder, found.factor, within=settings.models_folder)
-    told = f"{found.held:.0%} of {found.n_images} images hold nine of ten pixels by what the others say"
-    out.print(f"uncertainty_factor = {found.factor:.3g}  # {told}", soft_wrap=True, highlight=False)
+        with_calibration(folder, found.factor, found.saw if drawn else None, within=settings.models_folder)
+    out.print(found.told, soft_wrap=True, highlight=False)
+    if drawn and given:
+        out.print(held_by(found.factor, looked(given)).told, soft_wrap=True, highlight=False)
+
+
+def _drawn(n: int) -> list[Known]:
+    """Draw heads as scans, whose truth is known."""
+    from gateway.evaluation.compare import Scan  # noqa: PLC0415 - torch
+    from gateway.evaluation.conformal import Known  # noqa: PLC0415
+    from gateway.model.training_data import ProceduralData  # noqa: PLC0415
+    from gateway.training.as_scan import drawn_scans  # noqa: PLC0415
+
+    return [
+        Known(
+            scan=Scan(name=one.name, acquisition=one.noisy, header=one.header),
+            truth=Scan(name=one.name, acquisition=one.clean, header=one.header),
+        )
+        for one in drawn_scans(n, ProceduralData(), seed=DRAWN_SEED)
+    ]
 
 
 def evaluate(

@@ -42,9 +42,11 @@ WARN_ALWAYS = {
     for name in (
         "consistency",
         "structure",
+        "detail",
         "lines",
         "coils",
         "halves",
+        "sampling",
         "together",
         "agreement",
         "orientation",

@@ -58,12 +58,16 @@ class Policy(Table):
     """The image disagrees with what was measured, somewhere."""
     structure: Answer = Answer()
     """The image disagrees with what was measured in one place far more than elsewhere."""
+    detail: Answer = Answer(fail=Action.COMPANION)
+    """The image lacks detail that was measured: it was smoothed."""
     lines: Answer = Answer()
     """The image disagrees with a line of k-space."""
     coils: Answer = Answer()
     """The image disagrees with what one coil measured."""
     halves: Answer = UNASKED
     """The halves of k-space tell of different patients: one who moved."""
+    sampling: Answer = UNASKED
+    """Fewer lines are there than the header says."""
     together: Answer = Answer(fail=Action.COMPANION, unchecked=Action.SEND)
     """Several checks find the image doubtful at once."""
     held_out: Answer = Field(default=UNASKED, alias="held-out")

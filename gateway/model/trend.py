@@ -86,9 +86,11 @@ QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
             for check, least in {
                 Check.CONSISTENCY: 0.1,
                 Check.STRUCTURE: 0.05,
+                Check.DETAIL: 0.01,
                 Check.LINES: 0.02,
                 Check.COILS: 0.05,
                 Check.HALVES: 0.02,
+                Check.SAMPLING: 0.02,
                 Check.TOGETHER: 0.1,
                 Check.HELD_OUT: 0.02,
                 Check.AGREEMENT: 0.1,

@@ -15,11 +15,12 @@ from gateway.model.gate import Check, Measured
 
 CLEAN: Mapping[Check, tuple[float, float]] = MappingProxyType(
     {
-        Check.CONSISTENCY: (1.588, 0.421),
-        Check.STRUCTURE: (0.905, 0.253),
-        Check.LINES: (0.086, 0.113),
-        Check.COILS: (0.383, 0.532),
-        Check.AGREEMENT: (1.054, 0.264),
+        Check.CONSISTENCY: (1.670, 0.423),
+        Check.STRUCTURE: (1.256, 0.138),
+        Check.DETAIL: (0.024, 0.050),
+        Check.LINES: (0.044, 0.114),
+        Check.COILS: (0.459, 0.459),
+        Check.AGREEMENT: (1.065, 0.281),
     }
 )
 """Middle and spread of the logarithm of each value that is joined."""

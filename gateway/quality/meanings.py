@@ -32,29 +32,39 @@ MEANINGS: Mapping[Check, Meaning] = MappingProxyType(
             limits=_limits(11.0, 18.0),
         ),
         Check.STRUCTURE: Meaning(
-            sentence="How much more the image contradicts the data in its worst place than in most of the patient.",
+            sentence="How far the worst place is from the data, in what noise and the rest of the patient make likely.",
             warning="Something in one place of the image is not in the data, or the reverse.",
             limits=_limits(5.5, 7.0),
+        ),
+        Check.DETAIL: Meaning(
+            sentence="How much more detail was measured than the image has, where it lacks most; 1 is none.",
+            warning="The image is smoother than what was measured.",
+            limits=_limits(1.2, 1.4),
         ),
         Check.LINES: Meaning(
             sentence="How much further than noise and most other lines the worst line of k-space is from the image.",
             warning="A line of k-space contradicts the image: motion, a spike or lost data.",
-            limits=_limits(1.75, 2.2),
+            limits=_limits(1.6, 2.0),
         ),
         Check.COILS: Meaning(
-            sentence="By how many standard deviations a coil's share of the signal changes from one line to another.",
+            sentence="By how many standard deviations a coil's share of the signal changes, or all coils drift.",
             warning="What one coil measured contradicts the image: it may have failed or drifted during the scan.",
-            limits=_limits(6.0, 9.0),
+            limits=_limits(5.0, 8.0),
         ),
         Check.HALVES: Meaning(
             sentence="How large the detail that one half of k-space contradicts is beside all detail; 0 is none.",
             warning="The halves of k-space contradict each other: the patient may have moved.",
             limits=_limits(0.7, 0.9),
         ),
+        Check.SAMPLING: Meaning(
+            sentence="How many times fewer lines were measured than the header of the scan says; 1 is as many.",
+            warning="Lines are missing from the scan.",
+            limits=_limits(1.2, 1.5),
+        ),
         Check.TOGETHER: Meaning(
-            sentence="How far what five checks leave in doubt lies, added up, above clean images of heads.",
+            sentence="How far what six checks leave in doubt lies, added up, above clean images of heads.",
             warning="Several checks together find the image unlike clean ones.",
-            limits=_limits(3.2, 5.0),
+            limits=_limits(3.5, 5.5),
         ),
         Check.HELD_OUT: Meaning(
             sentence="How much further lines that the method did not get are from its prediction than is usual.",

@@ -12,7 +12,7 @@ from pathlib import Path
 import tomlkit
 from pydantic import ValidationError
 
-from gateway.model.card import Measured, ModelCard
+from gateway.model.card import Measured, ModelCard, Saw
 from gateway.model.errors import BadModel
 from gateway.whole import READABLE, write_whole
 
@@ -98,8 +98,15 @@ def card_text(card: ModelCard) -> str:
     return tomlkit.dumps(card.model_dump(mode="json", exclude_none=True))
 
 
-def with_factor(model: ModelFolder, factor: float, *, within: Path) -> None:
-    """Write the factor of the uncertainty into a model's card, and leave all else as it stands there.
+def with_calibration(model: ModelFolder, factor: float, saw: Saw | None, *, within: Path) -> None:
+    """Write the factor of its uncertainty into a card, and what the scans were like that it is from; leave all else.
+
+    Parameters
+    ----------
+    saw
+        None where they are not what the model learned from.
+    within
+        The site's models.
 
     Raises
     ------
@@ -108,6 +115,8 @@ def with_factor(model: ModelFolder, factor: float, *, within: Path) -> None:
     """
     with _edited(model, within) as tree:
         tree["uncertainty_factor"] = round(factor, 3)
+        if saw is not None:
+            tree["saw"] = tomlkit.item(saw.model_dump(mode="json", exclude_none=True))
 
 
 def with_measured(model: ModelFolder, rows: Sequence[Measured], *, within: Path) -> None:
@@ -116,7 +125,7 @@ def with_measured(model: ModelFolder, rows: Sequence[Measured], *, within: Path)
     Raises
     ------
     BadModel
-        As for `with_factor`.
+        As for `with_calibration`.
     """
     tables = tomlkit.aot()
     for row in rows:

@@ -12,15 +12,15 @@ from gateway.evaluation.conformal import FEWEST, IMAGES, calibrated, factor_of, 
 from gateway.model.errors import BadModel, WrongCall
 from gateway.model.zyx import Zyx
 from gateway.recon.phantom import PhantomScan
-from gateway.zoo.folder import CARD, read_folder, with_factor
+from gateway.zoo.folder import CARD, read_folder, with_calibration
 from gateway.zoo.zoo import SHIPPED
 from tests.recordings import put_phantom
 from tests.running import gateway
 
 
 def test_the_score_is_the_factor_that_holds_nine_of_ten_pixels() -> None:
-    error, guess = np.arange(1.0, 1001.0), np.full(1000, 10.0)
-    assert (error <= score_of(error, guess) * guess).mean() == pytest.approx(0.9, abs=0.001)
+    ratios = np.arange(1.0, 1001.0) / 10
+    assert (ratios <= score_of(ratios)).mean() == pytest.approx(0.9, abs=0.001)
 
 
 def test_the_coverage_that_is_stated_holds_on_images_that_were_held_out() -> None:
@@ -43,10 +43,10 @@ def test_few_images_take_the_largest_score_and_fewer_are_refused() -> None:
 
 def test_the_factor_goes_into_the_sites_card_and_never_into_one_that_ships(tmp_path: Path) -> None:
     with pytest.raises(BadModel, match="ships with the gateway"):
-        with_factor(read_folder(SHIPPED / "heads"), 2.5, within=tmp_path)
+        with_calibration(read_folder(SHIPPED / "heads"), 2.5, None, within=tmp_path)
     shutil.copytree(SHIPPED / "heads", tmp_path / "heads")
     before = (tmp_path / "heads" / CARD).read_text()
-    with_factor(read_folder(tmp_path / "heads"), 2.5, within=tmp_path)
+    with_calibration(read_folder(tmp_path / "heads"), 2.5, None, within=tmp_path)
     assert read_folder(tmp_path / "heads").card.uncertainty_factor == 2.5
     assert before.splitlines()[:3] == (tmp_path / "heads" / CARD).read_text().splitlines()[:3]
 

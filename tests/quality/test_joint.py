@@ -25,7 +25,7 @@ def test_values_in_the_middle_of_clean_ones_count_nothing() -> None:
 
 
 def test_doubts_of_several_checks_add_up_as_the_root_of_squares() -> None:
-    assert together(measured(2)).value == pytest.approx(2 * math.sqrt(5))
+    assert together(measured(2)).value == pytest.approx(2 * math.sqrt(len(CLEAN)))
     assert assess(together(measured(2))).grade is Grade.WARN
     assert assess(together(measured(2, of=(Check.LINES,)))).grade is Grade.PASS
 

@@ -17,20 +17,16 @@ from gateway.recon.checks.view import View
 
 MODEL_ERROR = 0.02
 """Of the signal: how well sensitivities explain what coils measure, at their best."""
-WORST, MOST = 0.999, 0.9
-"""Quantiles over the patient that stand for its worst place, and for most of it."""
-WITHIN_NOISE = 2.0
-"""Standard deviations below which the worst place says nothing, however calm the rest is."""
-FEWEST = 100
-"""Pixels of a patient."""
 MODEL_ERROR_OF_LINES = 0.10
 """The same for the lines of k-space, where errors of all places meet."""
-BANDS = ((0.0, 0.15), (0.15, 0.35), (0.35, 0.6), (0.6, 1.1))
-"""Distances from the centre of k-space, whose edge is at 1."""
-COIL_ERROR = 0.08
-"""By which the gains of coils may differ."""
+EASY_GAP = 2.0
+"""Lines."""
 MOST_LINES = 0.75
 """Part of the lines that a fault of single ones does not touch."""
+QUIET = 0.25
+"""Part of the lines of coils that are quiet."""
+LEAST_BY_CHANCE = 0.1
+"""Of the noise: less is a lost line, however few samples it has."""
 ENDLESS = 1e3
 """Stands for what is infinite."""
 
@@ -72,27 +68,26 @@ def consistency_map(view: View, image: Tensor, left: Tensor) -> Tensor:
     return best
 
 
-def standing_alone(by_place: Tensor, there: Tensor) -> float:
-    """Say how far the worst place of a map stands out of the rest of the patient; 1 where it is within the noise.
-
-    What the method and the sensitivities do everywhere raises both, what was invented in one place only the one: a
-    detector of constant false alarms (Rohling 1983, doi:10.1109/TAES.1983.309350).
-    """
-    values = by_place[there]
-    if values.numel() < FEWEST:
-        return 1.0
-    worst, most = values.quantile(WORST), values.quantile(MOST)
-    if worst < WITHIN_NOISE:
-        return 1.0
-    return float(worst / most.clamp_min(torch.finfo(most.dtype).tiny))
-
-
 def line_misfit(view: View, seen: Tensor, left: Tensor) -> Tensor:
     """Say by how much the residual of each line is larger than noise and the allowed error. Shape `(y,)`."""
     found = left.abs().square().mean(dim=(0, 2))
     explained = seen.abs().square().mean(dim=(0, 2))
-    expected = view.noise_power + MODEL_ERROR_OF_LINES**2 * explained
+    expected = view.noise_power + (MODEL_ERROR_OF_LINES * _loneliness(view.filled)).square() * explained
     return (found / expected).sqrt() * view.filled
+
+
+def _loneliness(filled: Tensor) -> Tensor:
+    """Say how wide the wider gap beside each line is, in gaps that coils fill without effort; 1 at the least. `(y,)`.
+
+    What neighbours know of a line reaches as far as coils tell points of k-space apart: beyond it, a method that is
+    held down by an expectation has to choose between the line and that.
+    """
+    at = torch.arange(len(filled), device=filled.device)
+    before = torch.where(filled, at, -1).cummax(dim=0).values.roll(1)
+    after = torch.where(filled, at, len(filled)).flip(0).cummin(dim=0).values.flip(0).roll(-1)
+    before[0], after[-1] = -1, len(filled)
+    wider = torch.maximum(at - before, after - at)
+    return (wider / EASY_GAP).clamp_min(1)
 
 
 def worst_line(view: View, by_line: Tensor) -> float:
@@ -105,37 +100,17 @@ def worst_line(view: View, by_line: Tensor) -> float:
 
 
 def silence(view: View) -> float:
-    """Say by how much the quietest line of a coil is quieter than noise alone; about 1 where everything was measured.
+    """Say by how much the quietest line of a coil is quieter than the quietest of so many would be by chance.
 
-    What a receiver lost is zero, or less than noise: no image can tell, as it agrees with zeros best of all.
+    What a receiver lost is zero, or less than noise: no image can tell, as it agrees with zeros best of all. Noise is
+    what was measured, or what most quiet lines hold where that is less: where it is estimated from lines, signal adds
+    to it. The mean power of n samples varies by a root of 1/n, and the least of N by ``sqrt(2 log N)`` of that (Cramer
+    1946, Mathematical Methods of Statistics, 28.6).
     """
-    power = view.data[:, view.filled].abs().square().mean(dim=2)
-    quietest = float(power.min()) if power.numel() else view.noise_power
-    return float(min(math.sqrt(view.noise_power / max(quietest, 1e-30)), ENDLESS))
-
-
-def coil_misfit(view: View, seen: Tensor) -> float:
-    """Say how far one coil's share of the signal changes from the centre of k-space to its edge, beyond noise.
-
-    In each band of lines every coil is fitted to what it should have seen of the image: a complex gain, the same for
-    all coils where the sensitivities hold, whatever the method did to the band. A coil that fails, drifts or has
-    changed places gets another one.
-
-    Returns
-    -------
-        Of the worst coil and band: in standard deviations of the noise and the error that is allowed.
-    """
-    wanted, power = (seen.conj() * view.data).sum(dim=2), seen.abs().square().sum(dim=2)
-    n = len(view.filled)
-    at = (torch.arange(n, device=power.device) - n // 2).abs() / (n / 2)
-    worst = 0.0
-    for low, high in BANDS:
-        band = (at >= low) & (at < high) & view.filled
-        size = power[:, band].sum(dim=1)
-        if not band.any() or float(size.sum()) <= 0:
-            continue
-        gain = wanted[:, band].sum(dim=1) / size.clamp_min(torch.finfo(size.dtype).tiny)
-        common = wanted[:, band].sum() / size.sum()
-        error = (view.noise_power / size.clamp_min(torch.finfo(size.dtype).tiny) + COIL_ERROR**2).sqrt()
-        worst = max(worst, float(((gain - common).abs() / error).max()))
-    return worst
+    power = view.data[:, view.filled].abs().square().mean(dim=2).flatten()
+    alive = power[power > 0]
+    if not len(alive):
+        return ENDLESS
+    noise = min(view.noise_power, float(alive.quantile(QUIET)))
+    by_chance = 1 - math.sqrt(2 * math.log(max(len(power), 2)) / view.data.shape[2])
+    return min(math.sqrt(noise * max(by_chance, LEAST_BY_CHANCE) / max(float(power.min()), 1e-30)), ENDLESS)

@@ -15,19 +15,21 @@ from gateway.model.gate import Check
 from gateway.model.image import ImageSeries, Pixels
 from gateway.recon.checks.again import Engine, Rerun
 from gateway.recon.checks.agreement import agreement_map, difference, uncertainty_map
+from gateway.recon.checks.coil_gains import coil_drift, coil_misfit
 from gateway.recon.checks.consistency import (
-    coil_misfit,
     consistency_map,
     line_misfit,
     residual,
     silence,
-    standing_alone,
     worst_line,
 )
+from gateway.recon.checks.declared import lines_missing
+from gateway.recon.checks.detail import lost_detail
 from gateway.recon.checks.halves import halves_misfit
 from gateway.recon.checks.held_out import predicted
 from gateway.recon.checks.intake import InputStatistics, statistics_of
 from gateway.recon.checks.response import respond
+from gateway.recon.checks.structure import strangeness, strangest
 from gateway.recon.checks.view import RECIPE, View, views
 from gateway.recon.parallel import Undersampled, understand
 from gateway.recon.scan import Scan
@@ -42,7 +44,16 @@ TOP = 0.999
 RERUN = (Check.RESPONSE, Check.HELD_OUT)
 """What reconstructs an image again, what is worth more first: lines that a method contradicts, others find as well."""
 OF_MAPS = (Check.CONSISTENCY, Check.AGREEMENT, Check.UNCERTAINTY)
-ALL_BY_OPERATORS = (*OF_MAPS, Check.STRUCTURE, Check.LINES, Check.COILS, Check.HALVES, *RERUN)
+ALL_BY_OPERATORS = (
+    *OF_MAPS,
+    Check.STRUCTURE,
+    Check.DETAIL,
+    Check.LINES,
+    Check.COILS,
+    Check.HALVES,
+    Check.SAMPLING,
+    *RERUN,
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -160,6 +171,7 @@ def _look(asked: Examination, found: Undersampled, evidence: Evidence, place: Wo
         with evidence.timed(Check.AGREEMENT):
             view = next(every)
         look_at(view, found, asked.images, number, evidence)
+        _count(asked.scan, found, number, evidence)
         if again and number == len(pixels) // 2:
             _reruns_of(
                 view,
@@ -188,7 +200,10 @@ def look_at(view: View, found: Undersampled, images: ImageSeries, number: int, e
         seen = view.seen(image)
         left = residual(view, seen)
         by_place = consistency_map(view, image, left)
-        by_line, by_coil = line_misfit(view, seen, left), coil_misfit(view, seen)
+        strange = strangeness(view, left)
+        by_line, by_coil = line_misfit(view, seen, left), max(coil_misfit(view, seen), coil_drift(view, seen))
+    with evidence.timed(Check.DETAIL):
+        evidence.found(Check.DETAIL, lost_detail(view, seen), number)
     with evidence.timed(Check.HALVES):
         apart_halves = halves_misfit(view)
     with evidence.timed(Check.AGREEMENT):
@@ -199,7 +214,7 @@ def look_at(view: View, found: Undersampled, images: ImageSeries, number: int, e
         size = image.abs()[view.there]
         share = float((unsure[view.there] / size.clamp_min(1e-30)).median()) if len(size) else 0.0
     evidence.found(Check.CONSISTENCY, float(by_place.flatten().quantile(TOP)), number)
-    evidence.found(Check.STRUCTURE, standing_alone(by_place, view.there), number)
+    evidence.found(Check.STRUCTURE, strangest(strange, view.there), number)
     evidence.found(Check.LINES, max(worst_line(view, by_line), silence(view)), number)
     evidence.found(Check.COILS, by_coil, number)
     if apart_halves is None:
@@ -218,6 +233,16 @@ def look_at(view: View, found: Undersampled, images: ImageSeries, number: int, e
     evidence.deviation[number] = view.off_lines(view.deviation * view.scale, matrix, grid)
     if number == len(images.pixels) // 2:
         evidence.statistics = statistics_of(view)
+
+
+def _count(scan: Scan, found: Undersampled, number: int, evidence: Evidence) -> None:
+    """Count the lines of a frame."""
+    with evidence.timed(Check.SAMPLING):
+        missing = lines_missing(scan.header, found, number)
+    if missing is None:
+        evidence.unchecked.setdefault(Check.SAMPLING, "the header does not say how many lines are left out")
+    else:
+        evidence.found(Check.SAMPLING, missing, number)
 
 
 def _reruns_of(  # noqa: PLR0913 - a frame, and what is asked of it

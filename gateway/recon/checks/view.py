@@ -47,7 +47,8 @@ class View:
     reference
         The conventional image, complex. Shape `(y x)`.
     deviation
-        Noise of its magnitude. Shape `(y x)`.
+        Noise of its magnitude, no less than what coils that tell everything apart would leave: where calibration saw
+        nothing the conventional method holds noise back that another one need not. Shape `(y x)`.
     there
         Where there is something to see. Shape `(y x)`.
     """
@@ -122,13 +123,15 @@ def views(found: Undersampled, place: Workplace) -> Iterator[View]:
 
 def _view(found: Undersampled, group: Group, seen: Seen, beside: Companion) -> View:
     share = readout_share(group.spread[0], found.target)
-    largest = float(seen.prior.max())
-    deviation = (local_mean(beside.noise) * share).sqrt()
+    largest, filled = float(seen.prior.max()), group.filled[0, 0]
+    power = group.noise_power * share
+    least = power / 2 * filled.numel() / int(filled.sum())
+    deviation = (local_mean(beside.noise) * share).clamp_min(least).sqrt()
     return View(
         data=group.data[0, :, 0],
-        filled=group.filled[0, 0],
+        filled=filled,
         maps=seen.maps[0, :, 0],
-        noise_power=max(group.noise_power * share, ROUNDING**2 * largest),
+        noise_power=max(power, ROUNDING**2 * largest),
         reference=beside.image,
         deviation=deviation,
         there=_shows_something(beside.image.abs(), deviation),

@@ -1,0 +1,30 @@
+"""Are as many lines there as the header says? Data that were lost before they arrived leave no trace but that.
+
+A scan of which lines are missing is a legal one of a higher acceleration, with more noise: only its header tells.
+"""
+
+from __future__ import annotations
+
+from gateway.model.card import Sampling
+from gateway.model.header import ScanHeader
+from gateway.recon.networks.scope import describe
+from gateway.recon.parallel import Undersampled
+
+
+def lines_missing(header: ScanHeader, found: Undersampled, number: int) -> float | None:
+    """Say how many times fewer lines a frame has than the header says; None where that does not say.
+
+    Headers give the step of a regular pattern, calibration aside, and of another one the share of all lines.
+    """
+    steps = header.encodings[0].acceleration
+    declared = steps.y * steps.z
+    if declared <= 1:
+        return None
+    scan = describe(header, found, number)
+    if scan.sampling is Sampling.EQUISPACED and scan.acceleration is not None:
+        return scan.acceleration / declared
+    if found.sorter.lines.partitions.n > 1:
+        return None  # corners may be left out on purpose
+    counter = found.sorter.lines.phase_encodes
+    wanted = found.filled_lines(number)[0, counter.first : counter.last + 1]
+    return len(wanted) / max(1, int(wanted.sum())) / declared
