@@ -2,10 +2,14 @@
 
 Flower carries weights between a server and sites, over TLS, and averages them; what a site does with them is
 `LocalCourse`, as in one process. Nothing else here imports Flower, and it is installed apart (docs/adr/0035).
+
+Flower sends the same app to every site, so who a site is stands in what its own machine tells it, and its configuration
+is a file of its own: nobody else says what a site opens.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -14,7 +18,7 @@ from flwr.clientapp import ClientApp
 from flwr.serverapp import Grid, ServerApp
 from flwr.serverapp.strategy import FedAvg
 
-from gateway.model.errors import WrongCall
+from gateway.model.errors import GatewayError, WrongCall
 from gateway.model.training import Federation, Plan, Site
 from gateway.training.course import begun, site_name
 from gateway.training.federation import LocalCourse, shared
@@ -28,26 +32,49 @@ ARRAYS, METRICS, ROUND = "arrays", "metrics", "server-round"
 CPU = torch.device("cpu")
 
 
-def site_app(plan: Plan, name: str, folder: Path, device: torch.device = CPU) -> ClientApp:
+TOLD = ("plan", "site", "folder")
+"""What the machine of a site tells: its configuration, its name there, and where it keeps what it learns."""
+Load = Callable[[Path], Plan]
+
+
+def site_app(load_plan: Load, device: torch.device = CPU) -> ClientApp:
     """Make what runs at a site: it keeps its scans, its optimiser and its own weights in its folder.
 
-    Raises
-    ------
-    WrongCall
-        The configuration has no such site.
-    """
-    federation = _federation(plan)
-    places = {site.name: number for number, site in enumerate(federation.sites)}
-    if name not in places:
-        raise WrongCall(f"there is no site {name!r}; there are: {', '.join(places)}")
-    site, stream = federation.sites[places[name]], places[name]
+    What ``flower-supernode --node-config`` says of `TOLD` makes it that site.
 
-    def train(message: Message, _context: Context) -> Message:
-        return _answer(plan, site, _Desk(folder=folder, device=device, stream=stream), message)
+    Parameters
+    ----------
+    load_plan
+        Reads a configuration.
+    """
+
+    def train(message: Message, context: Context) -> Message:
+        plan, site, desk = at_site(load_plan, context.node_config, device)
+        return _answer(plan, site, desk, message)
 
     app = ClientApp()
     app.train()(train)
     return app
+
+
+def at_site(load_plan: Load, told: Mapping[str, object], device: torch.device) -> tuple[Plan, Site, _Desk]:
+    """Find out which site this is.
+
+    Raises
+    ------
+    WrongCall
+        Its machine does not say, or the configuration has no such site.
+    """
+    missing = [name for name in TOLD if not told.get(name)]
+    if missing:
+        raise WrongCall(f"--node-config of this site does not say {', '.join(missing)}")
+    plan, name = load_plan(Path(str(told["plan"]))), str(told["site"])
+    sites = _federation(plan).sites
+    places = {site.name: number for number, site in enumerate(sites)}
+    if name not in places:
+        raise WrongCall(f"there is no site {name!r}; there are: {', '.join(places)}")
+    stream = places[name]
+    return plan, sites[stream], _Desk(folder=Path(str(told["folder"])), device=device, stream=stream)
 
 
 class _Desk:
@@ -74,23 +101,55 @@ def _answer(plan: Plan, site: Site, desk: _Desk, message: Message) -> Message:
     return Message(content=RecordDict({ARRAYS: sent, METRICS: told}), reply_to=message)
 
 
-def server_app(plan: Plan, folder: Path) -> ServerApp:
-    """Make what runs in the middle: it has no scans, waits for all sites, and leaves the model of their means."""
-    federation = _federation(plan)
+def server_app(load_plan: Load) -> ServerApp:
+    """Make what runs in the middle: it has no scans, waits for all sites, and leaves the model of their means.
 
-    def main(grid: Grid, _context: Context) -> None:
-        average(plan, federation, grid, folder)
+    ``plan`` and ``folder`` are those of the run's configuration (``flwr run --run-config``).
+    """
+
+    def main(grid: Grid, context: Context) -> None:
+        plan = load_plan(Path(str(context.run_config["plan"])))
+        average(plan, _federation(plan), grid, Path(str(context.run_config["folder"])))
 
     app = ServerApp()
     app.main()(main)
     return app
 
 
+class _OfEverySite(FedAvg):  # type: ignore[misc] # Flower may be absent, and has no types then
+    """Averages all sites or none: Flower would go on with those that are left, and with nobody's weights."""
+
+    def aggregate_train(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
+        """Average what the sites of a round have learned.
+
+        Raises
+        ------
+        GatewayError
+            A site failed, or did not answer.
+        """
+        answers = list(replies)
+        good = sum(not answer.has_error() for answer in answers)
+        if good < self.min_available_nodes:
+            raise GatewayError(
+                f"round {server_round}: {good} of {self.min_available_nodes} sites answered; no model is written"
+            )
+        mean: tuple[ArrayRecord | None, MetricRecord | None] = super().aggregate_train(server_round, answers)
+        return mean
+
+
 def average(plan: Plan, federation: Federation, grid: Grid, folder: Path) -> None:
-    """Run all rounds; weights that sites keep to themselves are in the model as they were before training."""
+    """Run all rounds; weights that sites keep to themselves are in the model as they were before training.
+
+    Raises
+    ------
+    GatewayError
+        A site failed: what is written is of all sites and all rounds, or not at all.
+    """
     first = begun(plan, None, CPU, ALONE).learner.module.state_dict()
     n_sites = len(federation.sites)
-    strategy = FedAvg(fraction_evaluate=0.0, min_train_nodes=n_sites, min_available_nodes=n_sites)
+    strategy = _OfEverySite(fraction_evaluate=0.0, min_train_nodes=n_sites, min_available_nodes=n_sites)
     sent = ArrayRecord(dict(shared(first, federation.own)))
     result = strategy.start(grid=grid, initial_arrays=sent, num_rounds=plan.fit.steps)
     weights = {**first, **result.arrays.to_torch_state_dict()}
