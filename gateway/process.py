@@ -37,7 +37,7 @@ from gateway.spool.replies import Replies
 from gateway.spool.spool import Spool
 from gateway.zoo.zoo import Zoo
 
-NOBODY_LOOKED = "no worker was idle while the scan arrived, or all of it had come before one looked"
+NOBODY_LOOKED = "no worker was idle or had started while the scan arrived, or all of it had come before one looked"
 
 
 @dataclass(frozen=True, kw_only=True)
