@@ -1,4 +1,4 @@
-"""How the convolutions of a network run: in half precision where that is faster, compiled where that works.
+"""How the convolutions of a network run: laid out for the device, in half precision or compiled where that is faster.
 
 Only convolutions: k-space, coils and conjugate gradients stay in single precision, and what convolutions take off an
 image is added to it in single precision, too.
@@ -28,6 +28,16 @@ PROBE = 32
 def parts_of(network: nn.Module) -> Iterator[ResidualNetwork | FactoredNetwork | Unet]:
     """Find what a network's convolutions are made of."""
     yield from (one for one in network.modules() if isinstance(one, ResidualNetwork | FactoredNetwork | Unet))
+
+
+def by_pixels(network: nn.Module, device: torch.device) -> None:
+    """Lay the channels of a pixel beside each other, for inference on a processor (docs/adr/0036).
+
+    Images follow the weights that they are convolved with; what is in half precision, or for other devices, stays.
+    """
+    for layer in network.modules() if device.type == "cpu" else ():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and layer.weight.dtype == torch.float32:
+            layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
 
 
 def halved(network: nn.Module, device: torch.device) -> str:

@@ -10,9 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gateway.recon.networks.residual import Attention, unweighed
-
-SLOPE = 0.2
-"""Of the leaky rectifier below zero."""
+from gateway.recon.networks.settle import Settle
 
 
 class Unet(nn.Module):
@@ -64,7 +62,7 @@ class ConvBlock(nn.Module):
     def __init__(self, n_in: int, n_out: int, dropout: float) -> None:
         super().__init__()
         halves = (
-            [nn.Conv2d(n, n_out, 3, padding=1, bias=False), *_settle(n_out), nn.Dropout2d(dropout)]
+            [nn.Conv2d(n, n_out, 3, padding=1, bias=False), Settle(), nn.Identity(), nn.Dropout2d(dropout)]
             for n in (n_in, n_out)
         )
         self.layers = nn.Sequential(*(layer for half in halves for layer in half))
@@ -81,16 +79,12 @@ class TransposeConvBlock(nn.Module):
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__()
         grow = nn.ConvTranspose2d(n_in, n_out, kernel_size=2, stride=2, bias=False)
-        self.layers = nn.Sequential(grow, *_settle(n_out))
+        self.layers = nn.Sequential(grow, Settle())
 
     def forward(self, image: Tensor) -> Tensor:
         """Double the size. Shape `(batch channel y x)`."""
         made: Tensor = self.layers(image)
         return made
-
-
-def _settle(n_channels: int) -> tuple[nn.Module, nn.Module]:
-    return nn.InstanceNorm2d(n_channels), nn.LeakyReLU(SLOPE, inplace=True)
 
 
 def _fitted(image: Tensor, like: Tensor) -> Tensor:

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gateway.recon.fourier import fourier, inverse_fourier
+from gateway.recon.fourier import inverse_fourier
 from gateway.recon.networks.unet import Unet
 
 PLANE = (-2, -1)
 AT_A_TIME = 4
-"""Coils whose sensitivities are estimated together: nothing else takes as much memory."""
+"""Coils that are computed together: nothing else takes as much memory, and so few stay in a processor's cache."""
 
 
 class VarNet(nn.Module):
@@ -54,26 +54,49 @@ class VarNet(nn.Module):
         -------
             Complex. Shape `(batch coil y x)`; their root sum of squares is the image.
         """
-        maps = self.sens_net(kspace, n_calibration)
-        predicted = kspace
+        maps, coils = self.sens_net(kspace, n_calibration), inverse_fourier(kspace, PLANE)
+        lines = torch.fft.ifftshift(measured, dim=-1)
+        start = (maps.conj() * coils).sum(dim=1, keepdim=True)
+        told = kept = torch.zeros_like(start)
         for cascade in self.cascades:
-            predicted = cascade(predicted, kspace, measured, maps)
-        return inverse_fourier(predicted, PLANE)
+            told, kept = cascade(start - told + _seen_again(told - kept, maps, lines), told, kept)
+        made: Tensor = coils + _on_lines((told - kept) * maps, lines) - told * maps
+        return made
 
 
 class VarNetBlock(nn.Module):
-    """One cascade: ``k - dc_weight * M (k - k0) - F S net(S^H F^H k)``."""
+    """One cascade: ``k - dc_weight * M (k - k0) - F S net(S^H F^H k)``.
+
+    K-space itself is never made: it begins as what was measured, and all that is ever taken off is F S of images, of
+    which measured lines (M) keep less at each step. So ``k = k0 - F S told + M F S (told - kept)`` with two images: the
+    sum of what the networks told, and what measured lines keep of it.
+    """
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
         self.dc_weight = nn.Parameter(torch.ones(1))
 
-    def forward(self, current: Tensor, reference: Tensor, measured: Tensor, maps: Tensor) -> Tensor:
-        """Take one step. K-space and maps have shape `(batch coil y x)`."""
-        image = (inverse_fourier(current, PLANE) * maps.conj()).sum(dim=1, keepdim=True)
-        correction = fourier(self.model(image) * maps, PLANE)
-        return current - self.dc_weight * (current - reference) * measured - correction
+    def forward(self, image: Tensor, told: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
+        """Take one step from the image that all coils see together. Complex. Shape `(batch 1 y x)`."""
+        correction = self.model(image)
+        return told + correction, (1 - self.dc_weight) * kept + correction
+
+
+def _seen_again(image: Tensor, maps: Tensor, lines: Tensor) -> Tensor:
+    """Give what all coils together see of an image on measured lines, as an image. Shape `(batch 1 y x)`."""
+    few = (some.conj() * _on_lines(image * some, lines) for some in torch.split(maps, AT_A_TIME, dim=1))
+    return torch.stack([one.sum(dim=1, keepdim=True) for one in few]).sum(dim=0)
+
+
+def _on_lines(coils: Tensor, lines: Tensor) -> Tensor:
+    """Keep of coil images what measured lines tell, the one at the centre of k-space first.
+
+    That is a convolution, so nothing has to be shifted for it.
+    """
+    kspace = torch.fft.fft(coils, dim=-1)
+    told: Tensor = torch.fft.ifft(kspace.masked_fill(~lines, 0), dim=-1)
+    return told
 
 
 class SensitivityModel(nn.Module):

@@ -21,11 +21,11 @@ from gateway.model.errors import BadModel
 from gateway.model.networks import Network
 from gateway.recon.networks.architectures import build
 from gateway.recon.networks.ready import ReadyModel
-from gateway.recon.networks.tuning import compiled, halved
+from gateway.recon.networks.tuning import by_pixels, compiled, halved
 
 LARGEST_BYTES = 2 << 30
 WARM = 4
-"""How many networks a worker keeps."""
+"""How many networks a worker keeps; and as many as they are in their files, for who learns from them."""
 
 
 def check_tensors(network: Network, tensors: Mapping[str, Tensor]) -> None:
@@ -86,7 +86,7 @@ def load_network(card: ModelCard, weights: Path, device: torch.device) -> nn.Mod
     BadModel
         The file cannot be read, is not what the card says, or does not fit the network.
     """
-    return _warm(card, weights, device, half=False, compile_=False).network
+    return _warm(card, weights, device)
 
 
 def ready_network(ready: ReadyModel, device: torch.device) -> Tuned:
@@ -98,13 +98,20 @@ def ready_network(ready: ReadyModel, device: torch.device) -> Tuned:
         As for `load_network`.
     """
     half = ready.recipe.precision == "half"
-    return _warm(ready.card, ready.weights, device, half=half, compile_=ready.recipe.compiled)
+    return _tuned(ready.card, ready.weights, device, half=half, compile_=ready.recipe.compiled)
 
 
 @lru_cache(maxsize=WARM)
-def _warm(card: ModelCard, weights: Path, device: torch.device, *, half: bool, compile_: bool) -> Tuned:
+def _warm(card: ModelCard, weights: Path, device: torch.device) -> nn.Module:
+    return _loaded(card, weights, device)
+
+
+@lru_cache(maxsize=WARM)
+def _tuned(card: ModelCard, weights: Path, device: torch.device, *, half: bool, compile_: bool) -> Tuned:
     network = _loaded(card, weights, device)
     notes = [*([halved(network, device)] if half else []), *([compiled(network)] if compile_ else [])]
+    if not compile_:
+        by_pixels(network, device)
     return Tuned(network=network, notes=tuple(notes))
 
 

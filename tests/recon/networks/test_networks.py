@@ -9,6 +9,8 @@ from torch import nn
 
 from gateway.model.networks import UnetNetwork, VarnetNetwork
 from gateway.recon.networks.architectures import build
+from gateway.recon.networks.settle import Settle
+from gateway.recon.networks.tuning import by_pixels
 from gateway.recon.networks.unet import Unet
 from gateway.recon.networks.varnet import VarNet
 from tests.recon.networks import reference
@@ -45,17 +47,28 @@ def test_the_published_varnet_has_324_tensors_and_so_many_parameters() -> None:
     } <= names
 
 
+def _laid_out(network: nn.Module, *, as_worker: bool) -> nn.Module:
+    """Give it as it was built, or as a worker keeps it."""
+    if as_worker:
+        by_pixels(network, torch.device("cpu"))
+    return network.eval()
+
+
+@pytest.mark.parametrize("as_worker", [False, True])
 @pytest.mark.parametrize("shape", [(32, 48), (33, 47), (20, 19)])
-def test_a_unet_gives_what_another_derivation_gives(shape: tuple[int, int]) -> None:
-    network = Unet(1, 1, n_channels=4, n_pools=2).eval()
+def test_a_unet_gives_what_another_derivation_gives(shape: tuple[int, int], as_worker: bool) -> None:
+    network = _laid_out(Unet(1, 1, n_channels=4, n_pools=2), as_worker=as_worker)
     image = torch.randn(2, 1, *shape)
     with torch.inference_mode():
         torch.testing.assert_close(network(image), reference.unet(network.state_dict(), image), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("shape", [(3, 32, 48), (2, 33, 47)])
-def test_a_varnet_gives_what_another_derivation_gives(shape: tuple[int, int, int]) -> None:
-    network = VarNet(**SMALL.model_dump(exclude={"method"})).eval()
+@pytest.mark.parametrize("as_worker", [False, True])
+@pytest.mark.parametrize("shape", [(6, 32, 48), (2, 33, 47)])
+def test_a_varnet_gives_what_another_derivation_gives(shape: tuple[int, int, int], as_worker: bool) -> None:
+    network = _laid_out(VarNet(**SMALL.model_dump(exclude={"method"})), as_worker=as_worker)
+    for weight in (one for name, one in network.named_parameters() if name.endswith("dc_weight")):
+        torch.nn.init.uniform_(weight, 0.3, 1.2)
     n_lines = shape[-1]
     measured = torch.zeros(n_lines, dtype=torch.bool)
     measured[::3] = measured[n_lines // 2 - 4 : n_lines // 2 + 4] = True
@@ -67,8 +80,9 @@ def test_a_varnet_gives_what_another_derivation_gives(shape: tuple[int, int, int
     torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-4)
 
 
-def test_a_batch_is_reconstructed_as_each_of_it_alone() -> None:
-    network = VarNet(**SMALL.model_dump(exclude={"method"})).eval()
+@pytest.mark.parametrize("as_worker", [False, True])
+def test_a_batch_is_reconstructed_as_each_of_it_alone(as_worker: bool) -> None:
+    network = _laid_out(VarNet(**SMALL.model_dump(exclude={"method"})), as_worker=as_worker)
     measured = torch.ones(1, 1, 1, 32, dtype=torch.bool)
     kspace = torch.randn(3, 2, 24, 32, dtype=torch.complex64)
     with torch.inference_mode():
@@ -84,3 +98,14 @@ def test_scaling_k_space_scales_the_image_and_a_common_phase_of_all_coils_does_n
     with torch.inference_mode():
         plain, larger = network(kspace, measured, 8), network(kspace * 1e6, measured, 8)
     np.testing.assert_allclose(larger.numpy(), plain.numpy() * 1e6, rtol=1e-3, atol=10)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e3])
+def test_a_large_image_is_settled_where_it_lies_as_in_double_precision(offset: float) -> None:
+    image = torch.randn(2, 5, 200, 160) * 3 + offset
+    exact = Settle()(image.double())
+    laid = image.contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        found = Settle()(laid)
+    assert found.data_ptr() == laid.data_ptr()
+    torch.testing.assert_close(found.double(), exact, rtol=0, atol=1e-6 * (1 + offset))
