@@ -20,7 +20,7 @@ from gateway.model.recipes import FftRecipe, GrappaRecipe, LearnedRecipe
 from gateway.recon.engine import reconstruct
 from gateway.recon.masks import equispaced
 from gateway.recon.networks.ready import ReadyModel
-from gateway.recon.networks.weights import load_network
+from gateway.recon.networks.weights import load_network, ready_network
 from gateway.recon.phantom import head_phantom
 from tests.recon.networks import reference
 from tests.recon.scans import fft, lines_of, slab
@@ -64,7 +64,7 @@ def test_a_varnet_sees_the_k_space_and_the_lines_that_were_measured(tmp_path: Pa
 
 def test_a_unet_whose_last_layer_is_zero_gives_the_mean_of_its_input(tmp_path: Path) -> None:
     ready = _ready(tmp_path)
-    network = load_network(ready.card, ready.weights, torch.device("cpu"))
+    network = ready_network(ready, torch.device("cpu")).network
     for name, tensor in network.state_dict().items():
         if name.startswith("up_conv.1.1"):
             tensor.zero_()
