@@ -8,10 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gateway.evaluation.conformal import FEWEST, IMAGES, calibrated, factor_of, score_of
+from gateway.evaluation.compare import magnitude
+from gateway.evaluation.conformal import FEWEST, IMAGES, Held, calibrated, factor_of, score_of
 from gateway.model.errors import BadModel, WrongCall
+from gateway.model.recipes import FftRecipe
+from gateway.model.training_data import ProceduralData
 from gateway.model.zyx import Zyx
 from gateway.recon.phantom import PhantomScan
+from gateway.training.as_scan import drawn_scans
 from gateway.zoo.folder import CARD, read_folder, with_calibration
 from gateway.zoo.zoo import SHIPPED
 from tests.recordings import put_phantom
@@ -61,3 +65,18 @@ def test_the_command_tells_a_factor_and_what_it_holds(tmp_path: Path) -> None:
     assert name == "uncertainty_factor"
     assert 0.3 < float(rest.split()[0]) < 20
     assert "of 10 images" in rest
+
+
+def test_what_other_scans_hold_is_told_with_the_interval_of_a_share() -> None:
+    low, high = Held(n_held=9, n_images=10, pixels=0.9).interval
+    assert (low, high) == pytest.approx((0.596, 0.982), abs=0.001)  # Wilson's, of nine of ten
+
+
+def test_a_drawn_head_is_a_scan_of_every_line_whose_truth_has_no_noise() -> None:
+    data = ProceduralData(matrix=(64,), n_coils=(4,), quietest=0.02, noisiest=0.02)
+    (one,), (again,) = (list(drawn_scans(1, data, seed=1)) for _ in range(2))
+    assert (one.noisy[0].samples == again.noisy[0].samples).all()
+    noisy, clean = (magnitude(each, one.header, FftRecipe(), "cpu")[0] for each in (one.noisy, one.clean))
+    assert np.corrcoef(noisy.ravel(), clean.ravel())[0, 1] > 0.95
+    corner = np.s_[:6, :6]
+    assert noisy[corner].mean() > 3 * clean[corner].mean()
