@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -94,10 +95,12 @@ def is_irregular(lines: Lines) -> bool:
     The header tells the acceleration, every frame has as many lines as that leaves, and many that stand alone lie off
     any lattice of it. Where the header says that every line was measured, a scan lacks some, however they lie.
     """
-    step_z, step_y = (max(1, round(step)) for step in (lines.encoding.acceleration.z, lines.encoding.acceleration.y))
+    told = [max(1.0, each) for each in (lines.encoding.acceleration.z, lines.encoding.acceleration.y)]
+    step_z, step_y = map(round, told)
     z, y = lines.partitions, lines.phase_encodes
     filled = lines.measured()
-    if step_z * step_y == 1 or filled.sum(axis=(1, 2)).min() < AS_TOLD * z.n_wanted * y.n_wanted / (step_z * step_y):
+    n_told = z.n_wanted * y.n_wanted / math.prod(told)  # such scans may well be accelerated by 2.4
+    if math.prod(told) == 1 or filled.sum(axis=(1, 2)).min() < AS_TOLD * n_told:
         return False
     first: Bools = np.asarray(filled[0])
     padded = np.pad(first, ((0, 0), (1, 1)))

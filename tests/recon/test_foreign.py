@@ -88,3 +88,15 @@ def test_a_reference_need_not_be_oversampled_as_the_image_is() -> None:
 def test_a_reference_of_other_steps_between_lines_is_refused() -> None:
     with pytest.raises(BadScan, match="the reference was measured over"):
         run(_with_reference(oversampled=True, fov_y_mm=0.8 * HEAD.fov_mm), AutoRecipe())
+
+
+def test_a_random_pattern_may_be_of_any_acceleration() -> None:
+    centre = abs(lines_of(WHOLE).astype(int) - 32) < 8
+    kept = centre | (np.random.default_rng(3).random(64) < 0.2)
+    header = encoded(HEADER, acceleration=Zyx(z=1.0, y=64 / kept.sum(), x=1.0))
+    assert 64 / kept.sum() > 2.2, "rounded, it would promise a tenth more lines than there are"
+    series = run(((WHOLE.select(kept),), header), AutoRecipe())
+    assert any("in no regular pattern" in note for note in series.notes)
+    assert error(series.pixels, TRUTH) < 0.15
+    with pytest.raises(IncompleteScan):
+        run(((WHOLE.select(kept & (lines_of(WHOLE) < 40)),), header), AutoRecipe())
