@@ -19,6 +19,7 @@ from gateway.quality.ruling import assess
 from gateway.recon.checks.again import some_lines
 from gateway.recon.checks.blobs import WIDTHS_PX, blob, smoothed, standing_out
 from gateway.recon.checks.coil_gains import coil_drift
+from gateway.recon.checks.consistency import wrapped_power
 from gateway.recon.checks.examine import Evidence
 from gateway.recon.checks.recording import evidence_of
 from gateway.recon.checks.structure import expected_spread
@@ -343,3 +344,19 @@ def test_a_recording_is_prepared_once_whoever_asks() -> None:
 def test_little_memory_at_a_time_changes_no_value() -> None:
     small = evidence_of(Preparation(*scan()), RECIPE, image(), device="cpu", memory_bytes=1 << 16, reruns="never")
     assert small.values == pytest.approx(look().values, rel=1e-3)
+
+
+def test_a_quiet_scan_passes_though_coils_bring_in_what_lies_beyond_the_last_line() -> None:
+    quiet = undersampled(2, scan=replace(HEAD, noise=0.0005))
+    found = evidence_of(Preparation(*quiet), RECIPE, run(quiet, RECIPE), device="cpu", reruns="never")
+    assert found.values[Check.LINES] < 1.75
+
+
+def test_only_what_has_come_round_the_end_of_k_space_is_allowed_for() -> None:
+    with torch.inference_mode():
+        flat = replace(view(), maps=torch.ones_like(view().maps))
+        assert float(wrapped_power(flat, view().reference).max()) == pytest.approx(0, abs=1e-9)
+        power = wrapped_power(view(), view().reference)
+    n = len(power)
+    assert float(power[n // 4 : -n // 4].max()) == 0
+    assert power.argmax() in (0, n - 1)

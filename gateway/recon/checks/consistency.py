@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from gateway.recon.checks.blobs import WIDTHS_PX, blob, smoothed
-from gateway.recon.checks.view import View
+from gateway.recon.checks.view import LINES, View
+from gateway.recon.fourier import fourier, inverse_fourier
 
 MODEL_ERROR = 0.02
 """Of the signal: how well sensitivities explain what coils measure, at their best."""
@@ -27,6 +28,8 @@ QUIET = 0.25
 """Part of the lines of coils that are quiet."""
 LEAST_BY_CHANCE = 0.1
 """Of the noise: less is a lost line, however few samples it has."""
+EVERY_X = 4
+"""One in so many positions x tells what comes round from the other end of k-space."""
 ENDLESS = 1e3
 """Stands for what is infinite."""
 
@@ -68,11 +71,12 @@ def consistency_map(view: View, image: Tensor, left: Tensor) -> Tensor:
     return best
 
 
-def line_misfit(view: View, seen: Tensor, left: Tensor) -> Tensor:
+def line_misfit(view: View, image: Tensor, seen: Tensor, left: Tensor) -> Tensor:
     """Say by how much the residual of each line is larger than noise and the allowed error. Shape `(y,)`."""
     found = left.abs().square().mean(dim=(0, 2))
     explained = seen.abs().square().mean(dim=(0, 2))
-    expected = view.noise_power + (MODEL_ERROR_OF_LINES * _loneliness(view.filled)).square() * explained
+    allowed = (MODEL_ERROR_OF_LINES * _loneliness(view.filled)).square() * explained + 2 * wrapped_power(view, image)
+    expected = view.noise_power + allowed
     return (found / expected).sqrt() * view.filled
 
 
@@ -88,6 +92,25 @@ def _loneliness(filled: Tensor) -> Tensor:
     before[0], after[-1] = -1, len(filled)
     wider = torch.maximum(at - before, after - at)
     return (wider / EASY_GAP).clamp_min(1)
+
+
+def wrapped_power(view: View, image: Tensor) -> Tensor:
+    """Say how much of each line's power has come round from the other end of k-space, which no scan measures.
+
+    A coil that sees more on one side than on the other spreads each line over its neighbours. On a grid of as many
+    pixels as lines, what is spread beyond the last line comes in at the first, and what the patient would have spread
+    in from beyond is lacking: as much again, of which an image knows nothing. On a scan with little noise that is what
+    the outermost lines differ by. It is told from some positions x. Shape `(y,)`.
+    """
+    maps, some = view.maps[..., ::EVERY_X], image[..., ::EVERY_X]
+    kspace = fourier(some, (LINES,))
+    n = len(view.filled)
+    at = torch.arange(n, device=kspace.device) - n // 2
+    power = torch.zeros(n, device=kspace.device)
+    for outer, opposite in ((at > n // 4, -at > n // 4), (-at > n // 4, at > n // 4)):
+        end = inverse_fourier(kspace * outer[:, None], (LINES,))
+        power += fourier(maps * end, (LINES,)).abs().square().mean(dim=(0, 2)) * opposite
+    return power
 
 
 def worst_line(view: View, by_line: Tensor) -> float:

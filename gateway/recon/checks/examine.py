@@ -201,7 +201,7 @@ def look_at(view: View, found: Undersampled, images: ImageSeries, number: int, e
         left = residual(view, seen)
         by_place = consistency_map(view, image, left)
         strange = strangeness(view, left)
-        by_line, by_coil = line_misfit(view, seen, left), max(coil_misfit(view, seen), coil_drift(view, seen))
+        by_line, by_coil = line_misfit(view, image, seen, left), max(coil_misfit(view, seen), coil_drift(view, seen))
     with evidence.timed(Check.DETAIL):
         evidence.found(Check.DETAIL, lost_detail(view, seen), number)
     with evidence.timed(Check.HALVES):
