@@ -60,7 +60,8 @@ lets conventional images pass.
 
 ## Check by check
 
-Milliseconds of the clock for each image, of a volume of {n} slices. What the conventional image costs is told with `agreement`.
+Milliseconds of the clock for each image, of a volume of {n} slices. What the conventional image costs
+is told with `agreement`.
 
 | check | {names} |
 |---|{ruler}

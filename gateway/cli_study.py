@@ -36,6 +36,9 @@ def study_make(
         list[str] | None, typer.Option(help="'name: question'; without any: sharpness, noise, artefacts, confidence.")
     ] = None,
     points: Annotated[int, typer.Option(help="Scores go from 1 to this.", min=FEWEST_POINTS, max=MOST_POINTS)] = 5,
+    repeats: Annotated[
+        int, typer.Option(help="So many images are shown twice, to hold readers to themselves.", min=0)
+    ] = 0,
     project: Annotated[str, typer.Option(help="Project of the routes for which patients are taken out.")] = "",
     seed: Annotated[str, typer.Option(help="Every order follows from it; without one, it is drawn.")] = "",
     config: Config = None,
@@ -48,12 +51,14 @@ def study_make(
         readers=tuple(reader or ()),
         criteria=tuple(criterion_of(one) for one in criterion or ()) or CRITERIA,
         points=points,
+        repeats=repeats,
         project=project,
         seed=seed,
     )
     made = _studies(config).make(plan, who=operations.person())
     out.print(
-        f"study {made.id} is made: {len(plan.scans) * len(plan.recipes)} images; seed {made.seed}", soft_wrap=True
+        f"study {made.id} is made: {len(plan.scans) * len(plan.recipes) + repeats} images; seed {made.seed}",
+        soft_wrap=True,
     )
 
 
@@ -93,7 +98,7 @@ def study_results(name: StudyName, config: Config = None, as_json: Json = False)
         print(show.as_json(found))  # noqa: T201
         return
     out.print(f"of {len(found.readers)} readers who have finished")
-    for part in (found.summaries, found.comparisons, found.agreements):
+    for part in (found.summaries, found.comparisons, found.agreements, found.repeatability):
         if part:
             show.show_rows(out, tuple(asdict(part[0])), [tuple(asdict(one).values()) for one in part])
 

@@ -33,11 +33,13 @@ from gateway.model.reading import (
 )
 from gateway.model.route import Routes
 from gateway.reading.order import blind_order
-from gateway.reading.outcome import Outcome, outcome_of
+from gateway.reading.outcome import Outcome, outcome_of, repeated
 from gateway.routing.choose import named_recipe
 
-COLUMNS = ("reader", "scan", "recipe", "image", "criterion", "score", "at")
+COLUMNS = ("reader", "scan", "recipe", "image", "repeats", "criterion", "score", "at")
 SEED_BYTES = 16
+REPEATED = "\0repeated"
+"""Stands for a reader where it is drawn which images are shown twice; nobody can have the name."""
 FEWEST_RECIPES = 2
 
 
@@ -108,7 +110,8 @@ class ReaderStudies:
         if len(set(plan.scans)) < len(plan.scans):
             raise WrongCall("a scan is named twice")
         each = {f"{scan}\0{recipe}": (scan, recipe) for scan in plan.scans for recipe in plan.recipes}
-        order = blind_order(plan.seed, "", [(key, *made) for key, made in each.items()])
+        known = [(key, *made) for key, made in each.items()]
+        order = blind_order(plan.seed, "", known) + blind_order(plan.seed, REPEATED, known)[: plan.repeats]
         return self.kept.make(plan, [each[key] for key in order], who=who)
 
     def _faults(self, wanted: StudyPlan) -> Iterator[str]:
@@ -117,8 +120,11 @@ class ReaderStudies:
             yield f"a study's name has 1 to {LONGEST_NAME} printable characters"
         if len(set(wanted.recipes)) < max(FEWEST_RECIPES, len(wanted.recipes)):
             yield "a study compares two recipes or more, each named once"
-        if not 0 < len(wanted.scans) * len(wanted.recipes) <= MOST_IMAGES:
+        n_images = len(wanted.scans) * len(wanted.recipes)
+        if not 0 < n_images + max(wanted.repeats, 0) <= MOST_IMAGES:
             yield f"a study has at least one scan, and at most {MOST_IMAGES} images"
+        if not 0 <= wanted.repeats <= n_images:
+            yield f"from none to all {n_images} images can be shown once more"
         if not FEWEST_POINTS <= wanted.points <= MOST_POINTS:
             yield f"scores go from 1 to {FEWEST_POINTS} at least, and to {MOST_POINTS} at most"
         if wanted.seed and not _usable(wanted.seed):
@@ -245,11 +251,13 @@ class ReaderStudies:
     def table(self, number: int, *, asks: str) -> str:
         """Write every score of the readers who have finished as CSV (RFC 4180)."""
         _, finished = self._finished(number, asks)
-        images = {one.code: one for one in self.kept.images(number)}
+        shown = self.kept.images(number)
+        images, pairs = {one.code: one for one in shown}, repeated(shown)
         rows = (
-            (one.reader, image.scan, image.recipe, image.number, one.criterion, one.score, one.at.isoformat())
+            (one.reader, image.scan, image.recipe, image.number, before, one.criterion, one.score, one.at.isoformat())
             for one in self._counted(number, finished)
             for image in (images[one.code],)
+            for before in (images[pairs[one.code]].number if one.code in pairs else "",)
         )
         return _csv(COLUMNS, rows)
 

@@ -27,6 +27,7 @@ from gateway.model.reading import Criterion, Study, StudyPlan
 from gateway.model.recipes import FftRecipe, LearnedRecipe, SenseRecipe
 from gateway.model.route import Rule
 from gateway.pictures import OutboxPictures
+from gateway.reading.outcome import repeated
 from gateway.studies import ReaderStudies
 from tests.dicom.scripted import scripted_pacs
 from tests.studio import FOR_OTHERS, MODEL, Archive, Studio
@@ -323,6 +324,8 @@ def test_a_study_that_is_closed_takes_no_scores(lab: Lab) -> None:
         ({"scans": ()}, "at least one scan"),
         ({"readers": ("carl",)}, "'carl' has no account"),
         ({"points": 10}, "at most"),
+        ({"repeats": 5}, "from none to all 4 images"),
+        ({"repeats": -1}, "from none to all 4 images"),
         ({"criteria": ()}, "1 to 12 criteria"),
         ({"project": "ears"}, "there is no project 'ears'"),
         ({"scans": (RecordingId("ffff"),)}, "no scan begins with 'ffff'"),
@@ -338,3 +341,27 @@ def test_two_studies_cannot_have_one_name(lab: Lab) -> None:
     lab.make()
     with pytest.raises(Overtaken, match="there is a study 'heads' already"):
         lab.make()
+
+
+def test_images_that_are_shown_twice_hold_each_reader_to_themselves(lab: Lab) -> None:
+    study = lab.make(repeats=2)
+    shown = lab.kept.images(study.id)
+    pairs = repeated(shown)
+    assert (len(shown), len(pairs)) == (6, 2)
+    codes = lab.studies.task(study.id, "anna").codes
+    assert all(codes.index(code) > codes.index(before) for code, before in pairs.items())
+    lab.read(study, "anna")
+    changed = next(iter(pairs))
+    given = lab.studies.given(study.id, "anna")[changed]
+    lab.studies.score(study.id, changed, "anna", {**given, "sharpness": 7 - given["sharpness"]})
+    lab.kept.finish(study.id, "anna", who="anna")
+    found = lab.studies.outcome(study.id, asks="anna")
+    assert [(one.criterion, one.reader, one.n_images, one.same) for one in found.repeatability] == [
+        ("sharpness", "anna", 2, 0.5),
+        ("=noise", "anna", 2, 1.0),
+    ]
+    assert {one.n_scores for one in found.summaries} == {2}, "the first score counts, and no image twice"
+    rows = list(csv.DictReader(StringIO(lab.studies.table(study.id, asks="anna"))))
+    assert {row["repeats"] for row in rows if int(row["image"]) > 4} <= {"1", "2", "3", "4"}
+    assert sum(bool(row["repeats"]) for row in rows) == 4, "of two images, by two criteria"
+    assert len(rows) == 12

@@ -44,6 +44,8 @@ class WantedStudy(Body):
     """Without any: sharpness, noise, artefacts and confidence."""
     points: Annotated[int, Field(ge=2, le=9)] = 5
     """Scores go from 1 to this."""
+    repeats: Annotated[int, Field(ge=0, le=1_000)] = 0
+    """So many images are shown once more, so that each reader is held to themselves."""
     project: Annotated[str, Field(max_length=255, pattern=PLAIN)] = ""
     """Of the routes, for which patients are taken out; without it the images cannot be exported."""
     seed: Annotated[str, Field(max_length=64, pattern=PLAIN)] = ""
@@ -152,6 +154,7 @@ def _plan(wanted: WantedStudy) -> StudyPlan:
         readers=tuple(wanted.readers),
         criteria=asked or CRITERIA,
         points=wanted.points,
+        repeats=wanted.repeats,
         project=wanted.project,
         seed=wanted.seed,
     )

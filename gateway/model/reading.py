@@ -48,6 +48,8 @@ class StudyPlan:
     criteria: tuple[Criterion, ...] = CRITERIA
     points: int = 5
     """Scores go from 1 to this."""
+    repeats: int = 0
+    """So many images are shown once more, under a code of their own: by these each reader is held to themselves."""
     project: str = ""
     """Of the routes, for which the patients are taken out; without it, the images never leave as DICOM."""
     seed: str

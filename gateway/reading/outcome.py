@@ -65,6 +65,19 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Repeatability:
+    """How far a reader agrees with themselves by one criterion, on images that they were shown twice unknowingly."""
+
+    criterion: str
+    reader: str
+    n_images: int
+    same: float
+    """Share of the images that got the same score again."""
+    kappa: float | None
+    """Cohen's, with quadratic weights."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What a study found, of the readers who have finished."""
 
@@ -72,18 +85,58 @@ class Outcome:
     summaries: tuple[Summary, ...]
     comparisons: tuple[Comparison, ...]
     agreements: tuple[Agreement, ...]
+    repeatability: tuple[Repeatability, ...]
 
 
-def outcome_of(study: Study, images: Sequence[StudyImage], given: Given, readers: Sequence[str]) -> Outcome:
-    """Make the tables of a study from what these readers gave."""
+def outcome_of(study: Study, shown: Sequence[StudyImage], given: Given, readers: Sequence[str]) -> Outcome:
+    """Make the tables of a study from what these readers gave; of an image that was shown twice, the first counts.
+
+    Parameters
+    ----------
+    shown
+        In the order of the study.
+    """
+    pairs = repeated(shown)
+    images = [one for one in shown if one.code not in pairs]
     found = [one for criterion in study.criteria for one in _compared(criterion.name, images, given)]
     adjusted = holm([one.p for one in found])
     return Outcome(
         readers=tuple(readers),
         summaries=tuple(one for each in study.criteria for one in _summed(study, each.name, images, given)),
         comparisons=tuple(replace(one, p_adjusted=p) for one, p in zip(found, adjusted, strict=True)),
-        agreements=tuple(_agreed(study, each.name, given, readers) for each in study.criteria) if readers else (),
+        agreements=tuple(_agreed(study, each.name, images, given, readers) for each in study.criteria)
+        if readers
+        else (),
+        repeatability=tuple(
+            one
+            for each in study.criteria
+            for name in readers
+            for one in _repeated(study, each.name, pairs, given, name)
+        ),
     )
+
+
+def repeated(shown: Sequence[StudyImage]) -> dict[str, str]:
+    """Find which images repeat which: codes of these by codes of those."""
+    first: dict[tuple[str, str], str] = {}
+    codes = ((one.code, first.setdefault((one.scan, one.recipe), one.code)) for one in shown)
+    return {code: before for code, before in codes if code != before}
+
+
+def _repeated(
+    study: Study, criterion: str, pairs: Mapping[str, str], given: Given, reader: str
+) -> Iterator[Repeatability]:
+    scores = {code: by_reader[reader] for code, by_reader in given.get(criterion, {}).items() if reader in by_reader}
+    both = [(scores[before], scores[code]) for code, before in pairs.items() if code in scores and before in scores]
+    if both:
+        first, second = zip(*both, strict=True)
+        yield Repeatability(
+            criterion=criterion,
+            reader=reader,
+            n_images=len(both),
+            same=float(np.mean([one == other for one, other in both])),
+            kappa=weighted_kappa(first, second, study.points),
+        )
 
 
 def _recipes(images: Sequence[StudyImage]) -> list[str]:
@@ -130,8 +183,10 @@ def _compared(criterion: str, images: Sequence[StudyImage], given: Given) -> Ite
         )
 
 
-def _agreed(study: Study, criterion: str, given: Given, readers: Sequence[str]) -> Agreement:
-    scores = given.get(criterion, {})
+def _agreed(
+    study: Study, criterion: str, images: Sequence[StudyImage], given: Given, readers: Sequence[str]
+) -> Agreement:
+    scores = {one.code: given.get(criterion, {}).get(one.code, {}) for one in images}
     units = [scores_of for scores_of in by_image(scores, readers) if len(scores_of) >= TWO]
     kappa = None
     if len(readers) == TWO and units:

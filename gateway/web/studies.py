@@ -18,6 +18,8 @@ from gateway.web.door import Filled, Form, MayRead, MayStudy, Visitor
 from gateway.web.pages import Pages
 
 RECENT = 20
+LONGEST_COUNT = 4
+"""Digits of a number that somebody fills in."""
 """Scans that the form names, to be copied from."""
 AS_ASKED = "\n".join(f"{one.name}: {one.question}" for one in CRITERIA)
 
@@ -130,7 +132,7 @@ def study_files(studies: ReaderStudies) -> APIRouter:
 
 
 def _plan(form: Form) -> StudyPlan:
-    points = form.get("points", "")
+    points, repeats = form.get("points", ""), form.get("repeats", "") or "0"
     return StudyPlan(
         name=form.get("name", "").strip(),
         scans=tuple(RecordingId(one) for one in _words(form.get("scans", ""))),
@@ -138,6 +140,7 @@ def _plan(form: Form) -> StudyPlan:
         readers=tuple(_names(form.get("readers", ""))),
         criteria=_criteria(form.get("criteria", "")),
         points=int(points) if points.isdecimal() and len(points) == 1 else 0,
+        repeats=int(repeats) if repeats.isdecimal() and len(repeats) <= LONGEST_COUNT else -1,
         project=form.get("project", ""),
         seed=form.get("seed", "").strip()[:64],
     )

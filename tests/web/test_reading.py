@@ -128,11 +128,12 @@ def test_a_study_is_read_from_beginning_to_end_and_nothing_tells_the_recipe(brow
 
 @pytest.mark.parametrize(("scheme", "width"), [("dark", 320), ("light", 1280)])
 def test_the_tables_of_a_study_fit_any_screen(browser: Browser, hall: Hall, scheme: Scheme, width: int) -> None:
+    study = hall.lab.make(name="Some of them twice", recipes=("plain", "sense"), repeats=2)
     for name in ("anna", "bert"):
-        hall.lab.finish(hall.study, name)
+        hall.lab.finish(study, name)
     with serving(hall.app) as url:
         with visiting(browser, url, name="admin", scheme=scheme, width=width) as page:
-            for where, what in (("/studies", "studies"), (f"/studies/{hall.study.id}", "study")):
+            for where, what in (("/studies", "studies"), (f"/studies/{study.id}", "study")):
                 page.goto(where)
                 assert barriers(page) == []
                 assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
@@ -140,8 +141,10 @@ def test_the_tables_of_a_study_fit_any_screen(browser: Browser, hall: Hall, sche
             expect(page.locator("#summaries tbody tr")).to_have_count(4)
             expect(page.locator("#comparisons tbody tr")).to_have_count(2)
             expect(page.locator("#agreements")).to_contain_text("1.00")
+            expect(page.locator("#repeatability tbody tr")).to_have_count(4)
+            expect(page.locator("#repeatability")).to_contain_text("100 %")
         with visiting(browser, url, name="anna", scheme=scheme, width=width) as page:
-            page.goto(f"/reading/{hall.study.id}/{hall.lab.studies.task(hall.study.id, 'anna').codes[0]}")
+            page.goto(f"/reading/{study.id}/{hall.lab.studies.task(study.id, 'anna').codes[0]}")
             expect(page.locator("#save")).to_be_disabled()
             assert barriers(page) == []
             assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
@@ -159,9 +162,10 @@ def test_an_administrator_makes_a_study_on_the_page(browser: Browser, hall: Hall
         page.get_by_role("button", name="Make it").click()
         expect(page.get_by_role("alert")).to_contain_text("two recipes or more")
         page.get_by_label("Recipes").fill("plain, sense")
+        page.get_by_label("Images that are shown twice").fill("1")
         page.get_by_role("button", name="Make it").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Knees")
-        expect(page.get_by_role("row", name="sense")).to_contain_text("Queued")
+        expect(page.locator("main")).to_contain_text("0 of 3")
     made = hall.lab.kept.named("Knees")
     assert [one.name for one in made.criteria] == ["sharpness", "noise", "artefacts", "confidence"]
     assert made.criteria[0].best == "sharp"
