@@ -13,8 +13,8 @@ def blind_order(seed: str, reader: str, images: Iterable[tuple[str, str, str]]) 
     It comes in rounds. Each has every scan once, so that images of the same scan are far from each other, and a reader
     remembers little of the one when the other comes; and each has all recipes as often as one another, so that none is
     seen by fresher eyes (a Latin square of scans and recipes, whose rows and columns are drawn). What is shown
-    once more comes in rounds of its own, after all others and in their order. Sorting by keyed digests draws; it is the same in
-    every version of every library.
+    once more comes in rounds of its own, after all others and in their order. Sorting by keyed digests draws; it is the
+    same in every version of every library.
 
     Parameters
     ----------
