@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import signal
 import sys
 import time
 from dataclasses import asdict
@@ -13,9 +14,12 @@ from pathlib import Path
 from benchmarks.registry import BENCHMARKS
 from benchmarks.runner import Result, machine, run, table
 
+ENDED = 128 + signal.SIGTERM
+
 
 def main() -> int:
-    """Run the benchmarks asked for, all of them without a name."""
+    """Run the benchmarks asked for, all of them without a name; whoever ends this process ends what it has started."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ENDED))
     for path in sorted(Path(__file__).parent.glob("[a-z]*.py")):
         importlib.import_module(f"benchmarks.{path.stem}")
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure, and compare with others.")

@@ -142,7 +142,7 @@ def _destinations(settings: Settings, stations: Stations | None, now: datetime) 
     except GatewayError as fault:
         yield bad("routes", str(fault), "gateway routes check says more")
         return
-    yield good("routes", f"{len(routes.rules)} rules, {len(routes.destinations)} destinations")
+    yield good("routes", f"rules: {len(routes.rules)}, destinations: {len(routes.destinations)}")
     for name, where in routes.destinations.items():
         yield from destination(name, where, now=now)
     asked = (Commitment.AUTO, Commitment.REQUIRED)

@@ -50,7 +50,7 @@ def routes_check(file: RoutesText = None, config: Config = None) -> None:
     """Say everything that is wrong with routes, and what they have to no purpose, without applying them."""
     source = routes_source(load_settings(config), file)
     found = parse_routes(source.text, source=source.name)
-    counted = f"{len(found.rules)} rules, {len(found.recipes)} recipes, {len(found.destinations)} destinations"
+    counted = f"rules: {len(found.rules)}, recipes: {len(found.recipes)}, destinations: {len(found.destinations)}"
     show.show_advice(out, counted, advice(source.text, found))
 
 

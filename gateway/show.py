@@ -289,7 +289,7 @@ def _where(destination: Mapping[str, object]) -> str:
 
 def show_advice(console: Console, counted: str, advice: Sequence[str]) -> None:
     """Say that routes may be applied, and what they have to no purpose."""
-    console.print(f"{counted}: {'may be applied' if advice else 'all well'}")
+    console.print(f"{counted}; {'may be applied' if advice else 'all well'}")
     for sentence in advice:
         console.print(f"  [yellow]{clean(sentence)}[/yellow]", soft_wrap=True)
 

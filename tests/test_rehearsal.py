@@ -106,7 +106,7 @@ def test_an_administrator_checks_tries_applies_and_goes_back(tmp_path: Path) -> 
         assert done.returncode == code, done.stderr
         return " ".join((done.stdout + done.stderr).split())
 
-    assert "1 rules, 1 recipes, 1 destinations: all well" in steer("check")
+    assert "rules: 1, recipes: 1, destinations: 1; all well" in steer("check")
     assert "2 of 2 expectations are met" in steer("test", write(tmp_path / "expected", MET))
     assert steer("apply", "--comment", "first") == "version 1 is in force"
     file.write_text(ROUTES.replace('"*brain*"', '"*head*"'))
