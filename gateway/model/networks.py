@@ -110,9 +110,9 @@ class PnpNetwork(Residual):
     """Which network it is."""
     splitting: Literal["admm", "fista"] = "admm"
     """How denoiser and data take turns (FISTA: doi:10.1109/MSP.2019.2949470)."""
-    steps: Repeats = 12
+    steps: Repeats = 16
     """How often."""
-    strength: Strength = 0.02
+    strength: Strength = 0.05
     """Noise that the denoiser is told to take off, relative to the bright parts of the image."""
     cg_steps: Repeats = 10
     """Conjugate gradients of each step of ADMM."""

@@ -21,7 +21,11 @@ MEDIAN = 0.6745
 
 
 class Denoiser(nn.Module):
-    """Take off what does not belong to an image."""
+    """Take off what does not belong to an image.
+
+    The network says it in units of the noise, so that weak noise counts as much as strong, and that an image without
+    noise stays what it is.
+    """
 
     def __init__(self, sizes: Residual) -> None:
         super().__init__()
@@ -34,7 +38,7 @@ class Denoiser(nn.Module):
     def clean(self, image: Tensor, noise: Tensor) -> Tensor:
         """Take noise of a standard deviation `(batch,)` off complex images `(batch x y)`."""
         channels = torch.cat([to_channels(image), noise_channel(noise, image)], dim=1)
-        return to_complex(self.net(channels))
+        return image + noise[:, None, None] * (to_complex(self.net(channels)) - image)
 
     def refine(self, image: Tensor) -> Tensor:
         """Take off images `(batch x y)` of any recipe the noise that they show."""

@@ -6,22 +6,16 @@ arXiv:1907.05600).
 
 from __future__ import annotations
 
-from torch import Tensor
-
 from gateway.model.networks import Prior as Sizes
 from gateway.recon.networks.denoiser import Denoiser
 
 
 class Prior(Denoiser):
-    """A denoiser whose network says the noise in units of its strength, so that weak noise counts as much as strong."""
+    """A denoiser of noise of any strength."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__(sizes)
         self.sizes = sizes
-
-    def clean(self, image: Tensor, noise: Tensor) -> Tensor:
-        """Take noise of a standard deviation `(batch,)` off complex images `(batch x y)`."""
-        return image + noise[:, None, None] * (super().clean(image, noise) - image)
 
     def strengths(self) -> list[float]:
         """List the strengths of the noise, each the same part of the one before."""
