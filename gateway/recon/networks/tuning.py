@@ -31,7 +31,7 @@ def parts_of(network: nn.Module) -> Iterator[ResidualNetwork | FactoredNetwork |
 
 
 def by_pixels(network: nn.Module, device: torch.device) -> None:
-    """Lay the channels of a pixel beside each other, for inference on a processor (docs/adr/0036).
+    """Lay the channels of a pixel beside each other, for inference on a processor (docs/adr/0038).
 
     Images follow the weights that they are convolved with; what is in half precision, or for other devices, stays.
     """
