@@ -77,9 +77,8 @@ def learn(block: Tensor, kernel: Kernel, *, n_x: int, regularisation: float) -> 
     taps = learn_taps(block, kernel, regularisation=regularisation)
     n_taps, n_sources, n_targets = taps.shape
     phases = _turns(n_x, range(n_taps), device=block.device)
-    both = torch.stack([taps, 1j * taps], dim=1).flatten(
-        2
-    )  # real products are several times as fast as thin complex ones
+    # Real products are several times as fast as thin complex ones.
+    both = torch.stack([taps, 1j * taps], dim=1).flatten(2)
     product = torch.view_as_real(phases).flatten(1) @ torch.view_as_real(both).flatten(0, 1).flatten(1)
     return torch.view_as_complex(product.reshape(n_x, n_sources, n_targets, 2))
 
@@ -209,10 +208,8 @@ def fill(hybrid: Tensor, lattice: Lattice, kernel: Kernel, weights: Tensor) -> T
     for z in range(lattice.first_z % step_z - step_z, n_z, step_z):
         if z + step_z <= 0:
             continue
-        n_cells, first = (
-            rows.n_lines(z) + 1,
-            lattice.first_line(z),
-        )  # a cell that reaches into the matrix from before it
+        # One cell more than lines: it reaches into the matrix from before it.
+        n_cells, first = rows.n_lines(z) + 1, lattice.first_line(z)
         near = [rows.lines(z + dz, first + dy - step_y, n_cells) for dz, dy in kernel.sources]
         made = torch.bmm(torch.cat(near, dim=-1), weights)
         cells = whole[:, z + step_z - 1 : z + 2 * step_z - 1, first : first + n_cells * step_y]
