@@ -41,7 +41,8 @@ Colin and two others); each is judged by limits from clean images of the other h
 counts by how many standard deviations of clean images its logarithm lies above their median, all together by the root
 of the sum of squares (the check `together`), with one threshold, which {alarm:.0%} of the clean images of that half
 exceed. Three ways of joining, two of measuring the spread, several statistics, that share and the width of the card
-were tried on these very figures: what is told of the rule is too good by some points. Limits of `orientation`, `ghosting`, `halves` and `sampling` are fixed;
+were tried on these very figures: what is told of the rule is too good by some points.
+Limits of `orientation`, `ghosting`, `halves` and `sampling` are fixed;
 that of `halves` was set after both real heads had been seen. `range` is held to the card that the scans of the other
 half would make: brightness over noise, contrast and filling of their middle nine tenths, wider by the root of 2.
 Headers tell how many lines each pattern leaves out. `held-out` and `response` reconstruct again and are left out here,
