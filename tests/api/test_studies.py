@@ -29,7 +29,7 @@ def test_a_study_is_made_followed_and_closed(call: Call, stations: Stations) -> 
     found = visit.get(f"{PATH}/studies/{made['id']}/outcome").json()
     assert (found["readers"], found["summaries"]) == ([], [])
     assert visit.get(f"{PATH}/studies/{made['id']}/scores.csv").text.splitlines() == [
-        "reader,scan,recipe,image,criterion,score,at"
+        "reader,scan,recipe,image,repeats,criterion,score,at"
     ]
     assert len(visit.post(f"{PATH}/studies/{made['id']}/key.csv").text.splitlines()) == 3
     told = visit.post(f"{PATH}/studies/{made['id']}/export", json={"destination": "shelf"})

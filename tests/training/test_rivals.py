@@ -29,9 +29,10 @@ from tests.training.plans import HEADS, MASKS, column, plan, run
 
 CPU = torch.device("cpu")
 DENOISER = {"method": "denoiser", "n_channels": 8, "dilations": [1, 2, 1]}
+CASCADE = {**DENOISER, "method": "cascade"}
 SITES = [{"name": name, "data": [HEADS]} for name in ("east", "south", "west")]
 PARADIGMS: dict[str, dict[str, Any]] = {
-    "robust": {"paradigm": "robust", "network": DENOISER, "losses": [{"kind": "l2"}]},
+    "robust": {"paradigm": "robust", "network": CASCADE, "losses": [{"kind": "l2"}]},
     "adversarial": {"losses": [{"kind": "l1"}, {"kind": "adversarial", "weight": 0.01}, {"kind": "perceptual"}]},
     "unpaired": {
         "paradigm": "unpaired",
@@ -90,7 +91,7 @@ def _trained(paradigm: str) -> Course:
     chosen = plan(
         seed=1,
         data=[noisy],
-        network=DENOISER,
+        network=CASCADE,
         paradigm=paradigm,
         losses=[{"kind": "l2"}],
         opponent=opponent,
