@@ -63,6 +63,13 @@ def resize(data: Tensor, axis: int, n: int) -> Tensor:
     return filled
 
 
+def regridded(image: Tensor, axis: int, n: int) -> Tensor:
+    """Change the number of pixels along an axis, as cropping or zero-filling k-space does."""
+    if image.shape[axis] == n:
+        return image
+    return inverse_fourier(resize(fourier(image, (axis,)), axis, n), (axis,))
+
+
 def to_image(kspace: Tensor, *, grid: Zyx[int], matrix: Zyx[int]) -> Tensor:
     """Transform k-space to an image on a grid, and keep the centre.
 

@@ -14,7 +14,7 @@ from gateway.model.image import Pixels
 from gateway.model.recipes import SenseRecipe
 from gateway.recon.coil_maps import Seen
 from gateway.recon.companion import ROUNDING, Companion, recalled, recalled_seen
-from gateway.recon.fourier import fourier, inverse_fourier, resize
+from gateway.recon.fourier import fourier, inverse_fourier, regridded, resize
 from gateway.recon.parallel import Group, Undersampled, group_of
 from gateway.recon.sample_noise import readout_share
 from gateway.recon.workplace import Workplace
@@ -75,7 +75,7 @@ class View:
 
         What lies outside the matrix is taken from the conventional image. Complex; shape `(y x)`.
         """
-        around = _regridded(self.reference, grid_y)
+        around = regridded(self.reference, LINES, grid_y)
         inner = resize(around, LINES, matrix_y)
         size = torch.from_numpy(np.ascontiguousarray(pixels, np.float32)).to(inner.device) / self.scale
         whole = around.clone()
@@ -84,7 +84,7 @@ class View:
         )
         start = grid_y // 2 - made.shape[0] // 2
         whole[start : start + made.shape[0]] = made
-        return _regridded(whole, len(self.filled))
+        return regridded(whole, LINES, len(self.filled))
 
     def off_lines(self, values: Tensor, matrix_y: int, grid_y: int) -> Pixels:
         """Bring a map of the encoded lines to the matrix. Shape `(y x)`."""
@@ -93,13 +93,6 @@ class View:
             shape = (grid_y, n_x)
             values = torch.nn.functional.interpolate(values[None, None], shape, mode="bilinear")[0, 0]
         return np.asarray(resize(values, LINES, matrix_y).cpu().numpy(), np.float32)
-
-
-def _regridded(image: Tensor, n: int) -> Tensor:
-    """Change the number of pixels along lines, as zero-filling does, brightness as the engine scales it."""
-    if image.shape[LINES] == n:
-        return image
-    return inverse_fourier(resize(fourier(image, (LINES,)), LINES, n), (LINES,))
 
 
 def views(found: Undersampled, place: Workplace) -> Iterator[View]:

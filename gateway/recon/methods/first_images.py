@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gateway.model.image import ImageKind, Pixels
 from gateway.model.recipes import Recipe
-from gateway.recon.fourier import fourier, inverse_fourier, resize
+from gateway.recon.fourier import regridded, resize
 from gateway.recon.methods.conventional import CONVENTIONAL
 from gateway.recon.methods.refined import complex_only
 from gateway.recon.parallel import Group
@@ -62,14 +62,14 @@ class FirstImages:
             Of the encoded lines. Shape `(... z y)`.
         """
         grid, matrix = ((one.z, one.y) for one in (self.target.grid, self.target.matrix))
-        around = regridded(start, grid)
+        around = _regridded(start, grid).clone()
         centre = around
         for axis, n_grid, n_matrix in zip(ENCODED, grid, matrix, strict=True):
             shared = min(n_grid, n_matrix)
             centre = centre.narrow(axis, n_grid // 2 - shared // 2, shared)
             images = resize(images, axis, shared)
         centre.copy_(images)
-        return regridded(around, (start.shape[-2], start.shape[-1]))
+        return _regridded(around, (start.shape[-2], start.shape[-1]))
 
 
 def first_images(scan: Scan, recipe: Recipe, place: Workplace, target: Target) -> FirstImages:
@@ -86,10 +86,7 @@ def first_images(scan: Scan, recipe: Recipe, place: Workplace, target: Target) -
     return FirstImages(pixels=pixels.reshape(-1, target.matrix.z, *pixels.shape[1:]), target=target)
 
 
-def regridded(images: Tensor, shape: tuple[int, int]) -> Tensor:
-    """Change the number of pixels along the last two axes, as zero-filling does; a copy."""
-    images = images.clone()
+def _regridded(images: Tensor, shape: tuple[int, int]) -> Tensor:
     for axis, n in zip(ENCODED, shape, strict=True):
-        if images.shape[axis] != n:
-            images = inverse_fourier(resize(fourier(images, (axis,)), axis, n), (axis,))
+        images = regridded(images, axis, n)
     return images
