@@ -68,7 +68,7 @@ class Syslog:
             return
         try:
             with self._connection(self.context) as connection:
-                connection.unwrap()
+                _wait_for_the_end(connection)
         except (OSError, SettingsFault) as fault:
             raise NotTold(f"{self.host}:{self.port} does not answer: {_told(fault)}") from fault
 
@@ -82,12 +82,7 @@ class Syslog:
         with self._connection(context) as connection:
             for message in messages:
                 connection.sendall(b"%d %b" % (len(message), message))
-            try:
-                connection.unwrap()
-            except ConnectionError:  # it went away with what it had not read
-                raise
-            except OSError:  # it took everything, and hung up its own way, or not at all
-                return
+            _wait_for_the_end(connection)
 
     @contextmanager
     def _connection(self, context: Callable[[], ssl.SSLContext]) -> Iterator[ssl.SSLSocket]:
@@ -107,6 +102,24 @@ class Syslog:
             line.settimeout(REFUSED_WITHIN_S)
             with suppress(TimeoutError):
                 line.recv(1)
+
+
+def _wait_for_the_end(connection: ssl.SSLSocket) -> None:
+    """Say that nothing more comes, and wait until the server has hung up too.
+
+    With TLS 1.3 a server looks at our certificate when all of this may have been sent already (RFC 8446 4.4.2), and some
+    refuse it by a friendly close of the session, which looks like the answer to ours. What it left unread shows only
+    below TLS: the connection is then reset.
+
+    Raises
+    ------
+    OSError
+        It went away with what it had not read, or refused who we are.
+    """
+    with suppress(TimeoutError, ssl.SSLEOFError):  # it took everything, and hung up its own way, or not at all
+        line = connection.unwrap()
+        line.shutdown(socket.SHUT_WR)
+        line.recv(1)
 
 
 def _told(fault: Exception) -> str:
