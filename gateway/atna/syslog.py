@@ -107,9 +107,9 @@ class Syslog:
 def _wait_for_the_end(connection: ssl.SSLSocket) -> None:
     """Say that nothing more comes, and wait until the server has hung up too.
 
-    With TLS 1.3 a server may look at our certificate when all of this was sent already (RFC 8446 4.4.2), and some refuse
-    it by a friendly close of the session, which looks like the answer to ours. What it left unread shows only below
-    TLS: the connection is then reset.
+    With TLS 1.3 a server may look at our certificate when all of this was sent already (RFC 8446 4.4.2), and some
+    refuse it by a friendly close of the session, which looks like the answer to ours. What it left unread shows only
+    below TLS: the connection is then reset.
 
     Raises
     ------
