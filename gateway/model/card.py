@@ -76,6 +76,8 @@ class MadeFor(Table):
     """Lines without gaps around the centre; of a slab, lines or partitions, whichever are fewer."""
     sampling: tuple[Sampling, ...] = tuple(Sampling)
     """Patterns of lines."""
+    after: tuple[str, ...] = ()
+    """Methods whose images the network may begin with; a recipe that says nothing begins with ``sense``."""
 
 
 class TrainedOn(Table):

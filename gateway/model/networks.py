@@ -224,3 +224,8 @@ Network = Annotated[
     Field(discriminator="method"),
 ]
 """Every network with its sizes."""
+
+
+def needs_image_alone(network: Network) -> bool:
+    """Say whether the image of any recipe is all that a network needs, or measured lines as well."""
+    return network.method == "denoiser" or (network.method == "refine" and network.consistency == "none")

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from gateway.model.card import Encoded, MadeFor, ModelName, Version, encoded_for
+from gateway.model.card import OF_SLICES, Encoded, MadeFor, ModelName, Version, encoded_for
 from gateway.model.networks import Network
+from gateway.model.recipes import Recipe
 from gateway.model.table import Table
 from gateway.model.training_data import Data, Positive
+from gateway.model.training_parties import Count, Critic, Federation, Opponent, Rate
 
 Share = Annotated[float, Field(gt=0, le=1)]
-Count = Annotated[int, Field(ge=1, le=10_000_000)]
-Rate = Annotated[float, Field(gt=0, le=1)]
 
 
 class Paradigm(StrEnum):
@@ -117,58 +118,6 @@ class Loss(Table):
     """Its share of the sum."""
 
 
-class Critic(Table):
-    """The opponent of an adversarial loss: tells true images from a network's, patch by patch."""
-
-    n_channels: Annotated[int, Field(ge=2, le=256)] = 16
-    """Of its first layer; twice as many in each that follows."""
-    learning_rate: Rate = 2e-4
-    """Its own; the network's falls, this does not."""
-
-
-class Opponent(Table):
-    """Who disturbs the data in robust training: transposed convolutions that make what harms most."""
-
-    radius: Positive = 0.1
-    """Disturbances larger than this share of the data cost the opponent (a hinge)."""
-    hinge: Positive = 10.0
-    """How much: in losses, where the square is twice that of the radius."""
-    weight: Positive = 1.0
-    """Of the loss on disturbed data, beside that on the data as they are."""
-    n_channels: Annotated[int, Field(ge=2, le=256)] = 16
-    """Of its first layer."""
-    learning_rate: Rate = 1e-3
-    """Its own."""
-
-
-class Site(Table):
-    """One that takes part in a federation and keeps its scans."""
-
-    name: ModelName
-    """For the log."""
-    data: Annotated[tuple[Data, ...], Field(min_length=1)]
-    """Its own scans."""
-    weight: Positive = 1.0
-    """In the mean: for instance, how many scans it has."""
-
-
-class Federation(Table):
-    """Sites that learn one network together and exchange weights alone (McMahan 2017, arXiv:1602.05629)."""
-
-    sites: Annotated[tuple[Site, ...], Field(min_length=1)]
-    """Who takes part."""
-    local_steps: Count = 10
-    """Steps of each site between two means; one step of the whole is one mean."""
-    own: tuple[str, ...] = ()
-    """Globs for weights that each site keeps to itself (Arivazhagan 2019, arXiv:1912.00818); their mean ships."""
-
-    @model_validator(mode="after")
-    def _names_differ(self) -> Self:
-        if len({site.name for site in self.sites}) < len(self.sites):
-            raise ValueError("two sites have the same name")
-        return self
-
-
 class Fit(Table):
     """How weights are sought (Adam, with a learning rate that falls as a cosine)."""
 
@@ -222,6 +171,9 @@ class Plan(Table):
     start: ModelName | None = None
     """A model of the same network whose weights are the first ones: fine-tuning."""
     network: Network
+    after: Recipe | None = None
+    """The conventional recipe whose image the network begins with, made by the engine itself as recipes that use the
+    model do; without it, exact SENSE."""
     data: tuple[Data, ...] = ()
     """One is drawn for each slice; in a federation, sites have their own."""
     unlabelled: tuple[Data, ...] = ()
@@ -254,6 +206,11 @@ class Plan(Table):
         return tuple(encoded for n_directions, encoded in both if n_directions in self.masks.directions)
 
     @property
+    def begins_with(self) -> tuple[str, ...]:
+        """The methods whose images the model is for."""
+        return self.made_for.after if self.after is None else (self.after.method,)
+
+    @property
     def synthetic(self) -> bool:
         """Whether any k-space is computed from images."""
         return any(one.kind in ("procedural", "images") for one in self.learned_from)
@@ -284,6 +241,7 @@ class Plan(Table):
             yield f"such a {self.network.method} is for {kinds}: masks.directions = [{directions}]"
         yield from self._faults_of_paradigm()
         yield from self._faults_of_masks()
+        yield from self._faults_of_after()
 
     def _faults_of_paradigm(self) -> Iterator[str]:
         for name, paradigm in (("unlabelled", Paradigm.SEMI_SUPERVISED), ("references", Paradigm.UNPAIRED)):
@@ -317,6 +275,37 @@ class Plan(Table):
         if self.fit.reuse > 1:
             yield "a learned pattern is drawn for each step: fit.reuse = 1"
 
+    def _faults_of_after(self) -> Iterator[str]:
+        if self.after is None:
+            return
+        method, patterns = self.after.method, set(self.masks.patterns)
+        if self.network.method in OF_SLICES:
+            yield f"a {self.network.method} begins with what was measured, not with the image of a recipe"
+        if self.paradigm in (Paradigm.SCORE, Paradigm.ROBUST) or self.masks.learned:
+            what = "a learned pattern" if self.masks.learned else self.paradigm
+            yield f"{what} begins with SENSE, through which gradients pass, or with noise: leave after out"
+        if 2 in self.masks.directions:  # noqa: PLR2004 - two directions
+            yield "the image of a recipe is made of whole slices: masks.directions = [1]"
+        if method in SCATTERED:
+            yield f"{method} is for other trajectories; training leaves lines of Cartesian slices out"
+        if method in REGULAR and (patterns - REGULAR[method] or self.paradigm in SELF_TAUGHT):
+            yield f"{method} fills a regular pattern of which no line is held back: masks.patterns = ['equispaced']"
+        if method in ("grappa", "raki") and 1 in self.masks.accelerations:
+            yield f"{method} has nothing to fill where every line is measured: masks.accelerations from 2"
+        if method == "fft" and patterns != {Pattern.CENTRE} and set(self.masks.accelerations) != {1}:
+            yield "fft wants every line: masks.accelerations = [1], or masks.patterns = ['centre'] for resolution"
 
+
+REGULAR: Mapping[str, frozenset[Pattern]] = MappingProxyType(
+    {
+        **dict.fromkeys(("grappa", "raki"), frozenset({Pattern.EQUISPACED})),
+        **dict.fromkeys(("sense", "cg-sense"), frozenset({Pattern.EQUISPACED, Pattern.CENTRE})),
+    }
+)
+"""Recipes that refuse lines which are left out in no regular pattern, and the patterns that they take."""
+SCATTERED = frozenset({"nufft", "cg-nufft"})
+"""Recipes for other trajectories."""
+SELF_TAUGHT = frozenset({Paradigm.SSDU, Paradigm.ZERO_SHOT, Paradigm.SEMI_SUPERVISED})
+"""Paradigms that hold lines back."""
 SHARED = frozenset({Paradigm.SUPERVISED, Paradigm.SSDU, Paradigm.SCORE})
 """Paradigms of a federation."""

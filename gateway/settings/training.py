@@ -8,8 +8,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from gateway.model.errors import SettingsFault
-from gateway.model.training import Federation, Plan
+from gateway.model.training import Plan
 from gateway.model.training_data import Data
+from gateway.model.training_parties import Federation
 from gateway.routing.text import faults_of, key_places, toml_tree
 from gateway.settings.files import read_text
 

@@ -11,7 +11,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from gateway.model.training import Loss, LossKind, Paradigm, Plan, Site
+from gateway.model.training import Loss, LossKind, Paradigm, Plan
+from gateway.model.training_parties import Site
 from gateway.recon.networks.architectures import build
 from gateway.recon.networks.forward import image_of
 from gateway.recon.networks.observed import Observed

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations
 
-from gateway.model.training import Critic
+from gateway.model.training_parties import Critic
 from gateway.training.players import Player
 
 SLOPE = 0.2

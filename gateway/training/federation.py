@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gateway.model.training import Federation, Plan, Site
+from gateway.model.training import Plan
+from gateway.model.training_parties import Federation, Site
 from gateway.training.course import Course, site_name
 from gateway.training.players import Player
 from gateway.training.school import School

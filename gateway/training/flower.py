@@ -19,7 +19,8 @@ from flwr.serverapp import Grid, ServerApp
 from flwr.serverapp.strategy import FedAvg
 
 from gateway.model.errors import GatewayError, WrongCall
-from gateway.model.training import Federation, Plan, Site
+from gateway.model.training import Plan
+from gateway.model.training_parties import Federation, Site
 from gateway.training.course import begun, site_name
 from gateway.training.federation import LocalCourse, shared
 from gateway.training.fit import Outcome

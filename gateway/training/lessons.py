@@ -20,7 +20,6 @@ from gateway.recon.fourier import inverse_fourier
 from gateway.recon.networks.observed import (
     Observed,
     bright_part,
-    in_own_units,
     in_units,
     joined,
     mean_phase,
@@ -31,6 +30,7 @@ from gateway.recon.networks.observed import (
 )
 from gateway.recon.networks.scope import calibration_lines
 from gateway.recon.parallel import Group, line_power
+from gateway.training.beginning import Beginning, beginning_of
 from gateway.training.procedural import Random
 from gateway.training.simulation import PLANE, SLAB, FullSlice
 
@@ -81,12 +81,21 @@ class Masked:
     ----------
     filled, counted
         Which lines are shown, and which the network is held to. Shape `(y, 1)`, of a plane `(y x)`.
+    begun
+        What the network begins with; None for SENSE.
     """
 
     full: FullSlice
     filled: Tensor
     counted: Tensor
     seen: Seen
+    begun: Beginning | None = None
+
+    def bright(self) -> Tensor:
+        """Say how bright the bright parts of the slice are, as the network is told in use. Shape `(1,)`."""
+        if self.begun is not None and self.begun.alone:
+            return self.begun.bright()
+        return bright_part(self.seen.prior[:1].sqrt())
 
 
 def mask_of(chosen: Masks, shape: Sequence[int], random: Random) -> Tensor:
@@ -147,7 +156,7 @@ def masked(
     filled = _kept(full, plan, random, lines)
     seen = _seen(full, filled)
     shown, counted = _parted(filled, plan, random, for_validation=for_validation)
-    return Masked(full=full, filled=shown, counted=counted, seen=seen)
+    return Masked(full=full, filled=shown, counted=counted, seen=seen, begun=beginning_of(full, shown, plan))
 
 
 def _drawn_directions(chosen: Masks, random: Random) -> int:
@@ -259,7 +268,7 @@ def noised(lesson: Lesson, plan: Plan, random: Random) -> Lesson:
 def whole_lesson(frames: Sequence[Masked]) -> tuple[Lesson, Tensor]:
     """Show whole slices, in the units that they would have in use; gives also the root sum of squares of every line."""
     parts = [_cut(frame, slice(None)) for frame in frames]
-    _, unit = in_own_units(parts[0].shown)
+    unit = _unit_of(frames[0], parts[0])
     truths = [_sum_of_squares(frame.full) / unit.abs().flatten()[0] for frame in frames]
     return joined_lessons([_in_unit(part, unit) for part in parts]), torch.cat(truths)
 
@@ -277,8 +286,7 @@ def _slabs(slice_: Masked, plan: Plan, random: Random) -> list[slice]:
 
 def _unit_of(slice_: Masked, slab: Lesson) -> Tensor:
     """Give the brightness of the whole slice in the phase of a slab. Shape `(1 1 1)`."""
-    bright = bright_part(slice_.seen.prior[:1].sqrt())
-    return of_each(bright * mean_phase(slab.shown.start), slab.shown.start)
+    return of_each(slice_.bright() * mean_phase(slab.shown.start), slab.shown.start)
 
 
 def _in_unit(part: Lesson, unit: Tensor) -> Lesson:
@@ -287,17 +295,8 @@ def _in_unit(part: Lesson, unit: Tensor) -> Lesson:
 
 
 def _cut(slice_: Masked, x: slice) -> Lesson:
-    """Show some positions along the readout of a slice; of a plane all."""
-    full, filled = slice_.full, slice_.filled
-    if full.axes == PLANE:
-        group = _group(full.data.transpose(-2, -1)[None, ..., None], filled.T[None], full.noise_power)
-        shown = observe_planes(group, slice_.seen, torch.zeros(1, dtype=torch.int64))
-    else:
-        seen = Seen(maps=slice_.seen.maps[..., x], prior=slice_.seen.prior[..., x])
-        slab = full.axes == SLAB
-        data = full.data[..., x] if slab else full.data[:, None, :, x]
-        group = _group(data[None], filled.movedim(-1, 0) if slab else filled.T[None], full.noise_power)
-        shown = observe_volumes(group, seen) if slab else observe(group, seen, full.noise_power)
+    """Cut some positions along the readout out of a slice; of a plane all."""
+    full, shown = slice_.full, _shown(slice_, x)
     coils = readout_first(inverse_fourier(full.clean[..., x], full.axes), 1)
     return Lesson(
         shown=shown,
@@ -305,6 +304,21 @@ def _cut(slice_: Masked, x: slice) -> Lesson:
         samples=readout_first(full.data[..., x], 1)[None],
         counted=readout_first(slice_.counted, 0)[None].to(shown.filled.dtype),
     )
+
+
+def _shown(slice_: Masked, x: slice) -> Observed:
+    """Bring some positions along the readout to what networks are given."""
+    full, filled, begun = slice_.full, slice_.filled, slice_.begun
+    if full.axes == PLANE:
+        group = _group(full.data.transpose(-2, -1)[None, ..., None], filled.T[None], full.noise_power)
+        return observe_planes(group, slice_.seen, torch.zeros(1, dtype=torch.int64))
+    seen = Seen(maps=slice_.seen.maps[..., x], prior=slice_.seen.prior[..., x])
+    if full.axes == SLAB:
+        return observe_volumes(_group(full.data[None, ..., x], filled.movedim(-1, 0), full.noise_power), seen)
+    group = _group(full.data[None, :, None, :, x], filled.T[None], full.noise_power)
+    if begun is None:
+        return observe(group, seen, full.noise_power)
+    return begun.noisy(observe(group, seen, full.noise_power, begun.instead_of_sense(x)))
 
 
 def readout_first(values: Tensor, axis: int) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gateway.model.training import Opponent
+from gateway.model.training_parties import Opponent
 from gateway.recon.companion import ROUNDING
 from gateway.recon.fourier import fourier, inverse_fourier
 from gateway.recon.networks.observed import Observed, sense_by_steps

@@ -79,7 +79,7 @@ def card_of(plan: Plan, outcome: Outcome, sha256: str) -> ModelCard:
         licence=plan.licence,
         weights_sha256=sha256,
         network=plan.network,
-        made_for=plan.made_for.model_copy(update={"encoded": plan.encoded}),
+        made_for=plan.made_for.model_copy(update={"encoded": plan.encoded, "after": plan.begins_with}),
         trained_on=TrainedOn(
             data=f"{data}: {plan.paradigm}, {outcome.step} steps, seed {plan.seed}{begun}",
             synthetic=plan.synthetic,

@@ -81,9 +81,7 @@ def reconstruct_auto(
     pick = pick_recipe(scan, recipe)
     progress(0.0, f"{pick.recipe.method}: {pick.why}")
     method: Any = METHODS[type(pick.recipe)]
-    shared = set(type(recipe).model_fields) & set(type(pick.recipe).model_fields) - {"method"}
-    chosen = pick.recipe.model_copy(update={name: getattr(recipe, name) for name in shared})
-    made = method(scan, chosen, place=place, progress=progress)
+    made = method(scan, pick.recipe, place=place, progress=progress)
     note = f"Recipe {pick.recipe.method} chosen: {pick.why}."
     return tuple(replace(series, notes=(note, *series.notes)) for series in made)
 
@@ -91,11 +89,20 @@ def reconstruct_auto(
 def pick_recipe(scan: Scan, recipe: AutoRecipe) -> Pick:
     """Choose by trajectory, by the lines that are there, and by whether the image fits its field of view.
 
+    What both recipes have stays as it was asked for.
+
     Raises
     ------
     BadScan
         The trajectory is one that no method knows, or lines of the pattern are missing.
     """
+    pick = _picked(scan, recipe)
+    shared = set(type(recipe).model_fields) & set(type(pick.recipe).model_fields) - {"method"}
+    asked = pick.recipe.model_copy(update={name: getattr(recipe, name) for name in shared})
+    return replace(pick, recipe=asked)
+
+
+def _picked(scan: Scan, recipe: AutoRecipe) -> Pick:
     trajectory = imaging_encoding(scan.header).trajectory.lower()
     if trajectory not in CARTESIAN:
         return Pick(recipe=CgNufftRecipe(), why=f"the trajectory is {trajectory}")

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from gateway.model.image import ImageKind, Pixels
-from gateway.model.recipes import Recipe
+from gateway.model.recipes import AutoRecipe, Recipe
 from gateway.recon.fourier import regridded, resize
+from gateway.recon.methods.auto import pick_recipe
 from gateway.recon.methods.conventional import CONVENTIONAL
 from gateway.recon.methods.refined import complex_only
 from gateway.recon.parallel import Group
@@ -80,8 +81,9 @@ def first_images(scan: Scan, recipe: Recipe, place: Workplace, target: Target) -
     BadScan
         The recipe refuses the scan.
     """
-    asked = complex_only(recipe, coils="espirit")
-    made = CONVENTIONAL[type(recipe)](scan, asked, place=place, progress=lambda _done, _doing: None)
+    picked = pick_recipe(scan, recipe).recipe if isinstance(recipe, AutoRecipe) else recipe
+    asked = complex_only(picked, coils="espirit")
+    made = CONVENTIONAL[type(picked)](scan, asked, place=place, progress=lambda _done, _doing: None)
     pixels = next(one.pixels for one in made if one.kind is ImageKind.COMPLEX)
     return FirstImages(pixels=pixels.reshape(-1, target.matrix.z, *pixels.shape[1:]), target=target)
 

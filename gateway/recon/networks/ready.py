@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gateway.model.card import ModelCard
 from gateway.model.learned import LearnedModel
+from gateway.model.networks import needs_image_alone
 from gateway.model.recipes import LearnedRecipe, Recipe
 
 
@@ -21,9 +22,12 @@ class ReadyModel:
     @property
     def refines(self) -> Recipe | None:
         """The recipe whose images are all that the network needs; None where it needs measured lines, too."""
-        network = self.card.network
-        alone = network.method == "denoiser" or (network.method == "refine" and network.consistency == "none")
-        return self.recipe.after if alone else None
+        return self.recipe.after if needs_image_alone(self.card.network) else None
+
+    @property
+    def begins_with(self) -> str:
+        """The method whose image the network begins with."""
+        return "sense" if self.recipe.after is None else self.recipe.after.method
 
     @property
     def taking_part(self) -> LearnedModel:

@@ -43,6 +43,9 @@ def _by_header(ready: ReadyModel, header: ScanHeader) -> Iterator[str]:
     asked = Encoded.SLABS if is_3d(encoding) else Encoded.SLICES
     if ready.refines is None and asked not in ready.card.made_for.encoded:
         yield UNFIT[asked]
+    after = ready.card.made_for.after
+    if after and ready.begins_with not in after:
+        yield f"the recipe begins with {ready.begins_with}, the model is for images of {', '.join(after)}"
     if ready.card.purpose is Purpose.TESTS and not ready.recipe.allow_tests:
         yield "its card says that it is for training and tests"
 
