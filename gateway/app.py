@@ -36,8 +36,6 @@ from gateway.recovery import recover
 from gateway.respond import Responder
 from gateway.retention import clear_exhibits, clear_outbox, retire
 from gateway.schedule import REMIND_EVERY_S, duties_of, housekeeping, start_schedule
-from gateway.serving import showing
-from gateway.site_noise import known_noise
 from gateway.stations import Stations, make_folder, open_stations, our_gate, our_limits, pace_of, session_limits, zoo_of
 from gateway.steering import UNAPPLIED
 from gateway.supervisor import Child, on_leash, supervise
@@ -123,6 +121,7 @@ def run_worker(stations: Stations, stop: threading.Event, owner: str | None) -> 
     from gateway.ahead import Ahead  # noqa: PLC0415 - torch is for this role alone
     from gateway.process import Processor  # noqa: PLC0415
     from gateway.recon.engine import name_device  # noqa: PLC0415
+    from gateway.site_noise import known_noise  # noqa: PLC0415
 
     workers = stations.settings.workers
     owner = owner or owner_name("worker")
@@ -229,6 +228,8 @@ def _tell_of_routes(stations: Stations) -> None:
 @contextmanager
 def everything(config: Path | None, stop: threading.Event) -> Iterator[Stations]:
     """Run all roles on this machine: listener, page and schedule here, workers and deliverers as children."""
+    from gateway.serving import showing  # noqa: PLC0415 - commands that do not show the page do without it
+
     stations = open_stations(config)
     _tell_of_routes(stations)
     with ExitStack() as running:

@@ -22,7 +22,6 @@ from gateway.cli_study import study
 from gateway.cli_work import jobs, scans
 from gateway.model.errors import GatewayError, UnreadableFile, WrongCall
 from gateway.options import Config, Json, err, out
-from gateway.serving import showing
 from gateway.stations import Stations, open_stations, page_address, zoo_of
 
 app = typer.Typer(
@@ -96,6 +95,8 @@ def dicom(config: Config = None, owner: Owner = None, leashed: Leashed = False) 
 @app.command()
 def web(config: Config = None) -> None:
     """Only serve the page."""
+    from gateway.serving import showing  # noqa: PLC0415 - only what is used
+
     stop = roles.until_told_to_stop()
     stations = _stations(config)
     with operations.on_record(stations, "page"), showing(stations):
