@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
+from gateway.cli import main
 from gateway.model.errors import RoutesFault, WrongCall
 from gateway.model.route import Routes
 from gateway.rehearsal import hold_against
@@ -95,16 +97,22 @@ def test_a_folder_without_expectations_is_no_success(tmp_path: Path, routes: Rou
         hold_against(tmp_path, routes)
 
 
-def test_an_administrator_checks_tries_applies_and_goes_back(tmp_path: Path) -> None:
+def test_an_administrator_checks_tries_applies_and_goes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Most of it in this process: an interpreter for each command would take long."""
     config = tmp_path / "gateway.toml"
     config.write_text('[routes]\nfile = "routes.toml"\n')
     file = tmp_path / "routes.toml"
     file.write_text(ROUTES)
 
     def steer(*call: str | Path, code: int = 0) -> str:
-        done = gateway("routes", *call, "--config", config)
-        assert done.returncode == code, done.stderr
-        return " ".join((done.stdout + done.stderr).split())
+        monkeypatch.setattr(sys, "argv", ["gateway", "routes", *map(str, call), "--config", str(config)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        told = "".join(capsys.readouterr())
+        assert end.value.code == code, told
+        return " ".join(told.split())
 
     assert "rules: 1, recipes: 1, destinations: 1; all well" in steer("check")
     assert "2 of 2 expectations are met" in steer("test", write(tmp_path / "expected", MET))

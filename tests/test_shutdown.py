@@ -8,12 +8,12 @@ import tomlkit
 
 from gateway.mrd.header import write_header
 from gateway.mrd.stream import RecordedSession, write_session
-from gateway.recon.phantom import head_phantom
+from gateway.recon.phantom import PhantomScan, head_phantom
 from tests.running import configured, running
 
 
 def test_a_job_that_is_killed_at_shutdown_has_not_crashed_and_begins_anew(tmp_path: Path) -> None:
-    acquisition, header = head_phantom()
+    acquisition, header = head_phantom(PhantomScan(n_slices=3))
     scan = RecordedSession(header_xml=write_header(header), recipe_asked="", acquisition=acquisition)
     (tmp_path / "scan.mrd").write_bytes(b"".join(write_session(scan)))
     folder = {"folder": {"kind": "folder", "path": "series"}}
