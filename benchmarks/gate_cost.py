@@ -21,7 +21,7 @@ from gateway.model.image import ImageSeries
 from gateway.model.recipes import L1WaveletRecipe, LearnedRecipe, Recipe, TvRecipe
 from gateway.model.zyx import Zyx
 from gateway.quality.geometry import ghosting, mirrored
-from gateway.recon.checks.examine import Evidence
+from gateway.recon.checks.evidence import Evidence
 from gateway.recon.checks.recording import evidence_of
 from gateway.recon.checks.view import RECIPE
 from gateway.recon.companion import companion_of, exactly, recalled_seen

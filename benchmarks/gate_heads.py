@@ -21,7 +21,7 @@ from gateway.recon import masks
 from gateway.recon.checks.intake import statistics_of
 from gateway.recon.checks.view import RECIPE, View, views
 from gateway.recon.fourier import fourier
-from gateway.recon.parallel import Undersampled, understand
+from gateway.recon.parallel import understand
 from gateway.recon.phantom import HEAD, MARKER, Ellipsoid, PhantomScan, head_phantom
 from gateway.recon.preparation import prepared
 from gateway.recon.spaces import imaged_spaces
@@ -160,18 +160,18 @@ def _centred(image: npt.NDArray[Any], shape: tuple[int, int]) -> npt.NDArray[Any
     return placed
 
 
-def view_of(acquisition: Acquisition, header: ScanHeader) -> tuple[Undersampled, View]:
+def view_of(acquisition: Acquisition, header: ScanHeader) -> View:
     """Look at the only frame of a scan as the checks do."""
     (space,) = imaged_spaces(acquisition, header)
     with torch.inference_mode():
         found = understand(prepared(space, None)[0], RECIPE, regular=False)
         (view,) = views(found, Workplace(device=torch.device("cpu")))
-    return found, view
+    return view
 
 
 def noisier(head: Head, snr: float, seed: int = 0) -> Head:
     """Add noise until the patient is only so many times as bright as it."""
-    _, view = view_of(head.acquisition, head.header)
+    view = view_of(head.acquisition, head.header)
     statistics = statistics_of(view)
     if statistics is None or statistics.snr <= snr:
         return head

@@ -41,7 +41,8 @@ from gateway.model.readout import Acquisition, Flag
 from gateway.model.recipes import L1WaveletRecipe, Recipe, TvRecipe
 from gateway.quality.geometry import ghosting, mirrored
 from gateway.recon import masks
-from gateway.recon.checks.examine import Evidence, look_at
+from gateway.recon.checks.evidence import Evidence
+from gateway.recon.checks.looks import look_at
 from gateway.recon.checks.recording import evidence_of
 from gateway.recon.engine import reconstruct
 from gateway.recon.preparation import Preparation
@@ -136,7 +137,7 @@ def in_image(case: Case) -> Iterator[Row]:
     pixels, reference = case.clean.pixels[0], case.evidence.reference
     if reference is None:
         return
-    found, view = view_of(*case.scan)
+    view = view_of(*case.scan)
     inside = np.argwhere(reference[0] > 0.25 * np.quantile(reference[0], 0.99))
     changed: list[tuple[str, float, Image]] = []
     for amplitude in AMPLITUDES:
@@ -156,7 +157,7 @@ def in_image(case: Case) -> Iterator[Row]:
         shown = replace(case.clean, pixels=image[None].astype(np.float32))
         evidence = Evidence.empty(shown.pixels.shape)
         with torch.inference_mode():
-            look_at(view, found, shown, 0, evidence)
+            look_at(view, shown.pixels, 0, evidence)
         evidence.values[Check.SAMPLING] = case.evidence.values[Check.SAMPLING]  # the data stay as they are
         yield replace(case.row, fault=fault, size=size, values=values_of(evidence, image), saw=saw_of(evidence))
 

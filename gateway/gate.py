@@ -23,9 +23,9 @@ from gateway.quality.geometry import ghosting, mirrored
 from gateway.quality.joint import together
 from gateway.quality.ruling import rule
 from gateway.quality.sanity import check_images
-from gateway.recon.checks.again import nothing_said, nothing_told
-from gateway.recon.checks.examine import ALL_BY_OPERATORS, RERUN, Evidence
+from gateway.recon.checks.evidence import ALL_BY_OPERATORS, RERUN, Evidence
 from gateway.recon.checks.recording import evidence_of
+from gateway.recon.checks.rerun import nothing_said, nothing_told
 from gateway.recon.engine import reconstruct
 from gateway.recon.networks.ready import ReadyModel
 from gateway.recon.preparation import Preparation
@@ -159,7 +159,7 @@ def _measured(evidence: Evidence, images: ImageSeries | None, card: ModelCard) -
         seconds = round(evidence.seconds.get(check, 0.0), 3)
         if check in evidence.values:
             factor = _factor(card) if check is Check.UNCERTAINTY else 1.0
-            note = f"worst in image {evidence.frames[check] + 1}"
+            note = evidence.notes.get(check, f"worst in image {evidence.frames[check] + 1}")
             yield Measured(check=check, value=factor * evidence.values[check], note=note, seconds=seconds)
         else:
             yield Measured(check=check, note=evidence.unchecked.get(check, "it was not made"), seconds=seconds)
@@ -268,9 +268,9 @@ def _exhibits(
     if beside is not None and beside.shape == images.pixels.shape:
         yield Exhibit(title="learned less conventional", pixels=images.pixels - beside, aspect=aspect)
     for check, pixels in evidence.maps.items():
-        alone = evidence.frames.get(check) if check in RERUN else None
-        if check in RERUN and alone is None:
-            continue  # it could not be made
-        some = pixels if alone is None else pixels[alone : alone + 1]
-        where, begins = ("", 1) if alone is None else (f", image {alone + 1}", alone + 1)
-        yield Exhibit(title=f"{TITLES[check]}{where}", pixels=some, aspect=aspect, begins=begins)
+        if check not in RERUN:
+            yield Exhibit(title=TITLES[check], pixels=pixels, aspect=aspect)
+        elif (made := np.flatnonzero(pixels.any(axis=(1, 2)))).size:  # else it could not be made
+            some = pixels[made[0] : made[-1] + 1]
+            where = f"image {made[0] + 1}" if len(some) == 1 else f"images {made[0] + 1} to {made[-1] + 1}"
+            yield Exhibit(title=f"{TITLES[check]}, {where}", pixels=some, aspect=aspect, begins=int(made[0]) + 1)

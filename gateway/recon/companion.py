@@ -105,4 +105,10 @@ def unfolded_for(scan: Undersampled) -> Unfolded:
     """Unfold frames together with their noise where somebody will ask for that, too; else alone."""
     if not scan.source.remembers:
         return exactly
-    return lambda group, seen, frame, _noise_power: recalled(scan, group, seen, frame).image
+
+    def unfolded(group: Group, seen: Seen, frame: int, noise_power: float) -> Tensor:
+        if group.replica:
+            return exactly(group, seen, frame, noise_power)
+        return recalled(scan, group, seen, frame).image
+
+    return unfolded

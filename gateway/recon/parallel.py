@@ -111,6 +111,8 @@ class Group:
         By which the samples of the slice were divided.
     noise_power
         Variance of the noise of a complex sample after that, the same for all coils.
+    replica
+        Whether noise was added, so that nothing that is known of the frames holds.
     """
 
     data: Tensor
@@ -122,6 +124,7 @@ class Group:
     seeds: Tensor
     scale: float
     noise_power: float
+    replica: bool = False
 
     def ridge(self, asked: float | None, *, times: float = 1.0) -> float:
         """Say how much a kernel is held down that calibration teaches, relative to the power of that.
@@ -306,7 +309,7 @@ def noisier(scan: Undersampled, group: Group, random: torch.Generator) -> Group:
     _, n_coils, n_z, n_y, _ = group.data.shape
     like = group.data.new_empty((len(group.data), n_coils, n_z, n_y, group.spread.shape[-1]))
     noise = white_noise(like, group.noise_power, random) * group.spread
-    return replace(group, data=group.data + to_hybrid(noise, scan.target))
+    return replace(group, data=group.data + to_hybrid(noise, scan.target), replica=True)
 
 
 def series_of(album: Album, scan: Undersampled, notes: tuple[str, ...]) -> tuple[ImageSeries, ...]:

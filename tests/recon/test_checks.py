@@ -16,12 +16,13 @@ from gateway.model.image import ImageSeries
 from gateway.model.readout import Readouts
 from gateway.model.recipes import L1WaveletRecipe
 from gateway.quality.ruling import assess
-from gateway.recon.checks.again import some_lines
 from gateway.recon.checks.blobs import WIDTHS_PX, blob, smoothed, standing_out
 from gateway.recon.checks.coil_gains import coil_drift
-from gateway.recon.checks.consistency import wrapped_power
-from gateway.recon.checks.examine import Evidence
+from gateway.recon.checks.encoding import OnLines
+from gateway.recon.checks.evidence import Evidence
+from gateway.recon.checks.lines_again import beyond_calibration
 from gateway.recon.checks.recording import evidence_of
+from gateway.recon.checks.rerun import drawn
 from gateway.recon.checks.structure import expected_spread
 from gateway.recon.checks.view import RECIPE as REFERENCE, View, views
 from gateway.recon.parallel import understand
@@ -80,10 +81,9 @@ def test_what_would_be_measured_and_what_it_is_brought_back_by_are_adjoint() -> 
 
 
 def test_an_image_on_its_own_grid_comes_back_as_it_went() -> None:
-    pixels = image().pixels[0]
-    n = pixels.shape[0]
+    pixels = image().pixels
     with torch.inference_mode():
-        there = view().on_lines(pixels, n, n)
+        there = view().encoded(pixels)
     np.testing.assert_allclose(there.abs().numpy() * view().scale, pixels, rtol=1e-4, atol=1e-5 * pixels.max())
 
 
@@ -261,13 +261,13 @@ def test_reruns_are_made_where_they_are_affordable() -> None:
 
 
 def test_lines_that_are_held_out_lie_beyond_the_calibration() -> None:
-    filled = np.zeros(96, np.bool_)
-    filled[::3] = True
-    filled[36:60] = True
-    drawn = some_lines(filled, np.random.default_rng(0), share=0.1)
-    assert (drawn <= filled).all()
-    assert not drawn[36:60].any()
-    assert drawn.sum() == 2
+    filled = np.zeros((1, 96), np.bool_)
+    filled[0, ::3] = True
+    filled[0, 36:60] = True
+    beyond = beyond_calibration(filled, (1, 24))
+    assert (beyond <= filled).all()
+    assert not beyond[0, 36:60].any()
+    assert drawn(beyond[0], np.random.default_rng(0)).sum() == 2
 
 
 def recorded(change: Callable[[Readouts], npt.NDArray[np.complex64]]) -> Scan:
@@ -322,7 +322,7 @@ def drift_of(at: Scan, pixels: Image) -> float:
         (one,) = views(
             understand(prepared(space, None)[0], REFERENCE, regular=False), Workplace(device=torch.device("cpu"))
         )
-        return coil_drift(one, one.seen(one.on_lines(pixels, len(one.filled), len(one.filled))))
+        return coil_drift(one, one.seen(one.encoded(pixels[None])))
 
 
 def test_a_line_that_a_receiver_lost_is_seen_whatever_the_image_says() -> None:
@@ -354,9 +354,10 @@ def test_a_quiet_scan_passes_though_coils_bring_in_what_lies_beyond_the_last_lin
 
 def test_only_what_has_come_round_the_end_of_k_space_is_allowed_for() -> None:
     with torch.inference_mode():
-        flat = replace(view(), maps=torch.ones_like(view().maps))
-        assert float(wrapped_power(flat, view().reference).max()) == pytest.approx(0, abs=1e-9)
-        power = wrapped_power(view(), view().reference)
-    n = len(power)
-    assert float(power[n // 4 : -n // 4].max()) == 0
-    assert power.argmax() in (0, n - 1)
+        encoding = view().encoding
+        assert isinstance(encoding, OnLines)
+        flat = replace(encoding, maps=torch.ones_like(encoding.maps))
+        assert float(flat.from_beyond(view().reference).max()) == pytest.approx(0, abs=1e-9)
+        power, away = encoding.from_beyond(view().reference), encoding.distance[:, 0]
+    assert float(power[away < 0.5].max()) == 0
+    assert float(away[power.argmax()]) > 0.95

@@ -12,7 +12,7 @@ from gateway.model.gate import Check
 from gateway.model.image import ImageSeries
 from gateway.model.recipes import LearnedRecipe
 from gateway.model.zyx import Zyx
-from gateway.recon.checks.examine import Evidence
+from gateway.recon.checks.evidence import Evidence
 from gateway.recon.checks.recording import evidence_of
 from gateway.recon.checks.view import RECIPE
 from gateway.recon.companion import companion_of, exactly, problem_of, recalled_seen

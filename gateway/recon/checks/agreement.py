@@ -15,7 +15,7 @@ NEAR_PX = 2.0
 
 
 def difference(view: View, image: Tensor) -> Tensor:
-    """Subtract the conventional magnitude, at the brightness at which it is most like the image. Shape `(y x)`."""
+    """Subtract the conventional magnitude, at the brightness at which it is most like the image. Shape `(z y x)`."""
     size, other = image.abs(), view.reference.abs()
     weights = view.there.to(size.dtype)
     power = (weights * other.square()).sum()
@@ -24,12 +24,12 @@ def difference(view: View, image: Tensor) -> Tensor:
 
 
 def agreement_map(view: View, apart: Tensor) -> Tensor:
-    """Say how far the difference stands out of the noise of the conventional image. Shape `(y x)`."""
+    """Say how far the difference stands out of the noise of the conventional image. Shape `(z y x)`."""
     return standing_out(apart, view.deviation, MODEL_ERROR * view.reference.abs()) * view.there
 
 
 def uncertainty_map(view: View, apart: Tensor) -> Tensor:
-    """Guess how far an image may be from the truth, up to a factor that calibration finds. Shape `(y x)`.
+    """Guess how far an image may be from the truth, up to a factor that calibration finds. Shape `(z y x)`.
 
     Two errors that hardly depend on each other: the noise of the conventional image, and how far both differ nearby.
     """

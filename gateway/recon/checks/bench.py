@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from gateway.model.errors import BadScan
 from gateway.model.image import ImageKind, ImageSeries, Pixels
 from gateway.model.recipes import Recipe
-from gateway.recon.checks.again import Rerun, nothing_said
+from gateway.recon.checks.lines_again import LinesAgain
+from gateway.recon.checks.rerun import nothing_said
 from gateway.recon.checks.view import RECIPE, View, views
 from gateway.recon.engine import METHODS, choose_device, settled_recipe
 from gateway.recon.networks.ready import ReadyModel
@@ -28,11 +30,11 @@ class Bench:
     Parameters
     ----------
     made
-        What the method makes of it. Shape `(y x)`.
+        What the method makes of it. Shape `(1 y x)`.
     """
 
     view: View
-    rerun: Rerun
+    rerun: LinesAgain
     made: Pixels
     recipe: Recipe | ReadyModel
     place: Workplace
@@ -42,17 +44,17 @@ class Bench:
     @property
     def deviation(self) -> Pixels:
         """Noise of the conventional image, in the units of images. Shape `(y x)` of the encoded lines."""
-        return np.asarray((self.view.deviation * self.view.scale).cpu().numpy(), np.float32)
+        return np.asarray((self.view.deviation[0] * self.view.scale).cpu().numpy(), np.float32)
 
     @property
     def there(self) -> Pixels:
         """Where there is something to see. Shape `(y x)`."""
-        return np.asarray(self.view.there.cpu().numpy())
+        return np.asarray(self.view.there[0].cpu().numpy())
 
     def with_details(self, added: Pixels) -> Pixels:
         """Say what changes where a magnitude is added to the patient before it is measured. Shape `(y x)` both."""
         with torch.inference_mode():
-            more = torch.from_numpy(added.astype(np.float32)).to(self.view.deviation) / self.view.scale
+            more = torch.from_numpy(added[None].astype(np.float32)).to(self.view.deviation) / self.view.scale
             phase = torch.polar(torch.ones_like(more), self.view.reference.angle())
             return self._change(self.view.seen(more * phase))
 
@@ -60,15 +62,13 @@ class Bench:
         """Say what changes with a random perturbation of k-space, of so much of the energy of the noise."""
         view, random = self.view, np.random.default_rng(seed)
         drawn = random.standard_normal((*view.data.shape, 2), np.float32)
-        more = torch.view_as_complex(torch.from_numpy(drawn)).to(view.data) * view.filled[:, None]
+        more = torch.view_as_complex(torch.from_numpy(drawn)).to(view.data)
         with torch.inference_mode():
             return self._change(more * (size * (view.noise_power / 2) ** 0.5))
 
-    def _change(self, hybrid: torch.Tensor) -> Pixels:
-        target = self.rerun.found.target
-        size = target.matrix.y, target.grid.y
-        made = self.rerun.with_added(hybrid * self.view.scale)
-        change = self.view.on_lines(made, *size).abs() - self.view.on_lines(self.made, *size).abs()
+    def _change(self, samples: torch.Tensor) -> Pixels:
+        made = self.rerun.with_added(samples * self.view.scale)
+        change = self.view.encoded(made)[0].abs() - self.view.encoded(self.made)[0].abs()
         return np.asarray((change * self.view.scale).cpu().numpy(), np.float32)
 
 
@@ -86,7 +86,9 @@ def on_bench(preparation: Preparation, recipe: Recipe | ReadyModel, *, device: s
         settled, why = settled_recipe(scan, recipe)
         found = understand(scan, RECIPE, regular=False)
         view = next(views(found, place))
-        rerun = Rerun(scan=scan, found=found, reconstruct=lambda changed: _made(changed, settled, place), frame=0)
+        if found.sorter.lines.partitions.n > 1:
+            raise BadScan("partitions were encoded, and structures are put into slices alone")
+        rerun = LinesAgain(scan=scan, found=found, reconstruct=lambda changed: _made(changed, settled, place), frame=0)
         rerun.check()
         made = rerun.with_added(torch.zeros_like(view.data))
     return Bench(view=view, rerun=rerun, made=made, recipe=settled, place=place, why=why)

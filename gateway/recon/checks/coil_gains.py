@@ -11,8 +11,8 @@ from torch import Tensor
 
 from gateway.recon.checks.view import View
 
-BANDS = ((0.0, 0.15), (0.15, 0.35), (0.35, 0.6), (0.6, 1.1))
-"""Distances from the centre of k-space, whose edge is at 1."""
+BANDS = ((0.0, 0.15), (0.15, 0.35), (0.35, 0.6), (0.6, 1.5))
+"""Distances from the centre of k-space, whose edge is at 1, corners beyond."""
 COIL_ERROR = 0.08
 """By which the gains of coils may differ."""
 SLOPE_ERROR = 0.04
@@ -36,16 +36,17 @@ def coil_misfit(view: View, seen: Tensor) -> float:
     -------
         Of the worst coil and band: in standard deviations of the noise and the error that is allowed.
     """
-    wanted, power = (seen.conj() * view.data).sum(dim=2), seen.abs().square().sum(dim=2)
-    at = _distances(view)
+    wanted, power, at = seen.conj() * view.data, seen.abs().square(), view.encoding.distance
+    if at.shape[1] == 1:  # all samples of a line lie in one band
+        wanted, power = wanted.sum(dim=2, keepdim=True), power.sum(dim=2, keepdim=True)
     worst = 0.0
     for low, high in BANDS:
-        band = (at >= low) & (at < high) & view.filled
-        size = power[:, band].sum(dim=1)
-        if not band.any() or float(size.sum()) <= 0:
+        band = (at >= low) & (at < high)
+        size = (power * band).sum(dim=(1, 2))
+        if float(size.sum()) <= 0:
             continue
-        gain = wanted[:, band].sum(dim=1) / size.clamp_min(torch.finfo(size.dtype).tiny)
-        common = wanted[:, band].sum() / size.sum()
+        both = (wanted * band).sum(dim=(1, 2))
+        gain, common = both / size.clamp_min(torch.finfo(size.dtype).tiny), both.sum() / size.sum()
         error = (view.noise_power / size.clamp_min(torch.finfo(size.dtype).tiny) + COIL_ERROR**2).sqrt()
         worst = max(worst, float(((gain - common).abs() / error).max()))
     return worst
@@ -61,10 +62,9 @@ def coil_drift(view: View, seen: Tensor) -> float:
     -------
         In standard deviations of that scatter and the error that is allowed: the root of the mean square of all coils.
     """
-    filled = view.filled
-    if int(filled.sum()) < FEWEST_LINES:
+    data, at = view.data, view.encoding.course
+    if len(at) < FEWEST_LINES:
         return 0.0
-    seen, data, at = seen[:, filled], view.data[:, filled], _distances(view)[filled]
     wanted, power = (seen.conj() * data).sum(dim=2), seen.abs().square().sum(dim=2).clamp_min(TINY)
     gain = wanted / power - wanted.sum(dim=0) / power.sum(dim=0)
     weights = 1 / (view.noise_power / power + _scatter(gain, view.noise_power / power))
@@ -79,9 +79,3 @@ def _scatter(gain: Tensor, noise: Tensor) -> Tensor:
     bend = (gain[:, 2:] - 2 * gain[:, 1:-1] + gain[:, :-2]).abs().square() / 6
     typical = bend.median(dim=1, keepdim=True).values / LOG_TWO - noise.median(dim=1, keepdim=True).values
     return typical.clamp_min(CALMEST)
-
-
-def _distances(view: View) -> Tensor:
-    """Give the distance of each line from the centre of k-space, whose edge is at 1. Shape `(y,)`."""
-    n = len(view.filled)
-    return (torch.arange(n, device=view.data.device) - n // 2).abs() / (n / 2)

@@ -13,38 +13,34 @@ import torch
 from torch import Tensor
 
 from gateway.recon.checks.blobs import WIDTHS_PX, blob, smoothed
-from gateway.recon.checks.view import LINES, View
-from gateway.recon.fourier import fourier, inverse_fourier
+from gateway.recon.checks.view import View
 
 MODEL_ERROR = 0.02
 """Of the signal: how well sensitivities explain what coils measure, at their best."""
 MODEL_ERROR_OF_LINES = 0.10
 """The same for the lines of k-space, where errors of all places meet."""
-EASY_GAP = 2.0
-"""Lines."""
 MOST_LINES = 0.75
 """Part of the lines that a fault of single ones does not touch."""
 QUIET = 0.25
 """Part of the lines of coils that are quiet."""
 LEAST_BY_CHANCE = 0.1
 """Of the noise: less is a lost line, however few samples it has."""
-EVERY_X = 4
-"""One in so many positions x tells what comes round from the other end of k-space."""
 ENDLESS = 1e3
 """Stands for what is infinite."""
+TINY = 1e-30
 
 
 def residual(view: View, seen: Tensor) -> Tensor:
-    """Subtract what an image explains, at the brightness at which it explains most. Shape `(coil y x)`.
+    """Subtract what an image explains, at the brightness at which it explains most. Shape `(coil line sample)`.
 
     Parameters
     ----------
     seen
-        What would have been measured of the image. Shape `(coil y x)`.
+        What would have been measured of the image. Shape `(coil line sample)`.
     """
     power = seen.abs().square().sum()
     gain = (seen.conj() * view.data).sum() / power.clamp_min(torch.finfo(power.dtype).tiny)
-    return (view.data - gain * seen) * view.filled[:, None]
+    return view.data - gain * seen
 
 
 def consistency_map(view: View, image: Tensor, left: Tensor) -> Tensor:
@@ -57,69 +53,34 @@ def consistency_map(view: View, image: Tensor, left: Tensor) -> Tensor:
 
     Returns
     -------
-        Standard deviations. Shape `(y x)`.
+        Standard deviations. Shape `(z y x)`.
     """
     back, size = view.back(left), image.abs()
     best = torch.zeros_like(size)
     for width in WIDTHS_PX:
         transfer = blob(size.shape, width, size.device)
-        lines = transfer.square() * view.filled[:, None]
-        power = view.noise_power * float(lines.mean()) / 2  # of the real part, and of the imaginary
-        share = float(lines.sum() / transfer.square().sum())
+        noise, share = view.encoding.kept(width)
+        power = view.noise_power * noise / 2  # of the real part, and of the imaginary
         allowed = MODEL_ERROR * share * smoothed(size, transfer).clamp_min(0)
         best = torch.maximum(best, smoothed(back, transfer).abs() / (power + allowed.square()).sqrt())
     return best
 
 
 def line_misfit(view: View, image: Tensor, seen: Tensor, left: Tensor) -> Tensor:
-    """Say by how much the residual of each line is larger than noise and the allowed error. Shape `(y,)`."""
-    found = left.abs().square().mean(dim=(0, 2))
-    explained = seen.abs().square().mean(dim=(0, 2))
-    allowed = (MODEL_ERROR_OF_LINES * _loneliness(view.filled)).square() * explained + 2 * wrapped_power(view, image)
-    expected = view.noise_power + allowed
-    return (found / expected).sqrt() * view.filled
+    """Say by how much the residual of each line is larger than noise and the allowed error. Shape `(line,)`."""
+    encoding, weights = view.encoding, view.encoding.weights.expand(left.shape[1:])
+    share = weights / weights.sum(dim=1, keepdim=True).clamp_min(TINY)
+    found, explained = (((each.abs().square().mean(dim=0)) * share).sum(dim=1) for each in (left, seen))
+    allowed = (MODEL_ERROR_OF_LINES * encoding.loneliness).square() * explained + encoding.from_beyond(image)
+    return (found / (view.noise_power + allowed)).sqrt()
 
 
-def _loneliness(filled: Tensor) -> Tensor:
-    """Say how wide the wider gap beside each line is, in gaps that coils fill without effort; 1 at the least. `(y,)`.
-
-    What neighbours know of a line reaches as far as coils tell points of k-space apart: beyond it, a method that is
-    held down by an expectation has to choose between the line and that.
-    """
-    at = torch.arange(len(filled), device=filled.device)
-    before = torch.where(filled, at, -1).cummax(dim=0).values.roll(1)
-    after = torch.where(filled, at, len(filled)).flip(0).cummin(dim=0).values.flip(0).roll(-1)
-    before[0], after[-1] = -1, len(filled)
-    wider = torch.maximum(at - before, after - at)
-    return (wider / EASY_GAP).clamp_min(1)
-
-
-def wrapped_power(view: View, image: Tensor) -> Tensor:
-    """Say how much of each line's power has come round from the other end of k-space, which no scan measures.
-
-    A coil that sees more on one side than on the other spreads each line over its neighbours. On a grid of as many
-    pixels as lines, what is spread beyond the last line comes in at the first, and what the patient would have spread
-    in from beyond is lacking: as much again, of which an image knows nothing. On a scan with little noise that is what
-    the outermost lines differ by. It is told from some positions x. Shape `(y,)`.
-    """
-    maps, some = view.maps[..., ::EVERY_X], image[..., ::EVERY_X]
-    kspace = fourier(some, (LINES,))
-    n = len(view.filled)
-    at = torch.arange(n, device=kspace.device) - n // 2
-    power = torch.zeros(n, device=kspace.device)
-    for outer, opposite in ((at > n // 4, -at > n // 4), (-at > n // 4, at > n // 4)):
-        end = inverse_fourier(kspace * outer[:, None], (LINES,))
-        power += fourier(maps * end, (LINES,)).abs().square().mean(dim=(0, 2)) * opposite
-    return power
-
-
-def worst_line(view: View, by_line: Tensor) -> float:
+def worst_line(by_line: Tensor) -> float:
     """Say how far the worst line stands out of most others, or of the noise where these are within it.
 
     What sensitivities do not explain raises all lines alike, and the more the fewer coils there are.
     """
-    some = by_line[view.filled]
-    return float(some.max() / some.quantile(MOST_LINES).clamp_min(1.0))
+    return float(by_line.max() / by_line.quantile(MOST_LINES).clamp_min(1.0))
 
 
 def silence(view: View) -> float:
@@ -130,10 +91,11 @@ def silence(view: View) -> float:
     to it. The mean power of n samples varies by a root of 1/n, and the least of N by ``sqrt(2 log N)`` of that (Cramer
     1946, Mathematical Methods of Statistics, 28.6).
     """
-    power = view.data[:, view.filled].abs().square().mean(dim=2).flatten()
+    n_samples = (view.encoding.weights > 0).expand(view.data.shape[1:]).sum(dim=1).clamp_min(1)
+    power = (view.data.abs().square().sum(dim=2) / n_samples).flatten()
     alive = power[power > 0]
     if not len(alive):
         return ENDLESS
     noise = min(view.noise_power, float(alive.quantile(QUIET)))
-    by_chance = 1 - math.sqrt(2 * math.log(max(len(power), 2)) / view.data.shape[2])
-    return min(math.sqrt(noise * max(by_chance, LEAST_BY_CHANCE) / max(float(power.min()), 1e-30)), ENDLESS)
+    by_chance = 1 - math.sqrt(2 * math.log(max(len(power), 2)) / float(n_samples.min()))
+    return min(math.sqrt(noise * max(by_chance, LEAST_BY_CHANCE) / max(float(power.min()), TINY)), ENDLESS)

@@ -7,11 +7,9 @@ function, 1949).
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from gateway.recon.checks.view import View
-from gateway.recon.fourier import fourier
 
 RINGS = ((0.1, 0.2), (0.2, 0.35), (0.35, 0.5), (0.5, 0.7), (0.7, 1.0))
 """Distances from the centre of k-space, whose edge is at 1."""
@@ -29,32 +27,33 @@ def lost_detail(view: View, seen: Tensor) -> float:
     Parameters
     ----------
     seen
-        What would have been measured of the image. Shape `(coil y x)`.
+        What would have been measured of the image. Shape `(coil line sample)`.
 
     Returns
     -------
         1 where nothing is lost, 2 where half is.
     """
-    seen, data = (fourier(each, (-1,)) for each in (seen, view.data))
-    radius = _radius(view)
-    centre = (radius < RINGS[0][0]) & view.filled[:, None]
-    power = float(data[:, centre].abs().square().sum())
-    gain = float((data[:, centre].conj() * seen[:, centre]).sum().real) / max(power, TINY)  # brightness is arbitrary
-    seen = seen / max(gain, TINY)
-    kept = [_kept(seen, data, view, (radius >= low) & (radius < high)) for low, high in RINGS]
+    seen, data = (view.encoding.in_kspace(each) for each in (seen, view.data))
+    radius, n_coils = view.encoding.radius, len(data)
+    both, power = (data.conj() * seen).real.sum(dim=0), data.abs().square().sum(dim=0)
+    centre = radius < RINGS[0][0]
+    gain = float((both * centre).sum() / (power * centre).sum().clamp_min(TINY))  # brightness is arbitrary
+    both = both / max(gain, TINY)
+    kept = [
+        _kept(both[where], power[where], view.noise_power * n_coils)
+        for where in ((radius >= low) & (radius < high) for low, high in RINGS)
+    ]
     return 1 / max(min(kept), LEAST)
 
 
-def _kept(seen: Tensor, data: Tensor, view: View, ring: Tensor) -> float:
-    """Regress what is seen on what was measured, noise aside."""
-    where = ring & view.filled[:, None]
-    noise = view.noise_power * int(where.sum()) * len(data)
-    measured = max(float(data[:, where].abs().square().sum()) - noise, 0.0) + DOUBT * noise
-    both = float((data[:, where].conj() * seen[:, where]).sum().real) + DOUBT * noise
-    return both / measured if measured > 0 else 1.0
+def _kept(both: Tensor, power: Tensor, noise_power: float) -> float:
+    """Regress what is seen on what was measured, noise aside.
 
-
-def _radius(view: View) -> Tensor:
-    """Give the distance from the centre of k-space. Shape `(y x)`."""
-    along = [torch.arange(n, device=view.data.device) / (n / 2) - 1 for n in view.data.shape[-2:]]
-    return torch.hypot(along[0][:, None], along[1][None, :])
+    Parameters
+    ----------
+    both, power
+        Of the samples of a ring, summed over coils: their product, and that of what was measured with itself.
+    """
+    noise = noise_power * len(power)
+    measured = max(float(power.sum()) - noise, 0.0) + DOUBT * noise
+    return (float(both.sum()) + DOUBT * noise) / measured if measured > 0 else 1.0

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.model.image import ImageKind, ImageSeries
-from gateway.model.recipes import Recipe
-from gateway.recon.checks.again import nothing_said, nothing_told
-from gateway.recon.checks.examine import Evidence, Examination, examine
+from gateway.model.recipes import Cartesian, Recipe
+from gateway.recon.checks.evidence import Evidence
+from gateway.recon.checks.examine import Examination, examine
+from gateway.recon.checks.rerun import nothing_said, nothing_told
 from gateway.recon.engine import METHODS, choose_device
 from gateway.recon.networks.ready import ReadyModel
 from gateway.recon.preparation import Preparation
@@ -53,9 +54,17 @@ def evidence_of(  # noqa: PLR0913 - the whole of what a job knows
             made: tuple[ImageSeries, ...] = method(changed, alone, place=place, progress=nothing_said)
             return made
 
-        return examine(Examination(scan=scan, images=images, engine=engine, reruns=reruns), place)
+        asked = Examination(scan=scan, images=images, engine=engine, windowed=windowed(recipe), reruns=reruns)
+        return examine(asked, place)
 
     return retreating(examined, workplaces(choose_device(device), memory_bytes), scan.letting_go(told))
+
+
+def windowed(recipe: Recipe | ReadyModel) -> bool:
+    """Say whether a recipe lays a window over k-space; a network that knows the image alone comes after none."""
+    if isinstance(recipe, ReadyModel):
+        return recipe.refines is None and recipe.recipe.window != "none"
+    return isinstance(recipe, Cartesian) and recipe.window != "none"
 
 
 def _only_magnitude(recipe: Recipe | ReadyModel) -> Recipe | ReadyModel:

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gateway.recon.checks.again import Rerun
+from gateway.model.image import Pixels
+from gateway.recon.checks.rerun import Rerun
 from gateway.recon.checks.view import View
-from gateway.recon.space import Target
 
 AMPLITUDE = 5.0
 """Of the details, in standard deviations of the noise where they lie."""
@@ -24,6 +24,10 @@ APART_PX = 14
 MOST = 24
 NEAR = 3.5
 """Widths within which a change counts as the detail's own."""
+AROUND = 7
+"""Pixels along each side in a slice that have to be of the patient."""
+ALL = 0.99
+"""Share of them, rounding aside."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +41,7 @@ class Response:
     elsewhere
         Energy of what changed far from all details, as a part of theirs.
     change
-        In units of the mean amplitude of the details. Shape `(y x)`.
+        In units of the mean amplitude of the details. Shape `(z y x)`.
     """
 
     gains: Tensor
@@ -50,36 +54,37 @@ class Response:
         return math.sqrt(float((self.gains - 1).square().mean()) + self.elsewhere)
 
 
-def respond(
-    view: View, rerun: Rerun, pixels: np.ndarray, target: Target, random: np.random.Generator
-) -> Response | None:
+def respond(view: View, rerun: Rerun, pixels: Pixels, random: np.random.Generator) -> Response | None:
     """Put details in and look what comes out; None where there is no room for any.
 
     Parameters
     ----------
     pixels
-        What the method made without them. Shape `(y x)`.
+        What the method made without them. Shape `(z y x)`.
     """
     places = _places(view, random)
     if not len(places):
         return None
     signs = torch.from_numpy(random.choice([-1.0, 1.0], len(places))).to(view.deviation)
-    shapes = torch.stack([_detail(place, view.deviation) for place in places])
     amplitudes = signs * AMPLITUDE * torch.stack([view.deviation[tuple(place)] for place in places])
-    added = (amplitudes[:, None, None] * shapes).sum(dim=0)
+    added, near = torch.zeros_like(view.deviation), torch.zeros_like(view.there)
+    for place, amplitude in zip(places, amplitudes, strict=True):
+        shape = _detail(place, view.deviation)
+        added += amplitude * shape
+        near |= shape >= math.exp(-(NEAR**2) / 2)
     phase = torch.polar(torch.ones_like(added), view.reference.angle())
     made = rerun.with_added(view.seen(added * phase) * view.scale)
-    size = target.matrix.y, target.grid.y
-    change = view.on_lines(made, *size).abs() - view.on_lines(pixels, *size).abs()
-    own = (shapes * change).sum(dim=(1, 2)) / shapes.square().sum(dim=(1, 2))
-    far = torch.stack([shapes[n] < math.exp(-(NEAR**2) / 2) for n in range(len(shapes))]).all(dim=0)
-    elsewhere = float(change[far].square().sum() / added.square().sum())
+    change = view.encoded(made).abs() - view.encoded(pixels).abs()
+    shapes = (_detail(place, view.deviation) for place in places)
+    own = torch.stack([(shape * change).sum() / shape.square().sum() for shape in shapes])
+    elsewhere = float(change[~near].square().sum() / added.square().sum())
     return Response(gains=own / amplitudes, elsewhere=elsewhere, change=change / amplitudes.abs().mean())
 
 
 def _places(view: View, random: np.random.Generator) -> np.ndarray:
-    """Draw places in the patient that keep apart. Shape `(detail 2)`."""
-    inside = torch.nn.functional.avg_pool2d(view.there.float()[None, None], 7, stride=1, padding=3)[0, 0] > 0.99  # noqa: PLR2004 - all of them, rounding aside
+    """Draw places in the patient that keep apart. Shape `(detail zyx)`."""
+    around = torch.nn.functional.avg_pool2d(view.there.float()[:, None], AROUND, stride=1, padding=AROUND // 2)[:, 0]
+    inside = around > ALL
     candidates = np.argwhere(inside.cpu().numpy())
     random.shuffle(candidates)
     chosen: list[np.ndarray] = []
@@ -92,7 +97,9 @@ def _places(view: View, random: np.random.Generator) -> np.ndarray:
 
 
 def _detail(place: np.ndarray, like: Tensor) -> Tensor:
-    """Draw a small round detail of height 1. Shape `(y x)`."""
-    y, x = (torch.arange(n, device=like.device) - int(at) for n, at in zip(like.shape, place, strict=True))
-    distance = y[:, None].square() + x[None, :].square()
-    return torch.exp(-distance / (2 * WIDTH_PX**2))
+    """Draw a small round detail of height 1. Shape `(z y x)`."""
+    made = torch.ones((), device=like.device)
+    for n, at in zip(like.shape, place, strict=True):
+        along = torch.arange(n, device=like.device) - int(at)
+        made = made[..., None] * torch.exp(-along.square() / (2 * WIDTH_PX**2))
+    return made

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from gateway.recon.checks.blobs import WIDTHS_PX, blob, smoothed
-from gateway.recon.checks.view import View
+from gateway.recon.checks.view import View, quantile
 
 WORST = 0.999
 """Quantile over the patient that stands for its worst place."""
@@ -38,11 +38,11 @@ def strangeness(view: View, left: Tensor) -> Tensor:
     Parameters
     ----------
     left
-        What the image leaves of the data. Shape `(coil y x)`.
+        What the image leaves of the data. Shape `(coil line sample)`.
 
     Returns
     -------
-        Standard deviations, at the size at which it does most; zero beyond the patient. Shape `(y x)`.
+        Standard deviations, at the size at which it does most; zero beyond the patient. Shape `(z y x)`.
     """
     best = torch.zeros_like(view.deviation)
     there = view.there
@@ -54,7 +54,7 @@ def strangeness(view: View, left: Tensor) -> Tensor:
     for width in WIDTHS_PX:
         transfer = blob(bright.shape, width, bright.device)
         around = blob(bright.shape, max(width, EDGE_PX), bright.device)
-        power = view.noise_power * float((transfer.square() * view.filled[:, None]).mean()) / 2
+        power = view.noise_power * view.encoding.kept(width)[0] / 2
         found = smoothed(back, transfer)[there] / math.sqrt(power)
         known = torch.stack([smoothed(bright, transfer)[there], smoothed(steep, around)[there]], dim=-1)
         best[there] = torch.maximum(best[there], found.abs() / expected_spread(found, known))
@@ -64,7 +64,7 @@ def strangeness(view: View, left: Tensor) -> Tensor:
 def strangest(by_place: Tensor, there: Tensor) -> float:
     """Take the worst place of the patient; 0 where there is none."""
     values = by_place[there]
-    return float(values.quantile(WORST)) if len(values) else 0.0
+    return float(quantile(values, WORST)) if len(values) else 0.0
 
 
 def expected_spread(values: Tensor, known: Tensor) -> Tensor:
@@ -97,6 +97,7 @@ def expected_spread(values: Tensor, known: Tensor) -> Tensor:
 
 
 def _steepness(image: Tensor) -> Tensor:
-    """Give the size of the gradient. Shape `(y x)`."""
-    along_y, along_x = torch.gradient(image)
-    return torch.hypot(along_y, along_x)
+    """Give the size of the gradient. Shape `(z y x)`."""
+    axes = [axis for axis in range(image.ndim) if image.shape[axis] > 1]
+    slopes: Tensor = torch.linalg.vector_norm(torch.stack(torch.gradient(image, dim=axes)), dim=0)
+    return slopes

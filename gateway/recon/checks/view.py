@@ -9,21 +9,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gateway.model.errors import BadScan
 from gateway.model.image import Pixels
 from gateway.model.recipes import SenseRecipe
+from gateway.model.zyx import Zyx
+from gateway.recon.checks.encoding import Encoding, OnLines
 from gateway.recon.coil_maps import Seen
-from gateway.recon.companion import ROUNDING, Companion, recalled, recalled_seen
-from gateway.recon.fourier import fourier, inverse_fourier, regridded, resize
+from gateway.recon.companion import ROUNDING, recalled, recalled_seen
+from gateway.recon.fourier import regridded, resize
 from gateway.recon.parallel import Group, Undersampled, group_of
 from gateway.recon.sample_noise import readout_share
+from gateway.recon.slab_companion import whole_slab
 from gateway.recon.workplace import Workplace
 
-LINES = -2
+AXES = (-3, -2, -1)
 OBJECT_OVER_NOISE = 5.0
 """Where the conventional image is brighter than so many deviations there is something."""
 OBJECT_SHARE = 0.05
 """And brighter than so much of its brightest parts."""
+BRIGHTEST = 0.99
+"""Quantile of an image that its brightest parts have."""
+MOST_VALUES = 1 << 22
+"""So many values at the most tell a quantile: of a slab, every so-many-th."""
 RECIPE = SenseRecipe()
 """The conventional method that learned images are held against: linear, so that its noise can be measured."""
 NEAR_PX = 9
@@ -32,108 +38,135 @@ NEAR_PX = 9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """A frame on the lines that were encoded, in units in which the largest calibration sample is 1.
+    """A frame on the grid that was encoded, in units in which the largest calibration sample is 1.
 
     Parameters
     ----------
     data
-        Hybrid space, zero where nothing was measured. Shape `(coil y x)`.
-    filled
-        Which lines were measured. Shape `(y,)`.
-    maps
-        Sensitivities. Shape `(coil y x)`.
+        What was measured. Shape `(coil line sample)`.
     noise_power
-        Variance of the noise of a complex sample of hybrid space.
+        Variance of the noise of a complex sample.
     reference
-        The conventional image, complex. Shape `(y x)`.
+        The conventional image, complex. Shape `(z y x)`.
     deviation
         Noise of its magnitude, no less than what coils that tell everything apart would leave: where calibration saw
-        nothing the conventional method holds noise back that another one need not. Shape `(y x)`.
+        nothing the conventional method holds noise back that another one need not. Shape `(z y x)`.
     there
-        Where there is something to see. Shape `(y x)`.
+        Where there is something to see. Shape `(z y x)`.
+    grid
+        Matrix of the whole encoded field of view at the pixel size of images.
+    matrix
+        That of images.
     """
 
     data: Tensor
-    filled: Tensor
-    maps: Tensor
+    encoding: Encoding
     noise_power: float
     reference: Tensor
     deviation: Tensor
     there: Tensor
     scale: float
+    grid: Zyx[int]
+    matrix: Zyx[int]
 
     def seen(self, image: Tensor) -> Tensor:
-        """Say what would have been measured of an image `(y x)`: zero on the other lines. Shape `(coil y x)`."""
-        return fourier(self.maps * image, (LINES,)) * self.filled[:, None]
+        """Say what would have been measured of an image `(z y x)`. Shape `(coil line sample)`."""
+        return self.encoding.seen(image)
 
     def back(self, samples: Tensor) -> Tensor:
-        """Bring samples `(coil y x)` to the image: the adjoint of `seen`. Shape `(y x)`."""
-        return (self.maps.conj() * inverse_fourier(samples * self.filled[:, None], (LINES,))).sum(dim=0)
+        """Bring samples to the image. Shape `(z y x)`."""
+        return self.encoding.back(samples)
 
-    def on_lines(self, pixels: Pixels, matrix_y: int, grid_y: int) -> Tensor:
-        """Bring a magnitude image of the matrix to the encoded lines, in the phase of the conventional image.
+    def encoded(self, pixels: Pixels) -> Tensor:
+        """Bring a magnitude image of the matrix to the encoded grid, in the phase of the conventional image.
 
-        What lies outside the matrix is taken from the conventional image. Complex; shape `(y x)`.
+        What lies outside the matrix is taken from the conventional image. Complex; shape `(z y x)` both.
         """
-        around = regridded(self.reference, LINES, grid_y)
-        inner = resize(around, LINES, matrix_y)
-        size = torch.from_numpy(np.ascontiguousarray(pixels, np.float32)).to(inner.device) / self.scale
-        whole = around.clone()
-        made = torch.polar(
-            resize(size, LINES, min(matrix_y, grid_y)), resize(inner, LINES, min(matrix_y, grid_y)).angle()
-        )
-        start = grid_y // 2 - made.shape[0] // 2
-        whole[start : start + made.shape[0]] = made
-        return regridded(whole, LINES, len(self.filled))
+        around = self._resampled(self.reference, self.grid.as_tuple()).clone()
+        size = torch.from_numpy(np.ascontiguousarray(pixels, np.float32)).to(around.device) / self.scale
+        centre = around
+        for axis, n_grid, n_matrix in zip(AXES, self.grid.as_tuple(), self.matrix.as_tuple(), strict=True):
+            shared = min(n_grid, n_matrix)
+            centre = centre.narrow(axis, n_grid // 2 - shared // 2, shared)
+            size = resize(size, axis, shared)
+        centre.copy_(torch.polar(size, centre.angle()))
+        return self._resampled(around, self.encoding.shape)
 
-    def off_lines(self, values: Tensor, matrix_y: int, grid_y: int) -> Pixels:
-        """Bring a map of the encoded lines to the matrix. Shape `(y x)`."""
-        n_y, n_x = values.shape
-        if n_y != grid_y:
-            shape = (grid_y, n_x)
-            values = torch.nn.functional.interpolate(values[None, None], shape, mode="bilinear")[0, 0]
-        return np.asarray(resize(values, LINES, matrix_y).cpu().numpy(), np.float32)
+    def shown(self, values: Tensor) -> Pixels:
+        """Bring a map of the encoded grid to the matrix of images. Shape `(z y x)` both."""
+        grid = self.grid.as_tuple()
+        if values.shape != grid:
+            values = torch.nn.functional.interpolate(values[None, None], grid, mode="trilinear")[0, 0]
+        for axis, n in zip(AXES, self.matrix.as_tuple(), strict=True):
+            values = resize(values, axis, n)
+        return np.asarray(values.cpu().numpy(), np.float32)
+
+    @staticmethod
+    def _resampled(image: Tensor, shape: tuple[int, int, int]) -> Tensor:
+        for axis, n in zip(AXES, shape, strict=True):
+            image = regridded(image, axis, n)
+        return image
 
 
 def views(found: Undersampled, place: Workplace) -> Iterator[View]:
-    """Look at every frame of a scan of slices; sensitivities are estimated once for each slice.
-
-    Raises
-    ------
-    BadScan
-        Partitions were encoded.
-    """
-    if found.sorter.lines.partitions.n > 1:
-        raise BadScan("partitions were encoded, and the checks are for slices")
+    """Look at every frame of a Cartesian scan; sensitivities are estimated once for each slice or slab."""
     known: dict[int, Seen] = {}
     for number in range(found.sorter.lines.n_frames):
-        group = group_of(found, [number], place, noise=True)
-        at = found.slice_of(number)
-        if at not in known:
-            known[at] = recalled_seen(found, group, RECIPE)
-        yield _view(found, group, known[at], recalled(found, group, known[at]))
+        yield view_of(found, number, place, known)
 
 
-def _view(found: Undersampled, group: Group, seen: Seen, beside: Companion) -> View:
+def view_of(found: Undersampled, number: int, place: Workplace, known: dict[int, Seen]) -> View:
+    """Look at one frame.
+
+    Parameters
+    ----------
+    known
+        Sensitivities, by slice; what is found is kept here.
+    """
+    group = group_of(found, [number], place, noise=True)
+    at = found.slice_of(number)
+    if at not in known:
+        known[at] = recalled_seen(found, group, RECIPE)
+    return _view(found, group, known[at], *_beside(found, group, known[at]))
+
+
+def _beside(found: Undersampled, group: Group, seen: Seen) -> tuple[Tensor, Tensor]:
+    """Make the conventional image, and say how much power its noise has. Shapes `(z y x)`."""
+    if found.sorter.lines.partitions.n > 1:
+        return whole_slab(found, group, seen)
+    slice_ = recalled(found, group, seen)
+    return slice_.image[None], local_mean(slice_.noise)[None]
+
+
+def _view(found: Undersampled, group: Group, seen: Seen, image: Tensor, noise: Tensor) -> View:
     share = readout_share(group.spread[0], found.target)
-    largest, filled = float(seen.prior.max()), group.filled[0, 0]
+    largest, filled = float(seen.prior.max()), group.filled[0]
     power = group.noise_power * share
     least = power / 2 * filled.numel() / int(filled.sum())
-    deviation = (local_mean(beside.noise) * share).clamp_min(least).sqrt()
+    deviation = (noise * share).clamp_min(least).sqrt()
+    grid, matrix = found.target.grid, found.target.matrix
     return View(
-        data=group.data[0, :, 0],
-        filled=filled,
-        maps=seen.maps[0, :, 0],
+        data=group.data[0][:, filled],
+        encoding=OnLines(maps=seen.maps[0], filled=filled),
         noise_power=max(power, ROUNDING**2 * largest),
-        reference=beside.image,
+        reference=image,
         deviation=deviation,
-        there=_shows_something(beside.image.abs(), deviation),
+        there=shows_something(image.abs(), deviation),
         scale=group.scale,
+        grid=Zyx(z=grid.z, y=grid.y, x=matrix.x),
+        matrix=matrix,
     )
 
 
-def _shows_something(size: Tensor, deviation: Tensor) -> Tensor:
-    return (size > OBJECT_OVER_NOISE * deviation) & (size > OBJECT_SHARE * torch.quantile(size, 0.99))
+def shows_something(size: Tensor, deviation: Tensor) -> Tensor:
+    """Say where an image shows something. Shape `(z y x)`."""
+    return (size > OBJECT_OVER_NOISE * deviation) & (size > OBJECT_SHARE * quantile(size, BRIGHTEST))
+
+
+def quantile(values: Tensor, share: float) -> Tensor:
+    """Find a quantile of any number of values."""
+    flat = values.flatten()
+    return torch.quantile(flat[:: 1 + len(flat) // MOST_VALUES], share)
 
 
 def local_mean(values: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from gateway.model.image import Pixels
 from gateway.recon.checks.bench import Bench
+from gateway.recon.checks.view import RECIPE
 from gateway.recon.coil_maps import see
 from gateway.recon.fourier import fourier
 from gateway.recon.methods.learned import FORWARD, unrolled
@@ -65,7 +66,7 @@ def worst_case(bench: Bench, *, size: float, steps: int, of_image: bool) -> Wors
         lines = group.filled[:, None, :, :, None].clone().to(samples.real.dtype)
         power = bench.rerun.found.noise_power
         energy = size * (power * float(lines.sum()) * samples.shape[1] * samples.shape[-1]) ** 0.5
-        maps = bench.view.maps.clone()
+        maps = see(group.block, group.filled.shape[1:], RECIPE).maps[0, :, 0]
 
         def placed(free: Tensor) -> Tensor:
             seen = fourier(maps * free, (LINES,))[None, :, None] if of_image else free
@@ -120,9 +121,9 @@ def _forward(bench: Bench) -> tuple[Callable[[Tensor], Tensor], Group]:
 def _start(samples: Tensor, bench: Bench, *, of_image: bool) -> Tensor:
     """Draw where to begin: noise in k-space, or in the patient. Shape as the samples, or `(y x)`."""
     random = np.random.default_rng(0)
-    shape = bench.view.reference.shape if of_image else samples.shape
+    shape = bench.view.reference.shape[1:] if of_image else samples.shape
     drawn = torch.view_as_complex(torch.from_numpy(random.standard_normal((*shape, 2), np.float32))).to(samples)
-    return drawn * bench.view.there.clone() if of_image else drawn
+    return drawn * bench.view.there[0].clone() if of_image else drawn
 
 
 def _pixels(images: Tensor) -> Pixels:

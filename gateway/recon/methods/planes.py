@@ -6,6 +6,7 @@ All planes are in the unit of the whole slab, so that none is brighter than its 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -16,8 +17,9 @@ from gateway.recon.coil_maps import Seen, see
 from gateway.recon.methods.first_images import FirstImages
 from gateway.recon.methods.together import MAPS
 from gateway.recon.networks.diffusion import Diffusion
-from gateway.recon.networks.observed import bright_part, in_units, mean_phase, observe_planes, of_each
+from gateway.recon.networks.observed import Observed, bright_part, in_units, mean_phase, observe_planes, of_each
 from gateway.recon.parallel import Group, Undersampled
+from gateway.recon.slab_companion import slab_companion
 from gateway.recon.slice_by_slice import Method
 
 AT_A_TIME = {"cpu": 1 << 15, "cuda": 1 << 19}
@@ -67,17 +69,27 @@ def _unfolded(network: nn.Module, group: Group, slab: Slab, scan: Undersampled, 
     device = group.data.device
     step = max(1, AT_A_TIME[device.type] // group.data[0, 0, ..., 0].numel())
     pieces = (slice(first, first + step) for first in range(0, len(slab.places), step))
-    made = torch.cat([_planes(network, group.at(some, device), slab.at(some, device), begun) for some in pieces], dim=1)
+    made = torch.cat(
+        [_planes(network, group.at(some, device), slab.at(some, device), scan, begun) for some in pieces], dim=1
+    )
     images = torch.stack([to_target(one[None, None], slab.seen.maps, scan.target) for one in made])
     return images if isinstance(network, Diffusion) else images[0]
 
 
-def _planes(network: nn.Module, group: Group, slab: Slab, begun: FirstImages | None) -> Tensor:
+def _planes(network: nn.Module, group: Group, slab: Slab, scan: Undersampled, begun: FirstImages | None) -> Tensor:
     """Let a network make some planes. Shape `(sample x z y)`."""
-    shown = observe_planes(group, slab.seen, slab.places)
+    shown = observe_planes(group, slab.seen, slab.places, _recalling(scan, group, slab))
     if begun is not None:
         shown = replace(shown, start=begun.of_planes(shown.start, group, slab.places))
     unit = of_each(slab.bright * mean_phase(shown.start), shown.start)
     observed = in_units(shown, unit)
     made: Tensor = network.samples(observed) if isinstance(network, Diffusion) else network(observed)[None]
     return made * unit
+
+
+def _recalling(scan: Undersampled, group: Group, slab: Slab) -> Callable[[Observed], Tensor] | None:
+    """Keep the planes that a network begins with where somebody will ask for them, too."""
+    if group.replica or not scan.source.remembers:
+        return None
+    beside = slab_companion(scan, group.numbers[0], (*group.filled.shape[1:], scan.target.matrix.x))
+    return lambda planes: beside.starts(planes, slab.places)

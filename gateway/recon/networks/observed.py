@@ -7,6 +7,7 @@ both of whose axes are k-space; or all are a volume, `(batch x z y)`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Self
 
@@ -78,6 +79,10 @@ class Observed:
             lambda kspace: (self.maps.conj() * inverse_fourier(kspace, self.axes)).sum(dim=1),
         )
 
+    def at(self, some: slice) -> Self:
+        """Take some of the batch."""
+        return replace(self, **{field.name: getattr(self, field.name)[some] for field in fields(self)})
+
     def to(self, device: torch.device) -> Self:
         """Take everything to a device."""
         return replace(self, **{field.name: getattr(self, field.name).to(device) for field in fields(self)})
@@ -109,13 +114,17 @@ def observe(group: Group, seen: Seen, noise_power: float, unfolded: Unfolded = e
     )
 
 
-def observe_planes(group: Group, seen: Seen, places: Tensor) -> Observed:
+def observe_planes(
+    group: Group, seen: Seen, places: Tensor, begin: Callable[[Observed], Tensor] | None = None
+) -> Observed:
     """Bring positions along the readout of one frame of a slab to what networks are given, each a plane.
 
     Parameters
     ----------
     places
         Which positions of the slab these are. Shape `(x,)`.
+    begin
+        How the planes are unfolded, or what recalls that they were; None to unfold them.
     """
     planes = Observed(
         data=(group.data[0] * group.filled[0, None, :, :, None]).movedim(-1, 0),
@@ -126,7 +135,7 @@ def observe_planes(group: Group, seen: Seen, places: Tensor) -> Observed:
         noise=seen.prior.new_full((len(places),), group.noise_power**0.5),
         seed=(group.seeds[:1] + SPREAD * places.to(group.seeds)) % (1 << 32),
     )
-    return replace(planes, start=sense_by_steps(planes))
+    return replace(planes, start=(begin or sense_by_steps)(planes))
 
 
 def observe_volumes(group: Group, seen: Seen) -> Observed:
