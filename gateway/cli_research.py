@@ -156,6 +156,8 @@ def evaluate(
     from gateway.routing.choose import named_recipe  # noqa: PLC0415 - commands load only what they use
     from gateway.settings import load_routes  # noqa: PLC0415
 
+    if robustness and write:
+        raise typer.BadParameter("--robustness measures nothing that a model's card holds: leave --write out")
     settings = load_settings(config)
     routes = load_routes(settings)
     asked = {name: named_recipe(routes, name) for name in recipe}

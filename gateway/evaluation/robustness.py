@@ -17,7 +17,7 @@ from gateway.model.card import MadeFor, Purpose
 from gateway.model.errors import GatewayError
 from gateway.model.recipes import FftRecipe, Recipe
 from gateway.recon.checks.bench import Bench, on_bench
-from gateway.recon.checks.worst_case import worst_case
+from gateway.recon.checks.worst_case import Budget, Search, worst_case
 from gateway.recon.networks.ready import ReadyModel
 from gateway.recon.preparation import Preparation
 
@@ -30,6 +30,8 @@ SIZES = (0.5, 1.0, 2.0)
 """Of perturbations, over the noise of all samples."""
 MEASURED_BY = ("nrmse_object", "ssim_object")
 FREED = "The network is tried on everything, within its card or not; in the gateway card and gate stand before it."
+KEPT = "Worst cases leave sensitivities and kernels as the unperturbed calibration gives them."
+WHOLE = "Worst cases perturb the calibration lines as well. A search by trials finds less than a gradient would."
 RANDOM = 4
 """Random perturbations that stand for the usual one."""
 
@@ -142,15 +144,13 @@ def _card(scan: Scan, truth: Image, named: tuple[str, Recipe | ReadyModel], effo
         curves.append(Curve(name=word, sentence=one.sentence, unit=one.unit, dots=tuple(dots)))
         pictures.append(Shown(caption=f"{word} ({one.unit})", images=images))
     try:
-        usual = thinned(scan)
-        bench = on_bench(Preparation(usual.acquisition, usual.header), recipe, device=effort.device)
-    except GatewayError as fault:
-        notes.append(f"Structures and worst cases were not tried: {fault}.")
-    else:
+        bench = _bench(scan, recipe, effort, notes)
         notes += [f"{why} Structures and perturbations are of its conventional fallback." for why in bench.why]
         for found, shown in (_structures(bench), _worst(bench, effort, notes)):
             curves += found
             pictures += shown
+    except GatewayError as fault:
+        notes.append(f"Structures and worst cases were not tried: {fault}.")
     return RobustnessCard(
         recipe=name, scan=scan.name, curves=tuple(curves), pictures=tuple(pictures), notes=tuple(notes)
     )
@@ -189,24 +189,29 @@ def _structures(bench: Bench) -> tuple[list[Curve], list[Shown]]:
     return curves, [Shown(caption="structures", images=last, signed=True)] if images else []
 
 
+def _bench(scan: Scan, recipe: Recipe | ReadyModel, effort: Effort, notes: list[str]) -> Bench:
+    """Thin a scan as usual; a recipe that wants every line gets every line."""
+    usual = thinned(scan)
+    if isinstance(recipe, FftRecipe):
+        notes.append("Structures and worst cases are of the scan of every line.")
+        usual = scan
+    return on_bench(Preparation(usual.acquisition, usual.header), recipe, device=effort.device)
+
+
 def _worst(bench: Bench, effort: Effort, notes: list[str]) -> tuple[list[Curve], list[Shown]]:
-    """Look for the worst perturbation of k-space and of the patient, by the gradient where there is one."""
-    curves, pictures = [], []
-    if not isinstance(bench.recipe, ReadyModel):
-        notes.append("A conventional method has no gradient here: only random perturbations were tried.")
-        return [_random(bench)], []
+    """Look for the worst perturbation of k-space and of the patient, and set random ones beside them."""
+    curves, pictures = [_random(bench)], []
     for word, of_image in (("k-space", False), ("the patient", True)):
-        dots: list[Dot] = []
-        last: dict[str, Image] = {}
-        for size in SIZES:
-            found = worst_case(bench, size=size, steps=effort.steps, of_image=of_image)
-            if found is None:
-                continue
-            dots.append(Dot(at=size, values={"growth": found.growth}))
-            last = {"image": found.before, "with the worst": found.before + found.change, "change": found.change}
-        sentence = "How much more the image changes than by a random perturbation of the same size."
-        curves.append(Curve(name=f"worst case of {word}", sentence=sentence, unit="of the noise", dots=tuple(dots)))
-        pictures.append(Shown(caption=f"worst case of {word}, {SIZES[-1]:g} of the noise", images=last))
+        found = {size: worst_case(bench, Budget(size=size, of_image=of_image), steps=effort.steps) for size in SIZES}
+        dots = tuple(Dot(at=size, values={"growth": one.growth}) for size, one in found.items())
+        last = found[SIZES[-1]]
+        sentence = "How much more the image changes than by a random perturbation of the same size. Looked for {}."
+        curves.append(
+            Curve(name=f"worst case of {word}", sentence=sentence.format(last.search), unit="of the noise", dots=dots)
+        )
+        images = {"image": last.before, "with the worst": last.before + last.change, "change": last.change}
+        pictures.append(Shown(caption=f"worst case of {word}, {SIZES[-1]:g} of the noise", images=images))
+        notes += [note for note in (WHOLE if last.search is Search.TRIALS else KEPT,) if note not in notes]
     return curves, pictures
 
 

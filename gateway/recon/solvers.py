@@ -143,7 +143,7 @@ def primal_dual(normal: Map, rhs: Tensor, penalty: Analysis, stop: Stop, *, lips
 def _dot(left: Tensor, right: Tensor) -> float:
     """Take the real part of the scalar product of all problems together, in one pass over memory."""
     real, other = (torch.view_as_real(each.resolve_conj()).flatten() for each in (left, right))
-    return float(torch.dot(real, other))
+    return float(torch.dot(real, other).detach())
 
 
 def _small(change: Tensor, x: Tensor, tolerance: float) -> bool:

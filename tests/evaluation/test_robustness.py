@@ -8,16 +8,31 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+import typer
 
+from gateway.cli_research import evaluate
 from gateway.evaluation.compare import Scan
 from gateway.evaluation.robustness import Curve, Effort, RobustnessCard, stress
 from gateway.evaluation.robustness_report import drawn, write_robustness
 from gateway.evaluation.stress import STRESSES, one_slice, thinned
 from gateway.evaluation.structures import SHAPES, gain, placed
-from gateway.model.recipes import FftRecipe, LearnedRecipe, Recipe, SenseRecipe, TvRecipe
+from gateway.model.recipes import (
+    CgSenseRecipe,
+    FftRecipe,
+    GrappaRecipe,
+    L1SpiritRecipe,
+    L1WaveletRecipe,
+    LearnedRecipe,
+    Recipe,
+    SenseRecipe,
+    SpiritRecipe,
+    TvRecipe,
+)
 from gateway.model.zyx import Zyx
 from gateway.recon.checks.bench import Bench, on_bench
-from gateway.recon.checks.worst_case import worst_case
+from gateway.recon.checks.forward import DIFFERENTIABLE, forward_of
+from gateway.recon.checks.worst_case import Budget, Search, worst_case
 from gateway.recon.networks.ready import ReadyModel
 from gateway.recon.phantom import PhantomScan, head_phantom
 from gateway.recon.preparation import Preparation
@@ -58,7 +73,7 @@ def test_units_and_the_order_of_coils_change_nothing(card: RobustnessCard) -> No
 
 def test_every_stress_has_its_curve_and_its_pictures(card: RobustnessCard) -> None:
     assert {one.name for one in card.curves} >= STRESSES.keys()
-    assert len(card.pictures) == len(STRESSES) + 1
+    assert len(card.pictures) == len(STRESSES) + 3
 
 
 def test_what_a_recipe_refuses_is_told_and_not_drawn() -> None:
@@ -107,17 +122,68 @@ def test_a_linear_method_passes_noise_as_its_own_noise_map_says() -> None:
     assert float(np.sqrt(np.mean(np.square(changes)))) == pytest.approx(1, rel=0.15)
 
 
+IN_K_SPACE = Budget(size=1.0, of_image=False)
+
+
 def test_the_gradient_finds_worse_than_chance_and_more_steps_do_not_find_less() -> None:
     one = bench(ready(LearnedRecipe(model="heads", allow_tests=True), Zoo((SHIPPED,))))
-    few, more = (worst_case(one, size=1.0, steps=steps, of_image=False) for steps in (1, 4))
-    assert few
-    assert more
+    few, more = (worst_case(one, IN_K_SPACE, steps=steps) for steps in (1, 4))
+    assert more.search is Search.GRADIENT
     assert more.growth > 1.5
     assert more.growth >= few.growth
 
 
-def test_a_conventional_method_has_no_worst_case_by_gradient() -> None:
-    assert worst_case(bench(SenseRecipe()), size=1.0, steps=1, of_image=True) is None
+CONVENTIONAL: tuple[Recipe, ...] = (
+    SenseRecipe(),
+    CgSenseRecipe(),
+    GrappaRecipe(),
+    SpiritRecipe(),
+    L1WaveletRecipe(steps=10),
+    TvRecipe(steps=20),
+)
+
+
+@pytest.mark.parametrize("recipe", CONVENTIONAL, ids=lambda recipe: str(recipe.method))
+def test_what_gradients_go_through_is_the_engines_own_image(recipe: Recipe) -> None:
+    one = bench(recipe)
+    made = forward_of(one).image(torch.zeros_like(one.view.data)).numpy() * one.view.scale
+    assert np.abs(made - one.made).max() < 2e-3 * one.made.max()
+
+
+@pytest.mark.parametrize("of_image", [False, True])
+@pytest.mark.parametrize("recipe", CONVENTIONAL, ids=lambda recipe: str(recipe.method))
+def test_conventional_methods_have_a_worst_case_by_their_gradient(recipe: Recipe, *, of_image: bool) -> None:
+    found = worst_case(bench(recipe), Budget(size=1.0, of_image=of_image), steps=3)
+    assert found.search is Search.GRADIENT
+    assert found.growth > 1.3
+
+
+def test_the_worst_of_a_linear_method_is_what_its_steepest_direction_says() -> None:
+    """The image of every line is a unitary transform: along each pixel's phase nothing grows beyond its own size."""
+    whole = scan(replace(HEAD, n_coils=1))
+    one = on_bench(Preparation(whole.acquisition, whole.header), FftRecipe(), device="cpu")
+    found = worst_case(one, IN_K_SPACE, steps=6)
+    assert found.growth == pytest.approx(2**0.5, rel=0.1), "half of what is random lies across the phase"
+
+
+def test_the_unit_of_a_scan_does_not_change_its_worst_case() -> None:
+    found = []
+    for factor in (1.0, 1e6):
+        usual = thinned(scan(), step=2)
+        runs = [replace(run, samples=run.samples * np.float32(factor)) for run in usual.acquisition]
+        one = on_bench(Preparation(runs, usual.header), L1WaveletRecipe(steps=10), device="cpu")
+        found.append(worst_case(one, IN_K_SPACE, steps=2).growth)
+    assert found[0] == pytest.approx(found[1], rel=1e-2)
+
+
+def test_a_method_without_a_gradient_is_tried_and_does_worse_than_by_chance() -> None:
+    found = worst_case(bench(L1SpiritRecipe(steps=10)), IN_K_SPACE, steps=3)
+    assert found.search is Search.TRIALS
+    assert found.growth > 1.5
+
+
+def test_every_differentiable_method_is_tried_here() -> None:
+    assert DIFFERENTIABLE.keys() == {FftRecipe, *map(type, CONVENTIONAL)}
 
 
 def test_the_page_needs_nothing_else_and_repeats_names_harmlessly(card: RobustnessCard, tmp_path: Path) -> None:
@@ -137,3 +203,9 @@ def test_the_command_writes_cards_and_says_where(tmp_path: Path) -> None:
     done = gateway("evaluate", tmp_path / "head.h5", "--robustness", "--recipe", "sense", "--out", tmp_path / "lab")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "lab" / "robustness.html").exists()
+
+
+def test_the_lab_refuses_to_write_what_cards_do_not_hold(tmp_path: Path) -> None:
+    with pytest.raises(typer.BadParameter, match="leave --write out"):
+        evaluate([tmp_path], tmp_path / "lab", ["sense"], robustness=True, write=True)
+    assert not (tmp_path / "lab").exists()

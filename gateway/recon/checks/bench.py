@@ -66,6 +66,12 @@ class Bench:
         with torch.inference_mode():
             return self._change(more * (size * (view.noise_power / 2) ** 0.5))
 
+    def with_samples(self, added: torch.Tensor) -> torch.Tensor:
+        """Reconstruct with something added to what was measured. Shape `(coil line sample)` to `(y x)`."""
+        with torch.inference_mode():
+            made = self.rerun.with_added(added * self.view.scale)
+        return torch.from_numpy(made[0] / self.view.scale).to(self.view.deviation)
+
     def _change(self, samples: torch.Tensor) -> Pixels:
         made = self.rerun.with_added(samples * self.view.scale)
         change = self.view.encoded(made)[0].abs() - self.view.encoded(self.made)[0].abs()
@@ -82,7 +88,7 @@ def on_bench(preparation: Preparation, recipe: Recipe | ReadyModel, *, device: s
     """
     scan, _ = preparation.of(preparation.spaces[0])
     place = Workplace(device=choose_device(device))
-    with torch.inference_mode():
+    with torch.no_grad():  # gradients go through what is found here, which inference mode would forbid
         settled, why = settled_recipe(scan, recipe)
         found = understand(scan, RECIPE, regular=False)
         view = next(views(found, place))

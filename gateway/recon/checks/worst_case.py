@@ -1,34 +1,47 @@
-"""The worst that a small perturbation can do to a network, found by its gradient.
+"""The worst that a small perturbation can do to a method: by its gradient, or by trying where it has none.
 
 Antun 2020, doi:10.1073/pnas.1907377117. A perturbation no larger than the noise is changed step by step so that the
 image changes as much as it can. In k-space it may be anything; of the image it is something that a patient could have
-had, seen by the coils. Only networks have a gradient here; conventional methods meet random perturbations.
+had, seen by the coils. Without a gradient each step tries a few directions and goes where their differences lead
+(simultaneous perturbation, Spall 1992, doi:10.1109/9.119632); the first of them is the gradient of SENSE on the same
+lines, which finds what coils tell apart badly for every method alike (a prior that is transferred: Cheng 2019,
+arXiv:1906.06919).
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gateway.model.image import Pixels
+from gateway.model.recipes import SenseRecipe
 from gateway.recon.checks.bench import Bench
-from gateway.recon.checks.view import RECIPE
-from gateway.recon.coil_maps import see
-from gateway.recon.fourier import fourier
-from gateway.recon.methods.learned import FORWARD, unrolled
-from gateway.recon.methods.together import MAPS
-from gateway.recon.networks.ready import ReadyModel
-from gateway.recon.networks.weights import load_network
-from gateway.recon.parallel import Group, group_of, understand
+from gateway.recon.checks.forward import forward_of
 
 STEP = 0.3
 """Of the size that is allowed; each step goes so far, and then back onto it."""
-LINES = -2
+TRIED = 0.1
+"""Of the size that is allowed; so far along each direction a method without a gradient is tried."""
+RANDOM = 2
+"""Directions that are drawn for each step, beside that of SENSE's gradient."""
+TINY = 1e-30
+
+Change = Callable[[Tensor], Tensor]
+"""From a direction to how much the image changes along it."""
+Look = Callable[[Tensor], tuple[float, Tensor]]
+"""From a direction to how much the image changes along it, and where to turn so that it changes more."""
+
+
+class Search(StrEnum):
+    """How the worst was looked for."""
+
+    GRADIENT = "by its gradient"
+    TRIALS = "by trials along the gradient of SENSE and at random"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +57,14 @@ class WorstCase:
     """
 
     growth: float
+    search: Search
     before: Pixels
     change: Pixels
 
 
-def worst_case(bench: Bench, *, size: float, steps: int, of_image: bool) -> WorstCase | None:
-    """Look for the worst perturbation; None for a method without a gradient.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What a perturbation may be.
 
     Parameters
     ----------
@@ -58,73 +73,113 @@ def worst_case(bench: Bench, *, size: float, steps: int, of_image: bool) -> Wors
     of_image
         Perturb the patient rather than k-space.
     """
-    if not isinstance(bench.recipe, ReadyModel):
-        return None
-    with torch.inference_mode(mode=False), torch.enable_grad():
-        forward, group = _forward(bench)
-        samples = group.data.clone()
-        lines = group.filled[:, None, :, :, None].clone().to(samples.real.dtype)
-        power = bench.rerun.found.noise_power
-        energy = size * (power * float(lines.sum()) * samples.shape[1] * samples.shape[-1]) ** 0.5
-        maps = see(group.block, group.filled.shape[1:], RECIPE).maps[0, :, 0]
 
-        def placed(free: Tensor) -> Tensor:
-            seen = fourier(maps * free, (LINES,))[None, :, None] if of_image else free
-            seen = seen * lines
-            size_of_it: Tensor = torch.linalg.vector_norm(seen).clamp_min(1e-30)
-            found: Tensor = seen * (energy / size_of_it)
-            return found
+    size: float
+    of_image: bool
 
-        before = forward(samples).detach()
-        start = _start(samples, bench, of_image=of_image)
-        usual = float(torch.linalg.vector_norm(forward(samples + placed(start)).detach() - before))
-        free = start
-        for _ in range(steps):
-            free = free.detach().requires_grad_()
-            found = torch.linalg.vector_norm(forward(samples + placed(free)) - before)
-            (slope,) = torch.autograd.grad(found, free)
-            free = free / torch.linalg.vector_norm(free)
-            free = free + STEP * slope / torch.linalg.vector_norm(slope).clamp_min(1e-30)
-        after = forward(samples + placed(free.detach())).detach()
-    change = after - before
+
+def worst_case(bench: Bench, budget: Budget, *, steps: int) -> WorstCase:
+    """Look for the worst perturbation.
+
+    Raises
+    ------
+    BadScan
+        The method refuses the frame, or SENSE does, by whose gradient it is looked for.
+    """
+    with torch.inference_mode(mode=False):
+        forward = forward_of(bench)
+        placed, start = _placed(bench, budget), _start(bench, budget)
+        with torch.no_grad():
+            before = forward.image(torch.zeros_like(placed(start)))
+
+        def changed(direction: Tensor) -> Tensor:
+            return _norm(forward.image(placed(direction)) - before)
+
+        look = _gradient(changed) if forward.differentiable else _trials(bench, changed, placed)
+        with torch.no_grad():
+            usual = float(changed(start))
+            change = forward.image(placed(_climb(start, look, steps))) - before
     return WorstCase(
-        growth=float(torch.linalg.vector_norm(change)) / max(usual, 1e-30),
+        growth=float(_norm(change)) / max(usual, TINY),
+        search=Search.GRADIENT if forward.differentiable else Search.TRIALS,
         before=_pixels(before),
         change=_pixels(change),
     )
 
 
-def _forward(bench: Bench) -> tuple[Callable[[Tensor], Tensor], Group]:
-    """Give the network as a function of the samples of a frame, with nothing left out that has a gradient."""
-    ready = bench.recipe
-    if not isinstance(ready, ReadyModel):
-        raise TypeError("only networks have a gradient")
-    found = understand(bench.rerun.scan, ready.recipe, regular=False)
-    network = copy.deepcopy(load_network(ready.card, ready.weights, bench.place.device))
-    for weights in [*network.parameters(), *network.buffers()]:
-        weights.data = weights.data.clone()  # they may have been read where nothing has a gradient
-    group = group_of(found, [0], bench.place)
-    published = FORWARD.get(type(ready.card.network))
-    seen = None if published else see(group.block, group.filled.shape[1:], MAPS)
-
-    def forward(samples: Tensor) -> Tensor:
-        changed = replace(group, data=samples)
-        if published:
-            return published(network, changed, found.target).abs()
-        if seen is None:
-            raise AssertionError("the sensitivities are known")
-        return unrolled(network, changed, seen, found).abs()
-
-    return forward, group
+def _climb(start: Tensor, look: Look, steps: int) -> Tensor:
+    """Go uphill; gives the direction along which the image changed most on the way."""
+    direction = best = _unit(start)
+    most = 0.0
+    for _ in range(steps):
+        height, slope = look(direction)
+        if height > most:
+            most, best = height, direction
+        direction = _unit(direction + STEP * slope)
+    return direction if look(direction)[0] > most else best
 
 
-def _start(samples: Tensor, bench: Bench, *, of_image: bool) -> Tensor:
-    """Draw where to begin: noise in k-space, or in the patient. Shape as the samples, or `(y x)`."""
-    random = np.random.default_rng(0)
-    shape = bench.view.reference.shape[1:] if of_image else samples.shape
-    drawn = torch.view_as_complex(torch.from_numpy(random.standard_normal((*shape, 2), np.float32))).to(samples)
-    return drawn * bench.view.there[0].clone() if of_image else drawn
+def _gradient(changed: Change) -> Look:
+    def look(direction: Tensor) -> tuple[float, Tensor]:
+        with torch.enable_grad():
+            free = direction.detach().requires_grad_()
+            height = changed(free)
+            (slope,) = torch.autograd.grad(height, free)
+        return float(height.detach()), _unit(slope.nan_to_num())  # a root of zero has none
+
+    return look
 
 
-def _pixels(images: Tensor) -> Pixels:
-    return np.asarray(images[0].reshape(images.shape[-2:]).cpu().numpy(), np.float32)
+def _trials(bench: Bench, changed: Change, placed: Callable[[Tensor], Tensor]) -> Look:
+    """Go along differences in a few directions: the gradient of SENSE, and some at random."""
+    sense = forward_of(bench, SenseRecipe())
+    with torch.no_grad():
+        still = sense.image(torch.zeros_like(bench.view.data))
+    transferred = _gradient(lambda direction: _norm(sense.image(placed(direction)) - still))
+    random = np.random.default_rng(1)
+
+    def look(direction: Tensor) -> tuple[float, Tensor]:
+        tried = [transferred(direction)[1], *(_drawn(random, direction) for _ in range(RANDOM))]
+        height = float(changed(direction))
+        gains = [float(changed(direction + TRIED * one)) - height for one in tried]
+        return height, _unit(torch.stack([gain * one for gain, one in zip(gains, tried, strict=True)]).sum(dim=0))
+
+    return look
+
+
+def _placed(bench: Bench, budget: Budget) -> Callable[[Tensor], Tensor]:
+    """Give what makes a perturbation of the allowed size out of a direction. Shape `(coil line sample)`."""
+    view = bench.view
+    energy = budget.size * (view.noise_power * view.data.numel()) ** 0.5
+
+    def placed(direction: Tensor) -> Tensor:
+        samples = view.encoding.seen(direction) if budget.of_image else direction
+        return samples * (energy / _norm(samples).clamp_min(TINY))
+
+    return placed
+
+
+def _start(bench: Bench, budget: Budget) -> Tensor:
+    """Draw where to begin: noise on the measured lines `(coil line sample)`, or in the patient `(z y x)`."""
+    view, random = bench.view, np.random.default_rng(0)
+    if budget.of_image:
+        return _drawn(random, view.reference) * view.there
+    return _drawn(random, view.data)
+
+
+def _drawn(random: np.random.Generator, like: Tensor) -> Tensor:
+    drawn = random.standard_normal((*like.shape, 2), np.float32)
+    return _unit(torch.view_as_complex(torch.from_numpy(drawn)).to(like))
+
+
+def _unit(direction: Tensor) -> Tensor:
+    return direction / _norm(direction).clamp_min(TINY)
+
+
+def _norm(values: Tensor) -> Tensor:
+    size: Tensor = torch.linalg.vector_norm(values)
+    return size
+
+
+def _pixels(image: Tensor) -> Pixels:
+    return np.asarray(image.cpu().numpy(), np.float32)

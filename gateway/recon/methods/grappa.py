@@ -49,6 +49,13 @@ def reconstruct_grappa(
         The scan is not Cartesian, has every line, lacks lines of its pattern, or has too little calibration.
     """
     found, kernel = with_gaps(scan, recipe, progress)
+    album = slice_by_slice(found, filling(found, kernel, recipe), recipe, place=place, progress=progress)
+    size = f"{recipe.kernel_lines} lines by {recipe.kernel_samples} samples"
+    return series_of(album, found, (f"GRAPPA, kernel {size}.", recipe.combination))
+
+
+def filling(found: Undersampled, kernel: grappa.Kernel, recipe: GrappaRecipe) -> Method[Learned]:
+    """Say how frames are filled and their coils combined."""
 
     def learn(group: Group) -> Learned:
         n_x = found.target.matrix.x
@@ -65,15 +72,12 @@ def reconstruct_grappa(
         level = deviation(learned.weights, kernel, weights, used=used, target=found.target)
         return level[None] * math.sqrt(group.noise_power)
 
-    method = Method(
+    return Method(
         learn=learn,
         unfold=lambda group, learned: combine(coil_images(group, learned), learned.maps)[None],
         deviation=noise,
         at=Learned.at,
     )
-    album = slice_by_slice(found, method, recipe, place=place, progress=progress)
-    size = f"{recipe.kernel_lines} lines by {recipe.kernel_samples} samples"
-    return series_of(album, found, (f"GRAPPA, kernel {size}.", recipe.combination))
 
 
 def with_gaps(scan: Scan, recipe: GrappaRecipe | RakiRecipe, progress: Progress) -> tuple[Undersampled, grappa.Kernel]:

@@ -49,6 +49,13 @@ def reconstruct_sense(
     """
     progress(0.0, "sorting readouts into k-space")
     found = understand(scan, recipe)
+    album = slice_by_slice(found, sense(found, recipe), recipe, place=place, progress=progress)
+    how = "SENSE by {} maps, regularised by the noise and the brightness that calibration shows."
+    return series_of(album, found, (how.format(recipe.estimator),))
+
+
+def sense(found: Undersampled, recipe: SenseRecipe) -> Method[Expected]:
+    """Say how frames are unfolded: exactly, or those of slabs by steps."""
     flat = found.sorter.lines.partitions.n == 1
 
     def learn(group: Group) -> Expected:
@@ -65,10 +72,7 @@ def reconstruct_sense(
         problem = _problem(group, known)
         return resampled_map(deviation(problem, solve_exactly(problem), group.noise_power)[None], found.target)
 
-    method = Method(learn=learn, unfold=unfold, deviation=noise if flat else None, at=Expected.at)
-    album = slice_by_slice(found, method, recipe, place=place, progress=progress)
-    how = "SENSE by {} maps, regularised by the noise and the brightness that calibration shows."
-    return series_of(album, found, (how.format(recipe.estimator),))
+    return Method(learn=learn, unfold=unfold, deviation=noise if flat else None, at=Expected.at)
 
 
 def reconstruct_cg_sense(
@@ -83,6 +87,13 @@ def reconstruct_cg_sense(
     """
     progress(0.0, "sorting readouts into k-space")
     found = understand(scan, recipe)
+    album = slice_by_slice(found, cg_sense(found, recipe), recipe, place=place, progress=progress)
+    how = f"SENSE by {recipe.estimator} maps, at most {recipe.steps} steps of conjugate gradients."
+    return series_of(album, found, (how,))
+
+
+def cg_sense(found: Undersampled, recipe: CgSenseRecipe) -> Method[Expected]:
+    """Say how frames are unfolded by steps."""
     stop = Stop(steps=recipe.steps, tolerance=recipe.tolerance)
 
     def learn(group: Group) -> Expected:
@@ -90,10 +101,7 @@ def reconstruct_cg_sense(
         alike = Seen(maps=seen.maps, prior=alike_where_bright(seen.prior))
         return Expected(seen=alike, noise_power=_noise(group, seen, recipe))
 
-    method = Method(learn=learn, unfold=lambda group, known: _by_steps(found, group, known, stop), at=Expected.at)
-    album = slice_by_slice(found, method, recipe, place=place, progress=progress)
-    how = f"SENSE by {recipe.estimator} maps, at most {recipe.steps} steps of conjugate gradients."
-    return series_of(album, found, (how,))
+    return Method(learn=learn, unfold=lambda group, known: _by_steps(found, group, known, stop), at=Expected.at)
 
 
 def alike_where_bright(power: Tensor) -> Tensor:

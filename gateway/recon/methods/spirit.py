@@ -21,7 +21,7 @@ from gateway.recon.coil_maps import maps_for
 from gateway.recon.coils import combine
 from gateway.recon.fourier import fourier
 from gateway.recon.kspace import Progress
-from gateway.recon.parallel import Group, series_of, understand
+from gateway.recon.parallel import Group, Undersampled, series_of, understand
 from gateway.recon.scan import Scan
 from gateway.recon.slice_by_slice import Method, slice_by_slice
 from gateway.recon.solvers import Stop
@@ -56,13 +56,12 @@ def reconstruct_spirit(
     BadScan
         The scan is not Cartesian, or there is too little calibration.
     """
-    return _reconstruct(
-        scan,
-        recipe,
-        lambda problem, group, stop: spirit.solve(problem, recipe.noise_weight * group.noise_power, stop),
-        place=place,
-        progress=progress,
-    )
+    return _reconstruct(scan, recipe, exactly(recipe), place=place, progress=progress)
+
+
+def exactly(recipe: SpiritRecipe) -> Solver:
+    """Keep measured points as they are."""
+    return lambda problem, group, stop: spirit.solve(problem, recipe.noise_weight * group.noise_power, stop)
 
 
 def reconstruct_l1_spirit(
@@ -87,6 +86,14 @@ def _reconstruct(
 ) -> tuple[ImageSeries, ...]:
     progress(0.0, "sorting readouts into k-space")
     found = understand(scan, recipe, regular=False)
+    method = agreeing(found, recipe, solve)
+    album = slice_by_slice(found, method, recipe, place=place, progress=progress)
+    how = f"SPIRiT, kernel {recipe.kernel_lines} lines by {recipe.kernel_samples} samples."
+    return series_of(album, found, (how, recipe.combination))
+
+
+def agreeing(found: Undersampled, recipe: SpiritRecipe, solve: Solver) -> Method[Learned]:
+    """Say how coil images are found by a solver, and combined."""
     stop = Stop(steps=recipe.steps, tolerance=recipe.tolerance)
     size = (recipe.kernel_lines, recipe.kernel_lines, recipe.kernel_samples)
 
@@ -102,7 +109,4 @@ def _reconstruct(
         return torch.stack([combine(frame, learned.maps) for frame in coil_images])
 
     apart = None if isinstance(recipe, L1SpiritRecipe) else Learned.at  # wavelets join positions
-    method = Method(learn=learn, unfold=unfold, at=apart, work=3 * (found.sorter.lines.n_coils + 4))
-    album = slice_by_slice(found, method, recipe, place=place, progress=progress)
-    how = f"SPIRiT, kernel {recipe.kernel_lines} lines by {recipe.kernel_samples} samples."
-    return series_of(album, found, (how, recipe.combination))
+    return Method(learn=learn, unfold=unfold, at=apart, work=3 * (found.sorter.lines.n_coils + 4))

@@ -25,7 +25,7 @@ from gateway.recon.networks.tuning import by_pixels, compiled, halved
 
 LARGEST_BYTES = 2 << 30
 WARM = 4
-"""How many networks a worker keeps; and as many as they are in their files, for who learns from them."""
+"""How many networks a worker keeps."""
 
 
 def check_tensors(network: Network, tensors: Mapping[str, Tensor]) -> None:
@@ -79,14 +79,18 @@ class Tuned:
 
 
 def load_network(card: ModelCard, weights: Path, device: torch.device) -> nn.Module:
-    """Load a network, or take the one that is warm; what was hashed is what is used.
+    """Load a network as it is in its file, for its caller alone; what was hashed is what is used.
 
     Raises
     ------
     BadModel
         The file cannot be read, is not what the card says, or does not fit the network.
     """
-    return _warm(card, weights, device)
+    tensors = _read(card, weights)
+    check_tensors(card.network, tensors)
+    network = build(card.network)
+    network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
+    return network.requires_grad_(requires_grad=False).eval().to(device)
 
 
 def ready_network(ready: ReadyModel, device: torch.device) -> Tuned:
@@ -102,25 +106,12 @@ def ready_network(ready: ReadyModel, device: torch.device) -> Tuned:
 
 
 @lru_cache(maxsize=WARM)
-def _warm(card: ModelCard, weights: Path, device: torch.device) -> nn.Module:
-    return _loaded(card, weights, device)
-
-
-@lru_cache(maxsize=WARM)
 def _tuned(card: ModelCard, weights: Path, device: torch.device, *, half: bool, compile_: bool) -> Tuned:
-    network = _loaded(card, weights, device)
+    network = load_network(card, weights, device)
     notes = [*([halved(network, device)] if half else []), *([compiled(network)] if compile_ else [])]
     if not compile_:
         by_pixels(network, device)
     return Tuned(network=network, notes=tuple(notes))
-
-
-def _loaded(card: ModelCard, weights: Path, device: torch.device) -> nn.Module:
-    tensors = _read(card, weights)
-    check_tensors(card.network, tensors)
-    network = build(card.network)
-    network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
-    return network.requires_grad_(requires_grad=False).eval().to(device)
 
 
 def _read(card: ModelCard, weights: Path) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from gateway.recon.engine import reconstruct
 from gateway.recon.networks import tuning
 from gateway.recon.networks.ready import ReadyModel
 from gateway.recon.networks.tuning import HALF, parts_of
-from gateway.recon.networks.weights import load_network
+from gateway.recon.networks.weights import ready_network
 from gateway.zoo.folder import read_folder
 from tests.recon.undersampled import error, undersampled
 from tests.zoo.models import put_model
@@ -53,7 +53,7 @@ def test_half_precision_that_gains_nothing_is_not_used_and_that_is_said(
     ready = _ready(tmp_path, precision="half")
     (series,) = reconstruct(*undersampled(2), ready, device="cpu", progress=lambda *_: None)
     assert "Half precision was asked for, and not used: cpu computes it no faster here." in series.notes
-    network = load_network(ready.card, ready.weights, CPU)
+    network = ready_network(ready, CPU).network
     assert {one.dtype for part in parts_of(network) for one in part.parameters()} == {torch.float32}
 
 

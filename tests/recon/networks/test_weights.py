@@ -14,9 +14,11 @@ from torch import Tensor
 from gateway.model.card import ModelCard
 from gateway.model.errors import BadModel
 from gateway.model.networks import VarnetNetwork
+from gateway.model.recipes import LearnedRecipe
 from gateway.recon.networks.architectures import build
 from gateway.recon.networks.checkpoint import convert, import_checkpoint
-from gateway.recon.networks.weights import load_network
+from gateway.recon.networks.ready import ReadyModel
+from gateway.recon.networks.weights import load_network, ready_network
 from gateway.zoo.folder import sha256_of
 from tests.zoo.models import SMALL_UNET, card, put_model
 
@@ -36,7 +38,13 @@ def test_a_network_computes_with_the_weights_of_its_file(tmp_path: Path) -> None
     for name, tensor in safetensors.torch.load_file(weights).items():
         torch.testing.assert_close(network.state_dict()[name], tensor, rtol=0, atol=0)
     assert not network.training
-    assert load_network(made, weights, CPU) is network, "the worker keeps it warm"
+
+
+def test_a_worker_keeps_its_networks_warm_and_who_learns_from_one_gets_his_own(tmp_path: Path) -> None:
+    weights = tmp_path / "small" / "weights.safetensors"
+    made = ReadyModel(recipe=LearnedRecipe(model="small"), card=put_model(tmp_path), weights=weights)
+    assert ready_network(made, CPU) is ready_network(made, CPU)
+    assert load_network(made.card, weights, CPU) is not load_network(made.card, weights, CPU)
 
 
 @pytest.mark.parametrize(
