@@ -26,8 +26,8 @@ from gateway.model.recipes import (
     SpiritRecipe,
     TvRecipe,
 )
-from gateway.recon.checks.rerun import nothing_said
 from gateway.recon.checks.bench import Bench
+from gateway.recon.checks.rerun import nothing_said
 from gateway.recon.checks.sparse_forward import l1_wavelet, sparse, tv
 from gateway.recon.coil_maps import maps_for, see
 from gateway.recon.coils import combine

@@ -154,7 +154,8 @@ def _placed(bench: Bench, budget: Budget) -> Callable[[Tensor], Tensor]:
 
     def placed(direction: Tensor) -> Tensor:
         samples = view.encoding.seen(direction) if budget.of_image else direction
-        return samples * (energy / _norm(samples).clamp_min(TINY))
+        found: Tensor = samples * (energy / _norm(samples).clamp_min(TINY))
+        return found
 
     return placed
 
