@@ -22,8 +22,9 @@ Masks = Annotated[
     list[str],
     typer.Option(
         "--mask",
-        help="Lines that are kept: PATTERN:ACCELERATION or PATTERN:ACCELERATION:CALIBRATION, where PATTERN is "
-        "equispaced, random, variable-density, poisson-disc or centre. Several may be given.",
+        help="Lines that are kept, of 3D scans points of lines and partitions: PATTERN:ACCELERATION or "
+        "PATTERN:ACCELERATION:CALIBRATION, where PATTERN is equispaced, random, variable-density, poisson-disc or "
+        "centre. Several may be given.",
     ),
 ]
 MoreScans = Annotated[

@@ -12,17 +12,19 @@ import numpy as np
 import numpy.typing as npt
 
 from gateway.evaluation.metrics import METRICS
-from gateway.evaluation.retrospective import Bools, line_count, undersampled
+from gateway.evaluation.retrospective import Bools, encoded_shape, undersampled
 from gateway.model.errors import BadScan, GatewayError, UnreadableFile, WrongCall
 from gateway.model.header import ScanHeader
 from gateway.model.image import ImageKind
 from gateway.model.readout import Acquisition
 from gateway.model.recipes import FftRecipe, Recipe
 from gateway.model.training import Pattern
+from gateway.model.zyx import Zyx
 from gateway.mrd.files import read_scan
 from gateway.mrd.header import parse_header
 from gateway.recon import masks
 from gateway.recon.engine import reconstruct
+from gateway.recon.lattice import Lattice
 from gateway.recon.networks.ready import ReadyModel
 
 Volume: TypeAlias = npt.NDArray[np.float64]
@@ -40,7 +42,7 @@ SUFFIXES = (".h5", ".mrd")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Masking:
-    """Which lines are left out."""
+    """Which lines are left out; of slabs, which points of lines and partitions."""
 
     pattern: Pattern
     acceleration: int
@@ -68,6 +70,44 @@ class Masking:
 
     def __str__(self) -> str:
         return f"{self.pattern}, R = {self.acceleration}, {self.n_calibration} calibration lines"
+
+    def points(self, shape: tuple[int, int]) -> Bools:
+        """Draw the mask of lines and partitions; of slices, which have one, of lines alone. Shape `(z y)`."""
+        if shape[0] == 1:
+            return self.lines(shape[1])[None]
+        if self.pattern is Pattern.EQUISPACED:
+            return self._lattice(shape).points(*shape) | self.middle(shape)
+        if self.pattern is Pattern.CENTRE:
+            return masks.centre_block(*shape, acceleration=self.acceleration)
+        random = np.random.default_rng(self.seed)
+        draw = masks.POINTS[self.pattern]
+        return draw(*shape, acceleration=self.acceleration, n_calibration=self.n_calibration, random=random)
+
+    def middle(self, shape: tuple[int, int]) -> Bools:
+        """Say where calibration lies. Shape `(z y)`."""
+        z, y = (masks.calibration(n, self.n_calibration) for n in shape)
+        return y[None] if len(z) == 1 else z[:, None] & y
+
+    def step(self, shape: tuple[int, int]) -> Zyx[float]:
+        """Say what a header says of the mask; the middle alone is a whole scan of less resolution."""
+        if self.pattern is Pattern.CENTRE:
+            return Zyx(z=1.0, y=1.0, x=1.0)
+        if shape[0] == 1 or self.pattern is not Pattern.EQUISPACED:
+            return Zyx(z=1.0, y=float(self.acceleration), x=1.0)
+        lattice = self._lattice(shape)
+        return Zyx(z=float(lattice.step_z), y=float(lattice.step_y), x=1.0)
+
+    def _lattice(self, shape: tuple[int, int]) -> Lattice:
+        """Share the acceleration between both directions as evenly as can be, each partition half a step on."""
+        n = self.acceleration
+        step_z = max(step for step in range(1, n + 1) if n % step == 0 and step * step <= n)
+        step_y = n // step_z
+        first_z, first_y = shape[0] // 2 % step_z, shape[1] // 2 % step_y
+        turns = (shape[0] // 2 - first_z) // step_z
+        shift = step_y // 2 if step_z > 1 else 0
+        return Lattice(
+            step_z=step_z, step_y=step_y, shift=shift, first_z=first_z, first_y=(first_y - turns * shift) % step_y
+        )
 
     def lines(self, n: int) -> Bools:
         """Draw the mask. Shape `(y,)`."""
@@ -119,6 +159,25 @@ def read_scans(paths: Sequence[Path]) -> list[Scan]:
     return [_read(file) for file in files]
 
 
+def leave_out(scan: Scan, masking: Masking) -> Scan:
+    """Leave out of a scan of every line what a mask does not keep: lines of slices, points of slabs.
+
+    Raises
+    ------
+    BadScan
+        The scan is not one of every line.
+    """
+    shape = encoded_shape(scan.acquisition, scan.header)
+    acquisition, header = undersampled(
+        scan.acquisition,
+        scan.header,
+        measured=masking.points(shape),
+        calibration=masking.middle(shape),
+        step=masking.step(shape),
+    )
+    return Scan(name=scan.name, acquisition=acquisition, header=header)
+
+
 def _files_of(folder: Path) -> list[Path]:
     files = sorted(file for file in folder.iterdir() if file.suffix in SUFFIXES)
     if not files:
@@ -149,22 +208,13 @@ def compare(
         A scan is not one of every line.
     """
     for scan in scans:
-        n_lines = line_count(scan.acquisition, scan.header)
+        encoded_shape(scan.acquisition, scan.header)  # refuses what is no truth
         truth = magnitude(scan.acquisition, scan.header, FftRecipe(), device)
         for masking in maskings:
-            measured = masking.lines(n_lines)
-            centre = masks.calibration(n_lines, masking.n_calibration)
-            step = masking.acceleration
-            thinned = undersampled(scan.acquisition, scan.header, measured=measured, calibration=centre, step=step)
+            thinned = leave_out(scan, masking)
             for name, recipe in recipes.items():
                 tell(f"{scan.name}: {masking}: {name}")
-                yield _try(
-                    Scan(name=scan.name, acquisition=thinned[0], header=thinned[1]),
-                    truth,
-                    masking,
-                    (name, recipe),
-                    device,
-                )
+                yield _try(thinned, truth, masking, (name, recipe), device)
 
 
 def _try(scan: Scan, truth: Volume, masking: Masking, named: tuple[str, Recipe | ReadyModel], device: str) -> Trial:

@@ -15,16 +15,13 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from gateway.evaluation.compare import Masking, Scan, magnitude
-from gateway.evaluation.retrospective import line_count, undersampled
+from gateway.evaluation.compare import Masking, Scan, leave_out, magnitude
 from gateway.model.card import Saw
 from gateway.model.errors import GatewayError, WrongCall
 from gateway.model.gate import Check
 from gateway.model.image import ImageKind
 from gateway.model.match import Range
 from gateway.model.recipes import FftRecipe
-from gateway.model.training import Pattern
-from gateway.recon import masks
 from gateway.recon.checks.intake import InputStatistics
 from gateway.recon.checks.recording import evidence_of
 from gateway.recon.engine import reconstruct
@@ -195,17 +192,12 @@ def _images(
 ) -> Iterator[Looked]:
     for known in scans:
         scan = known.scan
-        n = line_count(scan.acquisition, scan.header)
         truth = magnitude(known.truth.acquisition, known.truth.header, FftRecipe(), device)
         for masking in maskings:
             tell(f"{scan.name}: {masking}")
-            step = masking.acceleration if masking.pattern is Pattern.EQUISPACED else 1
-            centre = masks.calibration(n, masking.n_calibration)
-            thinned = undersampled(
-                scan.acquisition, scan.header, measured=masking.lines(n), calibration=centre, step=step
-            )
+            thinned = leave_out(scan, masking)
             try:
-                yield from _of_one(Preparation(*thinned), model, truth, device)
+                yield from _of_one(Preparation(thinned.acquisition, thinned.header), model, truth, device)
             except GatewayError as fault:
                 tell(f"left out: {fault}")
 

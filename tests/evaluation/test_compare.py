@@ -10,19 +10,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gateway.evaluation.compare import Masking, Scan, Trial, compare
+from gateway.evaluation.compare import Masking, Scan, Trial, compare, leave_out
 from gateway.evaluation.page import LABEL_HEIGHT, SIDE, write_page
 from gateway.evaluation.report import sections, write_report
 from gateway.evaluation.retrospective import line_count, undersampled
 from gateway.model.errors import BadScan, WrongCall
 from gateway.model.readout import Flag
-from gateway.model.recipes import FftRecipe, GrappaRecipe, L1WaveletRecipe, LearnedRecipe, Recipe
+from gateway.model.recipes import FftRecipe, GrappaRecipe, L1WaveletRecipe, LearnedRecipe, Recipe, SenseRecipe
 from gateway.model.training import Pattern
+from gateway.model.zyx import Zyx
 from gateway.recon import masks
 from gateway.recon.networks.ready import ReadyModel
 from gateway.recon.phantom import PhantomScan, head_phantom
 from gateway.zoo.zoo import SHIPPED, Zoo
-from tests.recon.scans import lines_of, slab
+from tests.recon.scans import fft, lines_of
+from tests.recon.slabs import header_of, slab
 from tests.recon.undersampled import HEAD
 from tests.recordings import put_phantom
 from tests.running import gateway
@@ -69,17 +71,67 @@ def test_readouts_are_left_out_and_none_is_changed() -> None:
     np.testing.assert_array_equal(kept.heads, before.heads[same])
 
 
+def test_a_scan_without_every_line_of_a_slice_is_no_truth() -> None:
+    with pytest.raises(BadScan, match="accelerated by 2"):
+        list(
+            compare(
+                [_scan(replace(FULL, acceleration=2))], {"fft": FftRecipe()}, [R3], device="cpu", tell=lambda _: None
+            )
+        )
+
+
+SLAB = Scan(name="slab", acquisition=(slab(np.ones((16, 32), np.bool_)),), header=header_of())
+SHAPE = (16, 32)
+
+
 @pytest.mark.parametrize(
-    ("scan", "said"),
-    [
-        (_scan(replace(FULL, acceleration=2)), "accelerated by 2"),
-        (Scan(name="slab", acquisition=slab()[:1], header=slab()[1]), "partitions were encoded"),
-    ],
-    ids=["accelerated", "3D"],
+    "text", ["equispaced:4:8", "random:4:8", "variable-density:4:8", "poisson-disc:4:8", "centre:4", "equispaced:6:8"]
 )
-def test_a_scan_without_every_line_of_a_slice_is_no_truth(scan: Scan, said: str) -> None:
-    with pytest.raises(BadScan, match=said):
-        list(compare([scan], {"fft": FftRecipe()}, [R3], device="cpu", tell=lambda _: None))
+def test_of_slabs_points_of_both_directions_are_left_out(text: str) -> None:
+    masking = Masking.parse(text)
+    points = masking.points(SHAPE)
+    assert points.shape == SHAPE
+    assert not points.all(axis=0).any(), "no line is there in every partition"
+    assert not points.all(axis=1).any()
+    assert points[8, 16]
+    assert masking.pattern is Pattern.CENTRE or points[4:12, 12:20].all()
+    np.testing.assert_array_equal(points, masking.points(SHAPE))
+
+
+def test_what_is_left_of_a_slab_is_flagged_and_told_as_a_scanner_does_it() -> None:
+    masking = Masking.parse("equispaced:4:8")
+    left = leave_out(SLAB, masking)
+    (run,) = left.acquisition
+    at = run.heads["idx"]["kspace_encode_step_2"], run.heads["idx"]["kspace_encode_step_1"]
+    found = np.zeros(SHAPE, np.bool_)
+    found[at] = True
+    np.testing.assert_array_equal(found, masking.points(SHAPE))
+    centre = run.flagged(np.uint64(Flag.IS_PARALLEL_CALIBRATION_AND_IMAGING.bit))
+    np.testing.assert_array_equal(centre, masking.middle(SHAPE)[at])
+    assert left.header.encodings[0].acceleration == Zyx(z=2.0, y=2.0, x=1.0)
+
+
+@pytest.mark.parametrize("scan", [_scan(), SLAB], ids=["slices", "slab"])
+def test_the_middle_alone_is_a_whole_scan_of_less_resolution(scan: Scan) -> None:
+    """So every recipe takes it, and what makes it sharper can be compared with zeros beyond."""
+    left = leave_out(scan, Masking.parse("centre:4"))
+    series = fft(left.acquisition, left.header)
+    assert series.pixels.shape == fft(scan.acquisition, scan.header).pixels.shape
+    (trial,) = compare([scan], {"fft": FftRecipe()}, [Masking.parse("centre:4")], device="cpu", tell=lambda _: None)
+    assert 0.02 < trial.values["nrmse_object"] < 0.6
+
+
+def test_recipes_are_compared_on_slabs() -> None:
+    recipes: dict[str, Recipe] = {"sense": SenseRecipe(), "l1": L1WaveletRecipe(), "fft": FftRecipe()}
+    maskings = [Masking.parse("equispaced:4:8"), Masking.parse("poisson-disc:4:8")]
+    trials = list(compare([SLAB], recipes, maskings, device="cpu", tell=lambda _: None))
+    values = {(trial.recipe, trial.masking.pattern): trial.values for trial in trials}
+    assert values["sense", Pattern.EQUISPACED]["nrmse_object"] < 0.2
+    assert values["l1", Pattern.POISSON]["nrmse_object"] < 0.3
+    assert not values["fft", Pattern.EQUISPACED]
+    every = Masking(pattern=Pattern.EQUISPACED, acceleration=1, n_calibration=0)
+    (whole,) = compare([SLAB], {"fft": FftRecipe()}, [every], device="cpu", tell=lambda _: None)
+    assert whole.values["nrmse"] == 0
 
 
 def test_the_whole_scan_compared_with_itself_is_perfect() -> None:
