@@ -111,10 +111,9 @@ def test_no_body_and_no_address_of_the_api_breaks(served: FastAPI, stations: Sta
                 broken = "".join(f"1{quote(bad)}" if number % 2 else part for number, part in enumerate(spelled))
                 there = "".join("1" if number % 2 else part for number, part in enumerate(spelled))
                 more = {"json": _filled(body, told["components"]["schemas"], bad)} if body else {}
-                for where in (broken, there):
-                    for query in ("", f"?before={quote(bad)}&limit=1{quote(bad)}"):
-                        answer = program.request(method, f"{PATH}{where}{query}", **more)
-                        assert answer.status_code < 500, (method, path, bad, answer.text)
+                for where in (broken, there, f"{there}?before={quote(bad)}&limit=1{quote(bad)}"):
+                    answer = program.request(method, f"{PATH}{where}", **more)
+                    assert answer.status_code < 500, (method, path, bad, answer.text)
     assert stations.audit.verify()[0] > 0
 
 
