@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -108,13 +108,31 @@ def synthetic(seed: int) -> Head:
 def drawn_from(folder: Path) -> Iterator[Head]:
     """Scan real anatomies that are there as images alone, by coils and noise that are computed."""
     slices: dict[str, list[npt.NDArray[Any]]] = {
-        "T1 head, Chris": [_volume(folder / "chris_t1.nii.gz")[:, :, z].T for z in (90, 110)],
-        "T1 head, Colin": [_volume(folder / "ch2.nii.gz")[:, :, z].T for z in (80, 100)],
+        "T1 head, Chris": _slices(folder / "chris_t1.nii.gz", (90, 110)),
+        "T1 head, Colin": _slices(folder / "ch2.nii.gz", (80, 100)),
         "T2 head, complex": [np.load(folder / "brain512_complex.npy")[::2, ::2]],
         "heart": [np.load(folder / "cine_magnitude_30x144x144.npy")[frame] for frame in (0, 12)],
     }
+    yield from _scans(slices, first=0)
+
+
+def fresh_from(folder: Path) -> Iterator[Head]:
+    """Scan other slices of the same heads by other coils, which nobody looked at when limits and checks were chosen."""
+    slices = {
+        "T1 head, Chris": _slices(folder / "chris_t1.nii.gz", (80, 100)),
+        "T1 head, Colin": _slices(folder / "ch2.nii.gz", (70, 90)),
+    }
+    yield from _scans(slices, first=2)
+
+
+def _slices(file: Path, at: Sequence[int]) -> list[npt.NDArray[Any]]:
+    volume = _volume(file)
+    return [volume[:, :, z].T for z in at]
+
+
+def _scans(slices: Mapping[str, Sequence[npt.NDArray[Any]]], *, first: int) -> Iterator[Head]:
     for seed, (family, images) in enumerate(slices.items()):
-        for number, image in enumerate(images):
+        for number, image in enumerate(images, first):
             yield _scanned(f"{family} {number}", family, image, np.random.default_rng([seed, number]))
 
 
@@ -185,19 +203,25 @@ def noisier(head: Head, snr: float, seed: int = 0) -> Head:
 
 
 PATTERNS = {"equispaced 3/0": (3, 0), "equispaced 4/0": (4, 0), "equispaced 4/1": (4, 1)}
-"""Step and offset."""
-IRREGULAR = "variable density 3"
-STEPS = {**{name: step for name, (step, _) in PATTERNS.items()}, IRREGULAR: 3}
+FRESH_PATTERNS = {"equispaced 3/1": (3, 1), "equispaced 4/2": (4, 2), "equispaced 4/3": (4, 3)}
+"""Step and offset; fresh ones are those that nobody looked at when limits and checks were chosen."""
+IRREGULAR, FRESH_IRREGULAR = "variable density 3", "variable density 3, drawn anew"
+STEPS = {
+    **{name: step for name, (step, _) in (PATTERNS | FRESH_PATTERNS).items()},
+    IRREGULAR: 3,
+    FRESH_IRREGULAR: 3,
+}
 """What headers say of each pattern: so many lines are left out."""
 
 
-def patterns(n: int) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
+def patterns(n: int, *, fresh: bool = False) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
     """Give the lines that are kept, by the name of the pattern."""
     centre = calibration_lines(n)
-    for name, (step, offset) in PATTERNS.items():
+    for name, (step, offset) in (FRESH_PATTERNS if fresh else PATTERNS).items():
         yield name, masks.equispaced(n, step=step, n_calibration=centre, offset=offset)
-    random = np.random.default_rng(0)
-    yield IRREGULAR, masks.variable_density(n, acceleration=3, n_calibration=centre, random=random)
+    random = np.random.default_rng(1 if fresh else 0)
+    drawn = masks.variable_density(n, acceleration=3, n_calibration=centre, random=random)
+    yield FRESH_IRREGULAR if fresh else IRREGULAR, drawn
 
 
 def calibration_lines(n: int) -> int:

@@ -22,15 +22,14 @@ FIXED = {Check.ORIENTATION: 1.0, Check.GHOSTING: 0.05, Check.HALVES: 0.7, Check.
 JOINED = (Check.CONSISTENCY, Check.STRUCTURE, Check.DETAIL, Check.LINES, Check.COILS, Check.AGREEMENT)
 """Checks whose limits are found together."""
 CHECKS = (*JOINED, *FIXED)
-HALVES_OF_SCANS = (
-    frozenset({"brain_16ch_full", "T1 head, Chris"}),
-    frozenset({"brain_4ch_full", "T1 head, Colin"}),
-)
-"""Families of scans; synthetic heads are shared out by their numbers."""
+HEADS = frozenset({"brain_16ch_full", "T1 head, Chris", "brain_4ch_full", "T1 head, Colin", "synthetic"})
+"""Families of scans that limits are found from."""
 LEAST_SPREAD = 0.05
 """Of the logarithm of a value: what varies less is taken to vary so much."""
-FALSE_ALARMS = 0.02
+FALSE_ALARMS = 0.01
 """Of the images that limits are found from: fewer than is aimed at, since other scans exceed limits more often."""
+BEYOND = 1.25
+"""Times the largest value of any clean image: more is an alarm, however widely clean images spread below it."""
 SMALLEST = 1e-3
 WIDER = 2**0.5
 """A card's ranges, over what was seen: a scan of half or twice the time is still like it."""
@@ -46,6 +45,8 @@ class Rule:
 
     middle: Values
     spread: Values
+    ends: Values
+    """Logarithms from where on one check alone is an alarm."""
     threshold: float
     saw: Saw
     """What a card would say of the scans that limits are found from."""
@@ -56,34 +57,31 @@ class Rule:
         logs = np.array([_logs(row) for row in clean])
         middle = np.nanmedian(logs, axis=0)
         spread = np.maximum(np.nanstd(logs, axis=0), LEAST_SPREAD)
-        together = [_together((each - middle) / spread) for each in logs]
+        threshold = float(np.quantile([_together((each - middle) / spread) for each in logs], 1 - false_alarms))
         return cls(
             middle=middle,
             spread=spread,
-            threshold=float(np.quantile(together, 1 - false_alarms)),
+            ends=np.minimum(middle + threshold * spread, np.nanmax(logs, axis=0) + np.log(BEYOND)),
+            threshold=threshold,
             saw=_seen_in(clean),
         )
 
     @property
     def limits(self) -> dict[Check, float]:
         """From where on one check alone is an alarm."""
-        ends = np.exp(self.middle + self.threshold * self.spread)
-        return {**dict(zip(JOINED, ends.tolist(), strict=True)), **FIXED}
+        return {**dict(zip(JOINED, np.exp(self.ends).tolist(), strict=True)), **FIXED}
 
     def judge(self, row: Row) -> Judged:
         """Say how far each value, and all together, lie above their limits; above 0 is an alarm."""
-        heights = (_logs(row) - self.middle) / self.spread
-        found = {
-            check: float(height - self.threshold)
-            for check, height in zip(JOINED, heights, strict=True)
-            if np.isfinite(height)
-        }
+        logs = _logs(row)
+        above = (logs - self.ends) / self.spread
+        found = {check: float(height) for check, height in zip(JOINED, above, strict=True) if np.isfinite(height)}
         beside = {Check.RANGE: familiarity(self.saw, row["saw"]).value}
         for check, limit in FIXED.items():
             value = row["values"].get(check.value, beside.get(check))
             if value is not None:
                 found[check] = float(np.log(max(value, SMALLEST) / limit) / LEAST_SPREAD)
-        return Judged(row=row, scores=found, together=_together(heights) - self.threshold)
+        return Judged(row=row, scores=found, together=_together((logs - self.middle) / self.spread) - self.threshold)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,29 +111,30 @@ class Judged:
         return alone or (["together alone"] if self.caught else [])
 
 
-def half_of(row: Row) -> int | None:
-    """Say to which half of the scans a case belongs; None for anatomies that no limits come from."""
-    if row["family"] == "synthetic":
-        return int(row["head"].split()[1].strip(",")) % 2
-    return next((number for number, half in enumerate(HALVES_OF_SCANS) if row["family"] in half), None)
+def head_of(row: Row) -> str | None:
+    """Say of which head a case is, whose images never give it limits; None for anatomies that no limits come from."""
+    if row["family"] not in HEADS:
+        return None
+    return str(row["head"]).split(",")[0] if row["family"] == "synthetic" else str(row["family"])
 
 
 def judged(rows: Sequence[Row]) -> Iterator[Judged]:
-    """Judge each half by limits from the other one, and other anatomies by limits from both; recipe by recipe."""
+    """Judge each head by limits from all others, and other anatomies by limits from all; recipe by recipe."""
     for recipe in sorted({row["recipe"] for row in rows}):
         mine = [row for row in rows if row["recipe"] == recipe]
-        for half in (0, 1, None):
-            rule = Rule.found_from([row for row in mine if not row["fault"] and _calibrates(row, half)])
-            yield from (rule.judge(row) for row in mine if half_of(row) == half)
+        for head in dict.fromkeys(map(head_of, mine)):
+            rule = Rule.found_from([row for row in mine if _calibrates(row) and head_of(row) != head])
+            yield from (rule.judge(row) for row in mine if head_of(row) == head)
 
 
 def shipped_rule(rows: Sequence[Row]) -> Rule:
     """Find limits from all heads and recipes at once: those that ship."""
-    return Rule.found_from([row for row in rows if not row["fault"] and half_of(row) is not None])
+    return Rule.found_from([row for row in rows if _calibrates(row)])
 
 
-def _calibrates(row: Row, half: int | None) -> bool:
-    return half_of(row) is not None and half_of(row) != half
+def _calibrates(row: Row) -> bool:
+    """Say whether limits are found from a case: a clean head, none of those that are kept to hold limits to."""
+    return not row["fault"] and head_of(row) is not None and not row.get("fresh", False)
 
 
 def _seen_in(clean: Sequence[Row]) -> Saw:
@@ -162,3 +161,13 @@ def roc(clean: Sequence[float], faulty: Sequence[float]) -> tuple[Values, Values
     false = np.concatenate([[0.0], [(np.asarray(clean) >= end).mean() for end in ends]])
     caught = np.concatenate([[0.0], [(np.asarray(faulty) >= end).mean() for end in ends]])
     return false, caught, float(np.trapezoid(caught, false))
+
+
+def wilson(n_hits: int, n: int) -> tuple[float, float]:
+    """Give the interval that holds a share with 95 % (Wilson 1927, doi:10.1080/01621459.1927.10502953)."""
+    if n == 0:
+        return 0.0, 1.0
+    z, share = 1.96, n_hits / n
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * (share * (1 - share) / n + z**2 / (4 * n**2)) ** 0.5
+    return max(0.0, middle - half), min(1.0, middle + half)

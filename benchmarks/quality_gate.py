@@ -21,10 +21,12 @@ import torch
 
 from benchmarks.gate_faults import IN_DATA, lesion, mixed, planted, softened, stretched
 from benchmarks.gate_heads import (
+    FRESH_IRREGULAR,
     STEPS,
     Head,
     calibration_lines,
     drawn_from,
+    fresh_from,
     noisier,
     patterns,
     real_heads,
@@ -60,7 +62,27 @@ SNRS = (30.0, 60.0)
 SEEDS = 2
 """Of the noise that is added to real heads."""
 SYNTHETIC = 4
+FRESH_FAULTS = frozenset({"equispaced 3/1", FRESH_IRREGULAR})
+"""Patterns with which faults are planted into what nobody had looked at."""
 SPARSER = "more acceleration"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """What is tried: a head and a recipe.
+
+    Parameters
+    ----------
+    faults
+        Whether faults are planted, too.
+    fresh
+        Whether nobody looked at it when limits and checks were chosen: figures are of these, too.
+    """
+
+    head: Head
+    recipe: str
+    faults: bool = False
+    fresh: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +94,7 @@ class Row:
     recipe: str
     pattern: str
     fault: str
+    fresh: bool = False
     size: float
     """How many standard deviations the fault changed the image by where it did most; 0 where nothing was planted."""
     values: dict[str, float]
@@ -103,20 +126,22 @@ class Case:
         return deviation
 
 
-def cases(head: Head, name: str, *, faults: bool) -> Iterator[Row]:
+def cases(unit: Unit) -> Iterator[Row]:
     """Try every pattern of lines, and with each every fault."""
-    for pattern, mask in patterns(head.lines):
+    head, recipe = unit.head, RECIPES[unit.recipe]
+    for pattern, mask in patterns(head.lines, fresh=unit.fresh):
         centre = masks.calibration(head.lines, calibration_lines(head.lines))
         scan = undersampled(head.acquisition, head.header, measured=mask, calibration=centre, step=STEPS[pattern])
         begun = time.process_time()
-        clean = made(scan, RECIPES[name])
+        clean = made(scan, recipe)
         between = time.process_time()
-        evidence = examined(scan, RECIPES[name], clean)
+        evidence = examined(scan, recipe, clean)
         row = Row(
             head=head.name,
             family=head.family,
-            recipe=name,
+            recipe=unit.recipe,
             pattern=pattern,
+            fresh=unit.fresh,
             fault="",
             size=0.0,
             values=values_of(evidence, clean.pixels[0]),
@@ -125,9 +150,9 @@ def cases(head: Head, name: str, *, faults: bool) -> Iterator[Row]:
             gate_s=time.process_time() - between,
         )
         yield row
-        if faults:
+        if unit.faults and (not unit.fresh or pattern in FRESH_FAULTS):
             random = np.random.default_rng(sum(map(ord, head.name + pattern)))
-            case = Case(row=row, scan=scan, recipe=RECIPES[name], clean=clean, evidence=evidence, random=random)
+            case = Case(row=row, scan=scan, recipe=recipe, clean=clean, evidence=evidence, random=random)
             yield from in_image(case)
             yield from in_data(case)
 
@@ -220,31 +245,50 @@ def size_of(image: Image, clean: Image, noise: Image) -> float:
     return float(np.quantile(ratio[clean > 0.1 * clean.max()], 0.995))
 
 
-def units(folder: Path) -> Iterator[tuple[Head, str, bool]]:
-    """List what is tried: a head, a recipe, and whether faults are planted, too."""
+def units(folder: Path) -> Iterator[Unit]:
+    """List what is tried: first what limits and checks were chosen on, then what nobody had looked at."""
     for head in real_heads(folder / "mrd"):
         for snr in SNRS:
             for seed in range(SEEDS):
                 for name in RECIPES:
-                    yield noisier(head, snr, seed), name, seed == 0 and (name == "tv") == (snr == SNRS[0])
+                    faults = seed == 0 and (name == "tv") == (snr == SNRS[0])
+                    yield Unit(head=noisier(head, snr, seed), recipe=name, faults=faults)
     for number, head in enumerate(drawn_from(folder / "train")):
         for place, name in enumerate(RECIPES):
-            yield noisier(head, SNRS[(number + place) % 2]), name, head.name.endswith(" 0") and place == number % 2
+            faults = head.name.endswith(" 0") and place == number % 2
+            yield Unit(head=noisier(head, SNRS[(number + place) % 2]), recipe=name, faults=faults)
     for seed in range(SYNTHETIC):
         for name in RECIPES:
-            yield noisier(synthetic(seed), SNRS[seed % 2]), name, False
+            yield Unit(head=noisier(synthetic(seed), SNRS[seed % 2]), recipe=name)
+    yield from fresh_units(folder)
+
+
+def fresh_units(folder: Path) -> Iterator[Unit]:
+    """List other noise, slices, coils and phantoms; faults in the first of each."""
+    for number, head in enumerate(real_heads(folder / "mrd")):
+        for snr in SNRS:
+            for place, name in enumerate(RECIPES):
+                faults = place == number and snr == SNRS[number]
+                yield Unit(head=noisier(head, snr, SEEDS), recipe=name, faults=faults, fresh=True)
+    for number, head in enumerate(fresh_from(folder / "train")):
+        for place, name in enumerate(RECIPES):
+            faults = number % 2 == 0 and place == number // 2
+            yield Unit(head=noisier(head, SNRS[(number + place) % 2]), recipe=name, faults=faults, fresh=True)
+    for seed in range(SYNTHETIC, 2 * SYNTHETIC):
+        for name in RECIPES:
+            yield Unit(head=noisier(synthetic(seed), SNRS[seed % 2]), recipe=name, fresh=True)
 
 
 def measure(folder: Path, rows: Path) -> None:
     """Try everything; what is there already is written after each head, and not tried again."""
     found: list[dict[str, Any]] = json.loads(rows.read_text()) if rows.exists() else []
     known = {(row["head"], row["recipe"]) for row in found}
-    for head, name, faults in units(folder):
-        if (head.name, name) not in known:
-            found += [asdict(row) for row in cases(head, name, faults=faults)]
+    for unit in units(folder):
+        if (unit.head.name, unit.recipe) not in known:
+            found += [asdict(row) for row in cases(unit)]
             rows.parent.mkdir(parents=True, exist_ok=True)
             rows.write_text(json.dumps(found))
-            print(f"{head.name}, {name}: {len(found)} cases", flush=True)
+            print(f"{unit.head.name}, {unit.recipe}: {len(found)} cases", flush=True)
 
 
 def main() -> None:
