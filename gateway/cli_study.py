@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Annotated
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Annotated, Any
 
 import typer
 
 from gateway import operations, show
 from gateway.model.ids import RecordingId
-from gateway.model.reading import CRITERIA, FEWEST_POINTS, MOST_POINTS, StudyPlan
+from gateway.model.reading import CRITERIA, FEWEST_POINTS, MOST_POINTS, Design, StudyPlan
 from gateway.options import Config, Json, out
 from gateway.stations import open_stations
 from gateway.studies import ReaderStudies, criterion_of
@@ -35,9 +36,14 @@ def study_make(
     criterion: Annotated[
         list[str] | None, typer.Option(help="'name: question'; without any: sharpness, noise, artefacts, confidence.")
     ] = None,
-    points: Annotated[int, typer.Option(help="Scores go from 1 to this.", min=FEWEST_POINTS, max=MOST_POINTS)] = 5,
+    design: Annotated[
+        Design, typer.Option(help="One image at a time, or two recipes of the same scan side by side.")
+    ] = Design.SCORES,
+    points: Annotated[
+        int, typer.Option(help="Scores go from 1 to this; of pairs 3 or 5.", min=FEWEST_POINTS, max=MOST_POINTS)
+    ] = 5,
     repeats: Annotated[
-        int, typer.Option(help="So many images are shown twice, to hold readers to themselves.", min=0)
+        int, typer.Option(help="So many images, or pairs, are shown twice, to hold readers to themselves.", min=0)
     ] = 0,
     project: Annotated[str, typer.Option(help="Project of the routes for which patients are taken out.")] = "",
     seed: Annotated[str, typer.Option(help="Every order follows from it; without one, it is drawn.")] = "",
@@ -50,16 +56,16 @@ def study_make(
         recipes=tuple(recipe),
         readers=tuple(reader or ()),
         criteria=tuple(criterion_of(one) for one in criterion or ()) or CRITERIA,
+        design=design,
         points=points,
         repeats=repeats,
         project=project,
         seed=seed,
     )
-    made = _studies(config).make(plan, who=operations.person())
-    out.print(
-        f"study {made.id} is made: {len(plan.scans) * len(plan.recipes) + repeats} images; seed {made.seed}",
-        soft_wrap=True,
-    )
+    studies = _studies(config)
+    made = studies.make(plan, who=operations.person())
+    counted = f"{len(studies.kept.images(made.id))} images, {len(studies.cases(made.id))} to read"
+    out.print(f"study {made.id} is made: {counted}; seed {made.seed}", soft_wrap=True)
 
 
 @study.command("list")
@@ -85,7 +91,8 @@ def study_show(name: StudyName, config: Config = None, as_json: Json = False) ->
     show.show_rows(
         out, ("scan", "recipe", "job", ""), [(one.scan[:12], one.recipe, one.job, one.state) for one in images]
     )
-    rows = [(one.name, f"{one.n_scored} of {len(images)}", one.finished_at or "") for one in readers]
+    n_cases = len(studies.cases(found.id))
+    rows = [(one.name, f"{one.n_scored} of {n_cases}", one.finished_at or "") for one in readers]
     show.show_rows(out, ("reader", "scored", "finished"), rows)
 
 
@@ -98,9 +105,19 @@ def study_results(name: StudyName, config: Config = None, as_json: Json = False)
         print(show.as_json(found))  # noqa: T201
         return
     out.print(f"of {len(found.readers)} readers who have finished")
-    for part in (found.summaries, found.comparisons, found.agreements, found.repeatability):
-        if part:
-            show.show_rows(out, tuple(asdict(part[0])), [tuple(asdict(one).values()) for one in part])
+    for field in fields(found):
+        if field.name != "readers" and (part := getattr(found, field.name)):
+            rows = [_flat(asdict(one)) for one in part]
+            columns = max((tuple(one) for one in rows), key=len)
+            show.show_rows(out, columns, [[one.get(name) for name in columns] for one in rows])
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Put what stands within a column beside the others."""
+    found: dict[str, Any] = {}
+    for name, value in row.items():
+        found |= _flat(value) if isinstance(value, dict) else {name: value}
+    return found
 
 
 @study.command("scores")
@@ -108,6 +125,13 @@ def study_scores(name: StudyName, config: Config = None) -> None:
     """Print every score that counts as CSV."""
     studies = _studies(config)
     print(studies.table(studies.kept.named(name).id, asks=NOBODY), end="")  # noqa: T201
+
+
+@study.command("remarks")
+def study_remarks(name: StudyName, config: Config = None) -> None:
+    """Print what the readers who have finished have written as CSV."""
+    studies = _studies(config)
+    print(studies.remark_table(studies.kept.named(name).id, asks=NOBODY), end="")  # noqa: T201
 
 
 @study.command("key")
@@ -147,3 +171,15 @@ def study_close(name: StudyName, config: Config = None) -> None:
     studies = _studies(config)
     studies.kept.close(studies.kept.named(name).id, who=operations.person())
     out.print("closed")
+
+
+@study.command("delete")
+def study_delete(
+    name: StudyName,
+    reason: Annotated[str, typer.Option(help="Why; it is on the audit trail.")],
+    config: Config = None,
+) -> None:
+    """Forget a study that was closed: what was said of its images, and by whom."""
+    studies = _studies(config)
+    studies.kept.delete(studies.kept.named(name).id, who=operations.person(), reason=reason)
+    out.print("deleted")

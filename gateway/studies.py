@@ -6,11 +6,9 @@ has not finished does not get it.
 
 from __future__ import annotations
 
-import csv
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from io import StringIO
 
 from gateway.jobs.people import People
 from gateway.jobs.queries import Queries
@@ -19,48 +17,53 @@ from gateway.model.errors import NothingThere, Overtaken, WrongCall
 from gateway.model.ids import DeliveryId, RecordingId
 from gateway.model.person import RIGHTS, Right
 from gateway.model.reading import (
-    FEWEST_POINTS,
-    LONGEST_NAME,
-    MOST_CRITERIA,
-    MOST_IMAGES,
-    MOST_POINTS,
+    LONGEST_REMARK,
     Criterion,
+    Design,
     Reader,
+    Remark,
+    Said,
     Score,
     Study,
     StudyImage,
     StudyPlan,
 )
 from gateway.model.route import Routes
+from gateway.reading.cases import REPEATED, Case, cases_of, turned
 from gateway.reading.order import blind_order
-from gateway.reading.outcome import Outcome, outcome_of, repeated
+from gateway.reading.outcome import Outcome, outcome_of
+from gateway.reading.plan import plan_faults
+from gateway.reading.table import csv_of, pair_table, remark_table, score_table
 from gateway.routing.choose import named_recipe
 
-COLUMNS = ("reader", "scan", "recipe", "image", "repeats", "criterion", "score", "at")
 SEED_BYTES = 16
-REPEATED = "\0repeated"
-"""Stands for a reader where it is drawn which images are shown twice; nobody can have the name."""
-FEWEST_RECIPES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What a reader has before them; there is no recipe in it."""
+    """What a reader has before them; no recipe of it may be shown."""
 
     study: Study
     reader: Reader
-    codes: tuple[str, ...]
-    """Of all images, in the order of this reader."""
+    cases: tuple[Case, ...]
+    """In the order of this reader."""
+    turned: frozenset[str]
+    """Of these pairs they see the second image on the left."""
     scored: frozenset[str]
-    """Of the images that have a score by every criterion."""
+    """Of these they have given a score by every criterion."""
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Name what is read, in the order of this reader."""
+        return tuple(one.code for one in self.cases)
 
     @property
     def next(self) -> str | None:
-        """The first image that has not been scored; None after the last."""
+        """The first that has not been scored; None after the last."""
         return next((code for code in self.codes if code not in self.scored), None)
 
     def place(self, code: str) -> int:
-        """Say which one an image is, from 1.
+        """Say which one it is, from 1.
 
         Raises
         ------
@@ -70,6 +73,18 @@ class Task:
         if code not in self.codes:
             raise NothingThere(f"there is no such image in study {self.study.id}")
         return self.codes.index(code) + 1
+
+    def seen(self, code: str) -> tuple[StudyImage, ...]:
+        """Give the image, or both from left to right."""
+        case = self.cases[self.place(code) - 1]
+        if case.second is None:
+            return (case.first,)
+        return (case.second, case.first) if code in self.turned else (case.first, case.second)
+
+    def facing(self, code: str, scores: Mapping[str, int]) -> dict[str, int]:
+        """Turn scores as they are kept into those that the reader sees, from left to right; or the other way."""
+        n = self.study.points + 1
+        return {name: n - score for name, score in scores.items()} if code in self.turned else dict(scores)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,27 +126,14 @@ class ReaderStudies:
             raise WrongCall("a scan is named twice")
         each = {f"{scan}\0{recipe}": (scan, recipe) for scan in plan.scans for recipe in plan.recipes}
         known = [(key, *made) for key, made in each.items()]
-        order = blind_order(plan.seed, "", known) + blind_order(plan.seed, REPEATED, known)[: plan.repeats]
+        order = blind_order(plan.seed, "", known)
+        if plan.design is Design.SCORES:  # of a pair shown once more, the images are there already
+            order += blind_order(plan.seed, REPEATED, known)[: plan.repeats]
         return self.kept.make(plan, [each[key] for key in order], who=who)
 
     def _faults(self, wanted: StudyPlan) -> Iterator[str]:
         """Say everything that is wrong with a plan, but for its scans."""
-        if not (0 < len(wanted.name) <= LONGEST_NAME and wanted.name.isprintable()):
-            yield f"a study's name has 1 to {LONGEST_NAME} printable characters"
-        if len(set(wanted.recipes)) < max(FEWEST_RECIPES, len(wanted.recipes)):
-            yield "a study compares two recipes or more, each named once"
-        n_images = len(wanted.scans) * len(wanted.recipes)
-        if not 0 < n_images + max(wanted.repeats, 0) <= MOST_IMAGES:
-            yield f"a study has at least one scan, and at most {MOST_IMAGES} images"
-        if not 0 <= wanted.repeats <= n_images:
-            yield f"from none to all {n_images} images can be shown once more"
-        if not FEWEST_POINTS <= wanted.points <= MOST_POINTS:
-            yield f"scores go from 1 to {FEWEST_POINTS} at least, and to {MOST_POINTS} at most"
-        if wanted.seed and not _usable(wanted.seed):
-            yield f"a seed has at most {LONGEST_NAME} printable characters"
-        names = {one.name for one in wanted.criteria if _usable(one.name)}
-        if not 0 < len(names) == len(wanted.criteria) <= MOST_CRITERIA:
-            yield f"a study has 1 to {MOST_CRITERIA} criteria, each with a short name of its own"
+        yield from plan_faults(wanted)
         if wanted.project and wanted.project not in self.routes.projects:
             known = ", ".join(self.routes.projects) or "none"
             yield f"there is no project {wanted.project!r} in the routes; known are: {known}"
@@ -170,8 +172,12 @@ class ReaderStudies:
             raise WrongCall("; ".join(faults))
         self.kept.add_readers(number, names, who=who)
 
+    def cases(self, number: int) -> list[Case]:
+        """List what is put before the readers of a study."""
+        return cases_of(self.kept.study(number), self.kept.images(number))
+
     def task(self, number: int, reader: str) -> Task:
-        """Put the images of a study before a reader, in their own order.
+        """Put a study before a reader, in their own order.
 
         Raises
         ------
@@ -186,11 +192,14 @@ class ReaderStudies:
         images = self.kept.images(number)
         if waiting := sum(one.state != "DONE" for one in images):
             raise Overtaken(f"{waiting} images of study {number} are not made yet")
+        cases = {one.code: one for one in cases_of(study, images)}
+        order = blind_order(study.seed, reader, [(one.code, one.scan, one.recipes) for one in cases.values()])
         given = self.given(number, reader)
         return Task(
             study=study,
             reader=reading,
-            codes=tuple(blind_order(study.seed, reader, [(one.code, one.scan, one.recipe) for one in images])),
+            cases=tuple(cases[code] for code in order),
+            turned=turned(study.seed, reader, list(cases.values())) if study.design is Design.PAIRS else frozenset(),
             scored=frozenset(code for code, scores in given.items() if len(scores) == len(study.criteria)),
         )
 
@@ -202,33 +211,33 @@ class ReaderStudies:
                 found.setdefault(one.code, {})[one.criterion] = one.score
         return found
 
-    def image(self, number: int, code: str, reader: str) -> StudyImage:
-        """Find an image for somebody who reads the study; what is shown of it must be its pixels alone.
+    def remark(self, number: int, code: str, reader: str) -> str:
+        """Look up what a reader has written."""
+        mine = (one.text for one in self.kept.remarks(number) if (one.code, one.reader) == (code, reader))
+        return next(mine, "")
 
-        Raises
-        ------
-        NothingThere
-            They do not read it, or it is none of its images.
-        """
-        self.kept.reader(number, reader)
-        found = next((one for one in self.kept.images(number) if one.code == code), None)
-        if found is None:
-            raise NothingThere(f"there is no such image in study {number}")
-        return found
-
-    def score(self, number: int, code: str, reader: str, scores: Mapping[str, int]) -> None:
-        """Keep what a reader says of an image.
+    def score(self, number: int, code: str, reader: str, said: Said) -> None:
+        """Keep what a reader says, as they see it: of a pair from left to right.
 
         Raises
         ------
         WrongCall
-            A criterion has no score, or one that is not on the scale.
+            A criterion has no score, or one that is not on the scale; or the remark is too long.
         """
-        study = self.kept.study(number)
-        missing = [one.name for one in study.criteria if not 1 <= scores.get(one.name, 0) <= study.points]
-        if missing or len(scores) > len(study.criteria):
+        task = self.task(number, reader)
+        task.place(code)
+        study, given = task.study, said.scores
+        missing = [one.name for one in study.criteria if not 1 <= given.get(one.name, 0) <= study.points]
+        if missing or len(given) > len(study.criteria):
             raise WrongCall(f"a score from 1 to {study.points} is missing for: {', '.join(missing) or 'nothing else'}")
-        self.kept.score(number, code, reader, scores)
+        remark = "".join(one for one in said.remark.strip() if one.isprintable() or one == "\n")
+        if len(remark) > LONGEST_REMARK:
+            raise WrongCall(f"a remark has at most {LONGEST_REMARK} characters")
+        self.kept.score(number, code, reader, Said(scores=task.facing(code, given), remark=remark))
+
+    def finish(self, number: int, reader: str, *, who: str) -> None:
+        """Let a reader say that they have scored everything."""
+        self.kept.finish(number, reader, n_cases=len(self.cases(number)), who=who)
 
     def images(self, number: int) -> list[StudyImage]:
         """List the images of a study by scan and recipe: an order that says nothing of where readers see them."""
@@ -246,27 +255,31 @@ class ReaderStudies:
         given: dict[str, dict[str, dict[str, int]]] = {}
         for one in self._counted(number, finished):
             given.setdefault(one.criterion, {}).setdefault(one.code, {})[one.reader] = one.score
-        return outcome_of(study, self.kept.images(number), given, finished)
+        return outcome_of(study, self.cases(number), given, finished)
+
+    def remarks(self, number: int, *, asks: str) -> list[tuple[Remark, Case]]:
+        """List what the readers who have finished have written, and of what."""
+        _, finished = self._finished(number, asks)
+        cases = {one.code: one for one in self.cases(number)}
+        return [(one, cases[one.code]) for one in self.kept.remarks(number) if one.reader in finished]
 
     def table(self, number: int, *, asks: str) -> str:
-        """Write every score of the readers who have finished as CSV (RFC 4180)."""
-        _, finished = self._finished(number, asks)
-        shown = self.kept.images(number)
-        images, pairs = {one.code: one for one in shown}, repeated(shown)
-        rows = (
-            (one.reader, image.scan, image.recipe, image.number, before, one.criterion, one.score, one.at.isoformat())
-            for one in self._counted(number, finished)
-            for image in (images[one.code],)
-            for before in (images[pairs[one.code]].number if one.code in pairs else "",)
-        )
-        return _csv(COLUMNS, rows)
+        """Write every score of the readers who have finished as CSV."""
+        study, finished = self._finished(number, asks)
+        cases, scores = self.cases(number), self._counted(number, finished)
+        return score_table(cases, scores) if study.design is Design.SCORES else pair_table(study, cases, scores)
+
+    def remark_table(self, number: int, *, asks: str) -> str:
+        """Write every remark of the readers who have finished as CSV."""
+        found = self.remarks(number, asks=asks)
+        return remark_table([case for _, case in found], [remark for remark, _ in found])
 
     def key(self, number: int, *, who: str, asks: str) -> str:
         """Write which image is which as CSV; that somebody has asked for it is audited."""
         self._finished(number, asks)
         self.kept.told(number, "key shown", who=who)
         rows = ((one.number, one.code, one.scan, one.recipe, one.job) for one in self.kept.images(number))
-        return _csv(("image", "code", "scan", "recipe", "job"), rows)
+        return csv_of(("image", "code", "scan", "recipe", "job"), rows)
 
     def export(self, number: int, destination: str, *, who: str) -> list[DeliveryId]:
         """Send the images of a study, without patients and recipes, to a PACS in which they are read.
@@ -298,20 +311,3 @@ def criterion_of(text: str) -> Criterion:
     """Read a criterion as people write one: ``name``, or ``name: question``."""
     name, _, question = (part.strip() for part in text.partition(":"))
     return Criterion(name=name, question=question or f"{name.capitalize()}?", worst="worst", best="best")
-
-
-def _usable(name: str) -> bool:
-    return 0 < len(name) <= LONGEST_NAME and name.isprintable()
-
-
-def _csv(columns: Sequence[str], rows: Iterator[tuple[object, ...]]) -> str:
-    """Write a table; a cell that a spreadsheet would take for a formula begins with an apostrophe."""
-    text = StringIO()
-    writer = csv.writer(text)
-    writer.writerow(columns)
-    writer.writerows([_plain(cell) for cell in row] for row in rows)
-    return text.getvalue()
-
-
-def _plain(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@") else cell

@@ -23,11 +23,10 @@ from gateway.model.job import JobState
 from gateway.model.person import Role
 from gateway.model.policy import Policy
 from gateway.model.projects import Option, Project
-from gateway.model.reading import Criterion, Study, StudyPlan
+from gateway.model.reading import Criterion, Design, Said, Study, StudyPlan
 from gateway.model.recipes import FftRecipe, LearnedRecipe, SenseRecipe
 from gateway.model.route import Rule
 from gateway.pictures import OutboxPictures
-from gateway.reading.outcome import repeated
 from gateway.studies import ReaderStudies
 from tests.dicom.scripted import scripted_pacs
 from tests.studio import FOR_OTHERS, MODEL, Archive, Studio
@@ -114,11 +113,11 @@ class Lab(Studio):
         by_code = {one.code: one.recipe for one in self.kept.images(study.id)}
         for code in self.studies.task(study.id, name).codes:
             score = 5 if by_code[code] == better else 2
-            self.studies.score(study.id, code, name, {"sharpness": score, "=noise": score - 1})
+            self.studies.score(study.id, code, name, Said(scores={"sharpness": score, "=noise": score - 1}))
 
     def finish(self, study: Study, name: str) -> None:
         self.read(study, name)
-        self.kept.finish(study.id, name, who=name)
+        self.studies.finish(study.id, name, who=name)
 
 
 @pytest.fixture
@@ -219,16 +218,16 @@ def test_a_reader_can_pause_go_on_and_change_their_mind_until_they_finish(lab: L
     study = lab.make()
     first = lab.studies.task(study.id, "anna")
     assert (first.next, len(first.codes), first.scored) == (first.codes[0], 4, frozenset())
-    lab.studies.score(study.id, first.codes[0], "anna", {"sharpness": 3, "=noise": 2})
+    lab.studies.score(study.id, first.codes[0], "anna", Said(scores={"sharpness": 3, "=noise": 2}))
     again = lab.studies.task(study.id, "anna")
     assert (again.codes, again.next) == (first.codes, first.codes[1])
-    lab.studies.score(study.id, first.codes[0], "anna", {"sharpness": 4, "=noise": 2})
+    lab.studies.score(study.id, first.codes[0], "anna", Said(scores={"sharpness": 4, "=noise": 2}))
     assert lab.studies.given(study.id, "anna") == {first.codes[0]: {"sharpness": 4, "=noise": 2}}
     with pytest.raises(WrongCall, match="3 images have not been scored yet"):
-        lab.kept.finish(study.id, "anna", who="anna")
+        lab.studies.finish(study.id, "anna", who="anna")
     lab.finish(study, "anna")
     with pytest.raises(Overtaken, match="anna has finished"):
-        lab.studies.score(study.id, first.codes[0], "anna", {"sharpness": 1, "=noise": 1})
+        lab.studies.score(study.id, first.codes[0], "anna", Said(scores={"sharpness": 1, "=noise": 1}))
     assert set(lab.studies.task(study.id, "bert").codes) == set(first.codes)
 
 
@@ -237,7 +236,7 @@ def test_a_score_that_is_missing_or_off_the_scale_is_refused(lab: Lab, said: dic
     study = lab.make()
     code = lab.studies.task(study.id, "anna").codes[0]
     with pytest.raises(WrongCall, match="a score from 1 to 5 is missing"):
-        lab.studies.score(study.id, code, "anna", said)
+        lab.studies.score(study.id, code, "anna", Said(scores=said))
     assert lab.studies.given(study.id, "anna") == {}
 
 
@@ -246,9 +245,9 @@ def test_who_was_not_asked_reads_nothing(lab: Lab) -> None:
     code = lab.studies.task(study.id, "anna").codes[0]
     for ask in (
         lambda: lab.studies.task(study.id, "bert"),
-        lambda: lab.studies.image(study.id, code, "bert"),
-        lambda: lab.studies.score(study.id, code, "bert", {"sharpness": 3, "=noise": 3}),
-        lambda: lab.studies.image(study.id, "0" * 32, "anna"),
+        lambda: lab.studies.score(study.id, code, "bert", Said(scores={"sharpness": 3, "=noise": 3})),
+        lambda: lab.studies.task(study.id, "anna").seen("0" * 32),
+        lambda: lab.studies.score(study.id, "0" * 32, "anna", Said(scores={"sharpness": 3, "=noise": 3})),
     ):
         with pytest.raises(NothingThere):
             ask()
@@ -271,7 +270,7 @@ def test_only_who_has_finished_counts_and_who_has_not_finished_sees_nothing(lab:
         lab.studies.outcome(study.id, asks="bert")
     with pytest.raises(Overtaken, match="have not finished"):
         lab.studies.key(study.id, who="bert", asks="bert")
-    lab.kept.finish(study.id, "bert", who="bert")
+    lab.studies.finish(study.id, "bert", who="bert")
     both = lab.studies.outcome(study.id, asks="bert")
     assert [(one.criterion, one.difference, one.p) for one in both.comparisons] == [
         ("sharpness", 0, 1),
@@ -309,7 +308,7 @@ def test_a_study_that_is_closed_takes_no_scores(lab: Lab) -> None:
     code = lab.studies.task(study.id, "anna").codes[0]
     lab.kept.close(study.id, who="admin")
     with pytest.raises(Overtaken, match="closed"):
-        lab.studies.score(study.id, code, "anna", {"sharpness": 3, "=noise": 3})
+        lab.studies.score(study.id, code, "anna", Said(scores={"sharpness": 3, "=noise": 3}))
     with pytest.raises(Overtaken, match="closed"):
         lab.kept.close(study.id, who="admin")
 
@@ -325,6 +324,8 @@ def test_a_study_that_is_closed_takes_no_scores(lab: Lab) -> None:
         ({"readers": ("carl",)}, "'carl' has no account"),
         ({"points": 10}, "at most"),
         ({"repeats": 5}, "from none to all 4 images"),
+        ({"design": Design.PAIRS, "points": 4}, "a preference has 3 or 5 points"),
+        ({"design": Design.PAIRS, "repeats": 3}, "from none to all 2 images"),
         ({"repeats": -1}, "from none to all 4 images"),
         ({"criteria": ()}, "1 to 12 criteria"),
         ({"project": "ears"}, "there is no project 'ears'"),
@@ -346,15 +347,15 @@ def test_two_studies_cannot_have_one_name(lab: Lab) -> None:
 def test_images_that_are_shown_twice_hold_each_reader_to_themselves(lab: Lab) -> None:
     study = lab.make(repeats=2)
     shown = lab.kept.images(study.id)
-    pairs = repeated(shown)
+    pairs = {one.code: one.repeats for one in lab.studies.cases(study.id) if one.repeats}
     assert (len(shown), len(pairs)) == (6, 2)
     codes = lab.studies.task(study.id, "anna").codes
     assert all(codes.index(code) > codes.index(before) for code, before in pairs.items())
     lab.read(study, "anna")
     changed = next(iter(pairs))
     given = lab.studies.given(study.id, "anna")[changed]
-    lab.studies.score(study.id, changed, "anna", {**given, "sharpness": 7 - given["sharpness"]})
-    lab.kept.finish(study.id, "anna", who="anna")
+    lab.studies.score(study.id, changed, "anna", Said(scores={**given, "sharpness": 7 - given["sharpness"]}))
+    lab.studies.finish(study.id, "anna", who="anna")
     found = lab.studies.outcome(study.id, asks="anna")
     assert [(one.criterion, one.reader, one.n_images, one.same) for one in found.repeatability] == [
         ("sharpness", "anna", 2, 0.5),
@@ -365,3 +366,68 @@ def test_images_that_are_shown_twice_hold_each_reader_to_themselves(lab: Lab) ->
     assert {row["repeats"] for row in rows if int(row["image"]) > 4} <= {"1", "2", "3", "4"}
     assert sum(bool(row["repeats"]) for row in rows) == 4, "of two images, by two criteria"
     assert len(rows) == 12
+
+
+def test_of_pairs_a_reader_says_which_is_better_and_the_sides_are_turned_back(lab: Lab) -> None:
+    study = lab.make(design=Design.PAIRS, recipes=("plain", "sense"), points=3, repeats=1)
+    assert len(lab.kept.images(study.id)) == 4, "no image is made twice for a pair that is shown twice"
+    for name in READERS:
+        task = lab.studies.task(study.id, name)
+        assert len(task.codes) == 3
+        for code in task.codes:
+            left, right = task.seen(code)
+            assert (left.scan, {left.recipe, right.recipe}) == (right.scan, {"plain", "sense"})
+            better = 1 if left.recipe == "plain" else 3
+            lab.studies.score(study.id, code, name, Said(scores={"sharpness": better, "=noise": 2}))
+            again = lab.studies.given(study.id, name)[code]
+            assert task.facing(code, again) == {"sharpness": better, "=noise": 2}, "what they said they see again"
+        lab.studies.finish(study.id, name, who=name)
+    found = lab.studies.outcome(study.id, asks="anna")
+    sharp, noise = found.preferences
+    assert (sharp.first, sharp.n_first, sharp.n_same, sharp.n_second, sharp.share) == ("plain", 4, 0, 0, 1)
+    assert (noise.n_first, noise.n_same, noise.n_second, noise.share, noise.p) == (0, 4, 0, None, 1)
+    assert {one.same for one in found.repeatability} == {1}
+    rows = list(csv.DictReader(StringIO(lab.studies.table(study.id, asks="anna"))))
+    assert {(row["criterion"], row["preference"]) for row in rows} == {("sharpness", "1"), ("'=noise", "0")}
+    assert {row["left"] for row in rows} == {"plain", "sense"}
+    assert sum(row["repeats"] == "yes" for row in rows) == 4
+
+
+def test_a_remark_is_kept_with_its_image_and_shown_to_those_who_may_know(lab: Lab) -> None:
+    study = lab.make()
+    code = lab.studies.task(study.id, "anna").codes[0]
+    said = Said(scores={"sharpness": 3, "=noise": 2}, remark="  =streak, left\x1b\nof the midline ")
+    lab.studies.score(study.id, code, "anna", said)
+    assert lab.studies.remark(study.id, code, "anna") == "=streak, left\nof the midline"
+    assert lab.studies.remark(study.id, code, "bert") == ""
+    assert lab.studies.remarks(study.id, asks="") == [], "who has not finished is not counted"
+    with pytest.raises(WrongCall, match="at most 2000 characters"):
+        lab.studies.score(study.id, code, "anna", Said(scores=said.scores, remark="x" * 2001))
+    lab.read(study, "anna")
+    lab.studies.score(study.id, code, "anna", said)
+    lab.studies.finish(study.id, "anna", who="anna")
+    ((remark, case),) = lab.studies.remarks(study.id, asks="anna")
+    assert (remark.reader, case.code) == ("anna", code)
+    assert "'=streak" in lab.studies.remark_table(study.id, asks="anna")
+    with pytest.raises(Overtaken, match="have not finished"):
+        lab.studies.remarks(study.id, asks="bert")
+
+
+def test_a_study_is_deleted_with_a_reason_and_its_jobs_never_become_those_of_a_patient(lab: Lab) -> None:
+    study = lab.make()
+    lab.finish(study, "anna")
+    jobs = [one.job for one in lab.kept.images(study.id)]
+    with pytest.raises(Overtaken, match="is open; close it first"):
+        lab.kept.delete(study.id, who="admin", reason="a try")
+    lab.kept.close(study.id, who="admin")
+    with pytest.raises(WrongCall, match="say why"):
+        lab.kept.delete(study.id, who="admin", reason=" ")
+    lab.kept.delete(study.id, who="admin", reason="a try")
+    for ask in (lambda: lab.kept.study(study.id), lambda: lab.kept.named("heads"), lambda: lab.kept.readers(study.id)):
+        with pytest.raises(NothingThere):
+            ask()
+    assert (lab.kept.all(), lab.kept.scores(study.id), lab.kept.of_reader("anna")) == ([], [], [])
+    assert all(lab.kept.blind(job) for job in jobs), "done again, they are still sent nowhere"
+    (line, *_) = AuditTrail(lab.engine, lab.clock).newest(1)
+    assert (line.deed.what, line.deed.text) == ("study 1 deleted", "heads, made by admin: a try")
+    assert lab.make().id != study.id, "its name is free again"

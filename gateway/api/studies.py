@@ -12,7 +12,7 @@ from pydantic import Field
 from gateway.api.gate import MayStudy
 from gateway.api.words import PLAIN, Body, Name, Number
 from gateway.model.ids import RecordingId
-from gateway.model.reading import CRITERIA, MOST_CRITERIA, Criterion, Reader, Study, StudyImage, StudyPlan
+from gateway.model.reading import CRITERIA, MOST_CRITERIA, Criterion, Design, Reader, Study, StudyImage, StudyPlan
 from gateway.reading.outcome import Outcome
 from gateway.studies import ReaderStudies
 
@@ -42,10 +42,12 @@ class WantedStudy(Body):
     readers: Annotated[list[Name], Field(max_length=100)] = Field(default_factory=list)
     criteria: Annotated[list[WantedCriterion], Field(min_length=1, max_length=MOST_CRITERIA)] | None = None
     """Without any: sharpness, noise, artefacts and confidence."""
+    design: Design = Design.SCORES
+    """One image at a time, or two recipes of the same scan side by side."""
     points: Annotated[int, Field(ge=2, le=9)] = 5
-    """Scores go from 1 to this."""
+    """Scores go from 1 to this; of pairs 3 or 5."""
     repeats: Annotated[int, Field(ge=0, le=1_000)] = 0
-    """So many images are shown once more, so that each reader is held to themselves."""
+    """So many images, or pairs, are shown once more, so that each reader is held to themselves."""
     project: Annotated[str, Field(max_length=255, pattern=PLAIN)] = ""
     """Of the routes, for which patients are taken out; without it the images cannot be exported."""
     seed: Annotated[str, Field(max_length=64, pattern=PLAIN)] = ""
@@ -56,6 +58,12 @@ class MoreReaders(Body):
     """Who reads a study, too."""
 
     readers: Annotated[list[Name], Field(min_length=1, max_length=100)]
+
+
+class Why(Body):
+    """Why something is done."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=PLAIN)]
 
 
 class Whereto(Body):
@@ -70,6 +78,8 @@ class StudyView:
 
     study: Study
     readers: list[Reader]
+    n_cases: int
+    """What is put before each reader: images, or pairs."""
     images: list[StudyImage]
 
 
@@ -106,6 +116,10 @@ def studies(kept: ReaderStudies) -> APIRouter:
         kept.kept.close(number, who=caller.who)
         return kept.kept.study(number)
 
+    @router.post("/{number}/delete", summary="Forget what was said in a study that was closed", status_code=204)
+    def study_delete(caller: MayStudy, number: Number, wanted: Why) -> None:
+        kept.kept.delete(number, who=caller.who, reason=wanted.reason)
+
     @router.post(
         "/{number}/export",
         summary="Send the images of a study, without patients and recipes, to a destination",
@@ -129,6 +143,10 @@ def _found(router: APIRouter, kept: ReaderStudies) -> None:
     def study_scores(_caller: MayStudy, number: Number) -> Response:
         return Response(kept.table(number, asks=NOBODY), media_type="text/csv")
 
+    @router.get("/{number}/remarks.csv", summary="What readers wrote, as CSV", response_class=Response, responses=CSV)
+    def study_remarks(_caller: MayStudy, number: Number) -> Response:
+        return Response(kept.remark_table(number, asks=NOBODY), media_type="text/csv")
+
     @router.post(
         "/{number}/key.csv",
         summary="Tell which image is which, as CSV; it is on the audit trail",
@@ -140,7 +158,12 @@ def _found(router: APIRouter, kept: ReaderStudies) -> None:
 
 
 def _view(kept: ReaderStudies, number: int) -> StudyView:
-    return StudyView(study=kept.kept.study(number), readers=kept.kept.readers(number), images=kept.images(number))
+    return StudyView(
+        study=kept.kept.study(number),
+        readers=kept.kept.readers(number),
+        n_cases=len(kept.cases(number)),
+        images=kept.images(number),
+    )
 
 
 def _plan(wanted: WantedStudy) -> StudyPlan:
@@ -153,6 +176,7 @@ def _plan(wanted: WantedStudy) -> StudyPlan:
         recipes=tuple(wanted.recipes),
         readers=tuple(wanted.readers),
         criteria=asked or CRITERIA,
+        design=wanted.design,
         points=wanted.points,
         repeats=wanted.repeats,
         project=wanted.project,

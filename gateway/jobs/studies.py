@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Row, Select, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.jobs.audit import Deed, add_deed
@@ -18,19 +18,33 @@ from gateway.jobs.database import reading, writing
 from gateway.jobs.events import Event, add_event
 from gateway.jobs.route_versions import version_in_force
 from gateway.jobs.scans import REPLAY_PRIORITY
-from gateway.jobs.study_tables import studies, study_images, study_readers, study_scores
-from gateway.jobs.tables import deliveries, jobs, series
-from gateway.model.delivery import DeliveryState
+from gateway.jobs.study_export import queue_series
+from gateway.jobs.study_tables import studies, study_images, study_readers, study_remarks, study_scores
+from gateway.jobs.tables import jobs
 from gateway.model.errors import NothingThere, Overtaken, WrongCall
 from gateway.model.ids import DeliveryId, JobId, RecordingId
 from gateway.model.job import JobState
-from gateway.model.reading import BlindImage, Criterion, Reader, Score, Study, StudyImage, StudyPlan
+from gateway.model.reading import (
+    LONGEST_NAME,
+    BlindImage,
+    Criterion,
+    Design,
+    Reader,
+    Remark,
+    Said,
+    Score,
+    Study,
+    StudyImage,
+    StudyPlan,
+)
 
 CODE_BYTES = 16
+DELETED = "\n"
+"""Stands in the names of studies that were deleted: no study can be given such a name, and theirs are free again."""
 
 
 class Studies:
-    """Studies: made, read, finished, closed."""
+    """Studies: made, read, finished, closed, deleted."""
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
@@ -51,6 +65,7 @@ class Studies:
         """
         now = self._clock()
         row = {"name": plan.name, "criteria": [asdict(one) for one in plan.criteria], "points": plan.points}
+        row |= {"design": plan.design, "repeats": plan.repeats}
         row |= {"project": plan.project, "seed": plan.seed, "made_by": who, "made_at": now}
         with writing(self._engine) as connection:
             if connection.execute(select(studies.c.id).where(studies.c.name == plan.name)).one_or_none():
@@ -70,11 +85,11 @@ class Studies:
     def all(self) -> list[Study]:
         """List every study, newest first."""
         with reading(self._engine) as connection:
-            return [_study(row) for row in connection.execute(select(studies).order_by(studies.c.id.desc()))]
+            return [_study(row) for row in connection.execute(_kept().order_by(studies.c.id.desc()))]
 
     def of_reader(self, name: str) -> list[Study]:
         """List the open studies that somebody reads, oldest first."""
-        query = select(studies).join(study_readers, study_readers.c.study_id == studies.c.id)
+        query = _kept().join(study_readers, study_readers.c.study_id == studies.c.id)
         query = query.where(study_readers.c.reader == name, studies.c.closed_at.is_(None)).order_by(studies.c.id)
         with reading(self._engine) as connection:
             return [_study(row) for row in connection.execute(query)]
@@ -99,7 +114,7 @@ class Studies:
             There is none.
         """
         with reading(self._engine) as connection:
-            row = connection.execute(select(studies).where(studies.c.name == name)).one_or_none()
+            row = connection.execute(_kept().where(studies.c.name == name)).one_or_none()
         if row is not None:
             return _study(row)
         if name.isdecimal():
@@ -166,13 +181,13 @@ class Studies:
             deed = Deed(at=self._clock(), who=who, what=f"study {number} readers added", text=", ".join(names))
             add_deed(connection, deed)
 
-    def score(self, number: int, code: str, name: str, scores: Mapping[str, int]) -> None:
-        """Keep what a reader says of an image, in place of what they said before.
+    def score(self, number: int, code: str, name: str, said: Said) -> None:
+        """Keep what a reader says of a case, in place of what they said before.
 
         Raises
         ------
         NothingThere
-            It is no image of a study that they read.
+            They do not read the study.
         Overtaken
             They have finished, or the study is closed.
         """
@@ -180,17 +195,17 @@ class Studies:
         with writing(self._engine) as connection:
             _open(connection, number)
             _reading(connection, number, name)
-            mine = (study_images.c.study_id == number, study_images.c.code == code)
-            if connection.execute(select(study_images.c.code).where(*mine)).one_or_none() is None:
-                raise NothingThere(f"there is no such image in study {number}")
-            said = (study_scores.c.code == code, study_scores.c.reader == name)
-            connection.execute(delete(study_scores).where(*said))
-            rows = [{"criterion": criterion, "score": score} for criterion, score in scores.items()]
-            connection.execute(insert(study_scores), [{"code": code, "reader": name, "at": now, **row} for row in rows])
+            who = {"study_id": number, "code": code, "reader": name, "at": now}
+            for table in (study_scores, study_remarks):
+                connection.execute(delete(table).where(table.c.code == code, table.c.reader == name))
+            rows = [{"criterion": criterion, "score": score, **who} for criterion, score in said.scores.items()]
+            connection.execute(insert(study_scores), rows)
+            if said.remark:
+                connection.execute(insert(study_remarks).values(text=said.remark, **who))
             begun = update(study_readers).where(*_of(number, name), study_readers.c.began_at.is_(None))
             connection.execute(begun.values(began_at=now))
 
-    def finish(self, number: int, name: str, *, who: str) -> None:
+    def finish(self, number: int, name: str, *, n_cases: int, who: str) -> None:
         """Let a reader say that they have scored everything; from then on it counts, and stays.
 
         Raises
@@ -200,7 +215,7 @@ class Studies:
         WrongCall
             Something has no score yet.
         """
-        missing = len(self.images(number)) - self.reader(number, name).n_scored
+        missing = n_cases - self.reader(number, name).n_scored
         if missing:
             raise WrongCall(f"{missing} images have not been scored yet")
         with writing(self._engine) as connection:
@@ -218,6 +233,30 @@ class Studies:
             connection.execute(update(studies).where(studies.c.id == number).values(closed_at=now))
             add_deed(connection, Deed(at=now, who=who, what=f"study {number} closed"))
 
+    def delete(self, number: int, *, who: str, reason: str) -> None:
+        """Forget what was said and by whom; which jobs were made for it stays, so that none is taken for a patient's.
+
+        Raises
+        ------
+        Overtaken
+            It is open.
+        WrongCall
+            Nobody says why.
+        """
+        if not reason.strip():
+            raise WrongCall("say why the study is deleted: it goes to the audit trail")
+        with writing(self._engine) as connection:
+            row = _row(connection, number)
+            if row.closed_at is None:
+                raise Overtaken(f"study {number} is open; close it first")
+            for table in (study_scores, study_remarks, study_readers):
+                connection.execute(delete(table).where(table.c.study_id == number))
+            now = self._clock()
+            gone = {"deleted_at": now, "name": f"{number}{DELETED}{row.name}"[:LONGEST_NAME]}
+            connection.execute(update(studies).where(studies.c.id == number).values(gone))
+            text = f"{row.name}, made by {row.made_by}: {reason.strip()}"
+            add_deed(connection, Deed(at=now, who=who, what=f"study {number} deleted", text=text))
+
     def scores(self, number: int) -> list[Score]:
         """List everything that was said of the images of a study."""
         with reading(self._engine) as connection:
@@ -225,6 +264,13 @@ class Studies:
                 Score(reader=row.reader, code=row.code, criterion=row.criterion, score=row.score, at=row.at)
                 for row in _scores(connection, number)
             ]
+
+    def remarks(self, number: int) -> list[Remark]:
+        """List what readers have written of the cases of a study."""
+        query = select(study_remarks).where(study_remarks.c.study_id == number)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.order_by(study_remarks.c.reader, study_remarks.c.code))
+            return [Remark(reader=row.reader, code=row.code, text=row.text, at=row.at) for row in rows]
 
     def send(self, number: int, destination: str, *, who: str) -> list[DeliveryId]:
         """Queue the series of a study for a destination, in its order; what was queued for it before is not again.
@@ -235,27 +281,7 @@ class Studies:
             Not every image is made yet, or all of them are on their way there already.
         """
         with writing(self._engine) as connection:
-            rows = connection.execute(_series_of(number)).all()
-            if waiting := sum(row.state != JobState.DONE for row in rows):
-                raise Overtaken(f"{waiting} images of study {number} are not made yet; see their jobs")
-            if any(row.deleted_at for row in rows):
-                raise Overtaken(f"study {number} was closed long ago, and its images were deleted here")
-            now, sent = self._clock(), []
-            known = select(deliveries.c.series_id).where(deliveries.c.destination == destination)
-            there = set(connection.execute(known.where(deliveries.c.job_id.in_([row.job for row in rows]))).scalars())
-            version = version_in_force(connection)
-            for row in rows:
-                if row.id in there:
-                    continue
-                values = {"series_id": row.id, "job_id": row.job, "scan_id": row.scan_id, "destination": destination}
-                values |= {"state": DeliveryState.PENDING, "priority": REPLAY_PRIORITY, "routes_version": version}
-                made = insert(deliveries).values(created_at=now, run_at=now, **values).returning(deliveries.c.id)
-                sent.append(DeliveryId(connection.execute(made).scalar_one()))
-            if not sent:
-                raise Overtaken(f"all of study {number} was queued for {destination} before")
-            text = f"{len(sent)} series to {destination}, without patients and recipes"
-            add_deed(connection, Deed(at=now, who=who, what=f"study {number} exported", text=text))
-        return sent
+            return queue_series(connection, number, destination, who=who, at=self._clock())
 
     def told(self, number: int, what: str, *, who: str) -> None:
         """Write down that somebody was shown what is kept from readers."""
@@ -280,8 +306,13 @@ def _add_readers(connection: Connection, number: int, names: Sequence[str]) -> N
         raise Overtaken(f"study {number} has one of these readers already") from error
 
 
+def _kept() -> Select[Any]:
+    """Ask for studies that were not deleted."""
+    return select(studies).where(studies.c.deleted_at.is_(None))
+
+
 def _row(connection: Connection, number: int) -> Row[Any]:
-    row = connection.execute(select(studies).where(studies.c.id == number)).one_or_none()
+    row = connection.execute(_kept().where(studies.c.id == number)).one_or_none()
     if row is None:
         raise NothingThere(f"there is no study {number}")
     return row
@@ -305,18 +336,11 @@ def _reading(connection: Connection, number: int, name: str) -> None:
 
 
 def _scores(connection: Connection, number: int) -> Sequence[Row[Any]]:
-    query = select(study_scores).join(study_images, study_images.c.code == study_scores.c.code)
-    query = query.where(study_images.c.study_id == number)
-    return connection.execute(query.order_by(study_images.c.number, study_scores.c.reader)).all()
-
-
-def _series_of(number: int) -> Any:  # noqa: ANN401 - a statement with columns of three tables
-    query = select(series.c.id, series.c.deleted_at, jobs.c.id.label("job"), jobs.c.scan_id, jobs.c.state)
-    query = query.select_from(study_images)
-    query = query.join(jobs, jobs.c.id == study_images.c.job_id).outerjoin(series, series.c.job_id == jobs.c.id)
-    return query.where(study_images.c.study_id == number).order_by(study_images.c.number, series.c.id)
+    query = select(study_scores).where(study_scores.c.study_id == number)
+    return connection.execute(query.order_by(study_scores.c.code, study_scores.c.reader)).all()
 
 
 def _study(row: Row[Any]) -> Study:
     fields: dict[str, Any] = {name: getattr(row, name) for name in Study.__dataclass_fields__}
+    fields["design"] = Design(row.design)
     return Study(**{**fields, "criteria": tuple(Criterion(**one) for one in row.criteria)})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from gateway.model.ids import JobId, RecordingId
 
@@ -11,6 +13,18 @@ FEWEST_POINTS, MOST_POINTS = 2, 9
 MOST_CRITERIA = 12
 MOST_IMAGES = 2_000
 LONGEST_NAME = 64
+LONGEST_REMARK = 2_000
+PREFERENCES = (3, 5)
+"""Points of a preference: the middle one is none, and the ends may be weak and strong."""
+
+
+class Design(StrEnum):
+    """What is put before a reader at a time."""
+
+    SCORES = "scores"
+    """One image, which is scored by each criterion."""
+    PAIRS = "pairs"
+    """The same scan by two recipes side by side, left and right by chance: which is better by each criterion?"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +60,11 @@ class StudyPlan:
     recipes: tuple[str, ...]
     readers: tuple[str, ...]
     criteria: tuple[Criterion, ...] = CRITERIA
+    design: Design = Design.SCORES
     points: int = 5
-    """Scores go from 1 to this."""
+    """Scores go from 1 to this; of pairs 1 is all for the first, the middle is no difference."""
     repeats: int = 0
-    """So many images are shown once more, under a code of their own: by these each reader is held to themselves."""
+    """So many images, or pairs, are shown once more: by these each reader is held to themselves."""
     project: str = ""
     """Of the routes, for which the patients are taken out; without it, the images never leave as DICOM."""
     seed: str
@@ -63,7 +78,9 @@ class Study:
     id: int
     name: str
     criteria: tuple[Criterion, ...]
+    design: Design
     points: int
+    repeats: int
     project: str
     seed: str
     made_by: str
@@ -94,19 +111,38 @@ class Reader:
 
     name: str
     n_scored: int
-    """Images of which every criterion has a score."""
+    """Images, or pairs, of which every criterion has a score."""
     began_at: datetime | None
     finished_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """What a reader says of an image by one criterion."""
+    """What a reader says of an image, or of a pair, by one criterion."""
 
     reader: str
     code: str
     criterion: str
     score: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """All that a reader says of a case at once."""
+
+    scores: Mapping[str, int]
+    """By criterion."""
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """What a reader says of an image, or of a pair, in words of their own."""
+
+    reader: str
+    code: str
+    text: str
     at: datetime
 
 

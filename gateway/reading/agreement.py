@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
 
 PAIR = 2
 """Scores that one image needs before they can agree."""
+NORMAL_95 = 1.959963984540054
+"""A normal value is nearer to its mean than so many standard deviations in 95 of 100 cases."""
 
 
 def weighted_kappa(first: Sequence[int], second: Sequence[int], points: int) -> float | None:
@@ -33,6 +36,44 @@ def weighted_kappa(first: Sequence[int], second: Sequence[int], points: int) -> 
     by_chance = np.outer(seen.sum(axis=1), seen.sum(axis=0)) / max(seen.sum(), 1)
     expected = float((weights * by_chance).sum())
     return None if expected == 0 else 1 - float((weights * seen).sum()) / expected
+
+
+def kappa_interval(first: Sequence[int], second: Sequence[int], points: int) -> tuple[float, float] | None:
+    """Give the interval of 95 % of that kappa (Fleiss, Cohen and Everitt 1969, doi:10.1037/h0028106, equation 8).
+
+    It holds for many images; of few it is too narrow.
+
+    Returns
+    -------
+        None where kappa is not defined.
+    """
+    kappa = weighted_kappa(first, second, points)
+    if kappa is None:
+        return None
+    seen = np.zeros((points, points))
+    np.add.at(seen, (np.asarray(first) - 1, np.asarray(second) - 1), 1 / len(first))
+    steps = np.arange(points)
+    agree = 1 - (steps[:, None] - steps[None, :]) ** 2 / (points - 1) ** 2
+    rows, columns = seen.sum(axis=1), seen.sum(axis=0)
+    by_chance = float(rows @ agree @ columns)
+    margins = (agree @ columns)[:, None] + (rows @ agree)[None, :]
+    spread = (seen * (agree - margins * (1 - kappa)) ** 2).sum() - (kappa - by_chance * (1 - kappa)) ** 2
+    wide = NORMAL_95 * np.sqrt(max(float(spread), 0.0) / len(first)) / (1 - by_chance)
+    return max(-1.0, kappa - wide), min(1.0, kappa + wide)
+
+
+def mean_kappa(scores: Sequence[Sequence[int]], points: int) -> float | None:
+    """Average kappa over all pairs of readers (Light 1971, doi:10.1037/h0031643).
+
+    Parameters
+    ----------
+    scores
+        Of each image what every reader gave it. Shape `(image reader)`.
+    """
+    readers = list(zip(*scores, strict=True))
+    found = [weighted_kappa(one, other, points) for one, other in combinations(readers, PAIR)]
+    known = [one for one in found if one is not None]
+    return float(np.mean(known)) if known else None
 
 
 def krippendorff_alpha(units: Sequence[Sequence[int]], points: int) -> float | None:

@@ -42,7 +42,7 @@ from gateway.web.review import review
 from gateway.web.security import PROTECTION, Protection
 from gateway.web.sign_on import SideDoor, side_door
 from gateway.web.steer import reading as routes_read, writing
-from gateway.web.studies import reading_list, study_files, study_pages
+from gateway.web.studies import Office, reading_list, study_files, study_pages
 from gateway.web.tokens import programs
 from gateway.web.whose import whose
 from gateway.web.work import Desk, work
@@ -133,7 +133,7 @@ def steered(control: Control, door: Door, pages: Pages, site: Site | None, *, ad
     yield writing(control, pages)
     yield trail(control, pages, site.forwarding if site else lambda: None)
     yield reading_list(control.studies, pages)
-    yield study_pages(control.studies, pages)
+    yield study_pages(Office(studies=control.studies, pages=pages))
     yield study_files(control.studies)
     register = Register(people=control.people, sessions=control.sessions, pages=pages, address=address)
     yield managing(register)

@@ -10,6 +10,8 @@ from fastapi import APIRouter, HTTPException, Path, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from gateway.model.errors import WrongCall
+from gateway.model.picture import Grey
+from gateway.model.reading import Design, Said, StudyImage
 from gateway.studies import ReaderStudies, Task
 from gateway.web.addresses import Number
 from gateway.web.door import Filled, Form, MayRead, Visitor
@@ -17,6 +19,11 @@ from gateway.web.pages import Pages
 from gateway.web.pictures import Pictures, numbers_of
 from gateway.web.viewer import Option, Viewer
 
+ANSWERS = {
+    3: ("left is better", "no difference", "right is better"),
+    5: ("left is much better", "left is better", "no difference", "right is better", "right is much better"),
+}
+"""What can be said of a pair, by the points of its study."""
 Code = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 
 
@@ -29,13 +36,11 @@ class Lectern:
     pages: Pages
 
     def show(
-        self, task: Task, code: str, visitor: Visitor, *, said: dict[str, int] | None = None, fault: str = ""
+        self, task: Task, code: str, visitor: Visitor, *, said: Said | None = None, fault: str = ""
     ) -> HTMLResponse:
-        """Show an image, and what its reader has said of it."""
+        """Show an image, or two, and what its reader has said of it."""
         number, place = task.study.id, task.place(code)
-        job = self.studies.image(number, code, visitor.name).job
-        count = sum(sheet.count for sheet in self.pictures.sheets(job))
-        base = f"/reading/{number}/{code}/images"
+        given = self.studies.given(number, visitor.name).get(code, {})
         return self.pages.show(
             "reading.html",
             status=HTTPStatus.UNPROCESSABLE_ENTITY if fault else HTTPStatus.OK,
@@ -44,10 +49,36 @@ class Lectern:
             place=place,
             code=code,
             earlier=task.codes[place - 2] if place > 1 else None,
-            given=self.studies.given(number, visitor.name).get(code, {}) if said is None else said,
-            viewer=Viewer(series=[Option(value=f"1:1:{count}", label=f"Image {place}")], base=base) if count else None,
+            given=task.facing(code, given) if said is None else said.scores,
+            remark=self.studies.remark(number, code, visitor.name) if said is None else said.remark,
+            answers=ANSWERS[task.study.points] if task.study.design is Design.PAIRS else None,
+            viewer=self._viewer(task, code),
             fault=fault,
         )
+
+    def _viewer(self, task: Task, code: str) -> Viewer | None:
+        """Offer the image, or the left one and the right one to compare it with."""
+        counts = [self._count(image) for image in task.seen(code)]
+        if not all(counts):
+            return None
+        place, base = task.place(code), f"/reading/{task.study.id}/{code}/images"
+        if len(counts) == 1:
+            return Viewer(series=[Option(value=f"1:1:{counts[0]}", label=f"Image {place}")], base=base)
+        left, right = counts
+        other = Option(value=f"1:{left + 1}:{right}", label="Right", picked=True)
+        return Viewer(series=[Option(value=f"1:1:{left}", label="Left")], compared=[other], base=base)
+
+    def _count(self, image: StudyImage) -> int:
+        return sum(sheet.count for sheet in self.pictures.sheets(image.job))
+
+    def grey(self, task: Task, code: str, number: int) -> Grey | None:
+        """Read an image, counted from 1; those of the right one after those of the left one."""
+        for image in task.seen(code):
+            count = self._count(image)
+            if number <= count:
+                return self.pictures.grey(image.job, number)
+            number -= count
+        return None
 
 
 def reading(lectern: Lectern) -> APIRouter:
@@ -63,7 +94,7 @@ def reading(lectern: Lectern) -> APIRouter:
 
     @router.post("/finish")
     def finish(number: Number, visitor: MayRead) -> RedirectResponse:
-        studies.kept.finish(number, visitor.name, who=visitor.who)
+        studies.finish(number, visitor.name, who=visitor.who)
         return RedirectResponse("/studies", HTTPStatus.SEE_OTHER)
 
     @router.get("/{code}")
@@ -73,7 +104,7 @@ def reading(lectern: Lectern) -> APIRouter:
     @router.post("/{code}")
     def score(number: Number, code: Code, visitor: MayRead, form: Filled) -> Response:
         task = studies.task(number, visitor.name)
-        said = _scores(form, task)
+        said = Said(scores=_scores(form, task), remark=form.get("remark", ""))
         try:
             studies.score(number, code, visitor.name, said)
         except WrongCall as fault:
@@ -82,7 +113,7 @@ def reading(lectern: Lectern) -> APIRouter:
 
     @router.get("/{code}/images/{image}.u16")
     def pixels(number: Number, code: Code, image: Number, visitor: MayRead) -> Response:
-        found = lectern.pictures.grey(studies.image(number, code, visitor.name).job, image)
+        found = lectern.grey(studies.task(number, visitor.name), code, image)
         if found is None:
             raise HTTPException(HTTPStatus.NOT_FOUND)
         return numbers_of(found)

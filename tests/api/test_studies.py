@@ -37,8 +37,12 @@ def test_a_study_is_made_followed_and_closed(call: Call, stations: Stations) -> 
     assert visit.post(f"{PATH}/studies/{made['id']}/close").json()["closed_at"]
     assert visit.post(f"{PATH}/studies/{made['id']}/close").status_code == 409
     assert [one["id"] for one in visit.get(f"{PATH}/studies").json()] == [made["id"]]
+    assert visit.get(f"{PATH}/studies/{made['id']}/remarks.csv").text == "reader,scan,recipe,other,remark,at\r\n"
+    assert visit.post(f"{PATH}/studies/{made['id']}/delete", json={}).status_code == 422
+    assert visit.post(f"{PATH}/studies/{made['id']}/delete", json={"reason": "a try"}).status_code == 204
+    assert visit.get(f"{PATH}/studies/{made['id']}").status_code == 404
     deeds = [line.deed.what for line in stations.audit.newest(9) if line.deed.what.startswith("study")]
-    assert deeds == ["study 1 closed", "study 1 key shown", "study 1 readers added", "study 1 made"]
+    assert deeds == ["study 1 deleted", "study 1 closed", "study 1 key shown", "study 1 readers added", "study 1 made"]
 
 
 def test_everything_that_is_wrong_with_a_plan_is_said(call: Call) -> None:

@@ -11,7 +11,7 @@ from gateway.jobs.reconstructions import JobQueue
 from gateway.jobs.scans import ScanStore
 from gateway.jobs.studies import Studies
 from gateway.model.errors import NothingThere, Overtaken
-from gateway.model.reading import CRITERIA, StudyPlan
+from gateway.model.reading import CRITERIA, Said, StudyPlan
 from tests.jobs.conftest import TurnedClock, seal
 from tests.jobs.test_queue import claimed, made
 
@@ -46,23 +46,23 @@ def test_a_study_from_its_making_to_its_end(
     assert [(one.number, one.recipe, one.state) for one in images] == [(1, "b", "DONE"), (2, "a", "DONE")]
     for name in ("anna", "bert"):
         for one in images:
-            studies.score(study.id, one.code, name, SAID)
-            studies.score(study.id, one.code, name, {**SAID, "noise": 4})
+            studies.score(study.id, one.code, name, Said(scores=SAID))
+            studies.score(study.id, one.code, name, Said(scores={**SAID, "noise": 4}))
     assert {(one.reader, one.score) for one in studies.scores(study.id) if one.criterion == "noise"} == {
         ("anna", 4),
         ("bert", 4),
     }
-    studies.finish(study.id, "anna", who="anna")
+    studies.finish(study.id, "anna", n_cases=2, who="anna")
     assert [(one.name, one.n_scored, one.finished_at is None) for one in studies.readers(study.id)] == [
         ("anna", 2, False),
         ("bert", 2, True),
     ]
     with pytest.raises(Overtaken, match="finished"):
-        studies.finish(study.id, "anna", who="anna")
+        studies.finish(study.id, "anna", n_cases=2, who="anna")
     with pytest.raises(Overtaken, match="one of these readers already"):
         studies.add_readers(study.id, ["carl", "bert"], who="admin")
     with pytest.raises(NothingThere):
-        studies.score(study.id, images[0].code, "carl", SAID)
+        studies.score(study.id, images[0].code, "carl", Said(scores=SAID))
     assert len(studies.send(study.id, "pacs", who="admin")) == 2
     sent = deliveries.claim("d1")
     assert sent is not None

@@ -1,4 +1,4 @@
-// Scores by the keyboard: a digit answers what is asked next, Backspace takes the last answer back, Enter saves.
+// Scores by the keyboard: a digit answers what is asked next, Backspace takes the last answer back, r goes to the remark, Enter saves.
 "use strict";
 
 const scores = document.querySelector("[data-scores]");
@@ -11,7 +11,7 @@ function mark() {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input[type=number], input[type=range], select, a, button")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input[type=number], input[type=range], select, textarea, a, button")) return;
   const within = asked.find((one) => one.contains(document.activeElement));
   if (/^[1-9]$/.test(event.key)) {
     const one = within && !answered(within) ? within : asked.find((each) => !answered(each)) || within;
@@ -22,7 +22,8 @@ document.addEventListener("keydown", (event) => {
   } else if (event.key === "Backspace") {
     const last = asked.filter(answered).pop();
     if (last) answered(last).checked = false;
-  } else if (event.key === "Enter") scores.requestSubmit();
+  } else if (event.key === "r") document.getElementById("remark").focus();
+  else if (event.key === "Enter") scores.requestSubmit();
   else return;
   event.preventDefault();
   mark();
