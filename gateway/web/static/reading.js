@@ -11,7 +11,10 @@ function mark() {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input[type=number], input[type=range], select, textarea, a, button")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("textarea") && event.key === "Escape") event.target.blur(); // back to the scores
+  if (event.target.closest("input[type=number], input[type=range], select, textarea")) return;
+  if (event.key === "Enter" && event.target.closest("a, button")) return;
   const within = asked.find((one) => one.contains(document.activeElement));
   if (/^[1-9]$/.test(event.key)) {
     const one = within && !answered(within) ? within : asked.find((each) => !answered(each)) || within;
