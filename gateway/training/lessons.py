@@ -95,6 +95,8 @@ class Masked:
         """Say how bright the bright parts of the slice are, as the network is told in use. Shape `(1,)`."""
         if self.begun is not None and self.begun.alone:
             return self.begun.bright()
+        if self.full.bright is not None:
+            return self.seen.prior.new_full((1,), self.full.bright)
         return bright_part(self.seen.prior[:1].sqrt())
 
 
@@ -151,6 +153,8 @@ def masked(
     BadScan
         The scan is not one of every line, though the network is to be held to the image.
     """
+    if full.axes == PLANE and BOTH not in plan.masks.directions:
+        raise BadScan("partitions were encoded: what is learned of slabs is learned by masks.directions = [2]")
     if lines is None and full.axes != SLAB and _drawn_directions(plan.masks, random) == BOTH:
         full = full.as_plane()
     filled = _kept(full, plan, random, lines)
@@ -197,14 +201,14 @@ def _around(values: Tensor, half: int) -> Tensor:
 
 def _kept(full: FullSlice, plan: Plan, random: Random, lines: Tensor | None) -> Tensor:
     """Draw the lines of a slice; those of the one scan of zero-shot training are always the same."""
-    if not bool(full.filled.all()):
+    if not full.whole:
         if plan.paradigm in KNOWS_IMAGES:
             raise BadScan(f"lines are missing from a scan; {plan.paradigm} training needs every line, ssdu does not")
         return full.filled
     if lines is not None:
         return lines
     drawn = np.random.default_rng(plan.seed) if plan.paradigm is Paradigm.ZERO_SHOT else random
-    return mask_of(plan.masks, full.filled.shape, drawn)
+    return mask_of(plan.masks, full.filled.shape, drawn) & full.filled
 
 
 def _parted(filled: Tensor, plan: Plan, random: Random, *, for_validation: bool) -> tuple[Tensor, Tensor]:

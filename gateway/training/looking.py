@@ -85,7 +85,7 @@ class Examiner:
 
     def _check(self, full: FullSlice, random: Random, state: State | None) -> Check:
         plan = self._plan
-        known = bool(full.filled.all()) and plan.paradigm is not Paradigm.ZERO_SHOT
+        known = full.whole and plan.paradigm is not Paradigm.ZERO_SHOT
         lines = None if state is None else self._likeliest(state, len(full.filled))
         frames = frames_of(full, plan, random)
         found, truth = whole_lesson([masked(one, plan, random, lines=lines, for_validation=True) for one in frames])

@@ -35,12 +35,23 @@ class FullSlice:
         Which lines were measured; all of them of a full slice. Shape `(y, 1)`, of a plane `(y x)`, of a slab `(z y 1)`.
     noise_power
         Variance of the noise of a complex sample.
+    corners
+        Of a plane, points that no scan of its kind measures, and that are not missing; None for none.
+    bright
+        Of a plane, how bright the bright parts of its whole slab are; None where it stands alone.
     """
 
     data: Tensor
     clean: Tensor
     filled: Tensor
     noise_power: float
+    corners: Tensor | None = None
+    bright: float | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Say whether every line was measured that is measured at all."""
+        return bool((self.filled if self.corners is None else self.filled | self.corners).all())
 
     @property
     def axes(self) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from gateway.model.errors import BadScan, UnreadableFile, WrongCall
+from gateway.model.errors import UnreadableFile, WrongCall
 from gateway.model.recipes import SenseRecipe
 from gateway.model.training_data import Data, ImageData, LayoutData, ProceduralData, ScanData
 from gateway.mrd.files import read_scan
@@ -25,9 +25,12 @@ from gateway.recon.workplace import CPU, Workplace
 from gateway.training.layouts import LAYOUTS
 from gateway.training.procedural import Random, head
 from gateway.training.simulation import FINER, FullSlice, measured, with_phase
+from gateway.training.slabs import Slab, slab_of
 
 Draw = Callable[[Random], FullSlice]
 KEPT_SCANS = 16
+KEPT_SLABS = 2
+"""Each may take a gigabyte."""
 
 
 def source_of(data: Data) -> Draw:
@@ -40,7 +43,7 @@ def source_of(data: Data) -> Draw:
     UnreadableFile
         A file is not what the configuration says.
     BadScan
-        A scan is not Cartesian, or not of slices.
+        A scan is not Cartesian.
     """
     opened: Draw = SOURCES[type(data)](data)
     return opened
@@ -66,6 +69,8 @@ def _scans(data: ScanData) -> Draw:
     def draw(random: Random) -> FullSlice:
         file, number = slices[int(random.integers(len(slices)))]
         scan = _understood(file)
+        if scan.sorter.lines.partitions.n > 1:
+            return _slab(file, number).plane(random)
         group = group_of(scan, [number], Workplace(device=CPU))
         samples = group.data[0, :, 0] * group.filled[0, 0][:, None]
         return FullSlice(data=samples, clean=samples, filled=group.filled[0, 0, :, None], noise_power=group.noise_power)
@@ -81,10 +86,12 @@ def _understood(file: Path) -> Undersampled:
     space = imaged_spaces(session.acquisition, parse_header(session.header_xml))[0]
     with torch.inference_mode():
         scan, _ = prepared(space, None)
-        found = understand(scan, SenseRecipe(), regular=False)
-    if found.sorter.lines.partitions.n > 1:
-        raise BadScan(f"{file.name}: partitions were encoded; networks learn from slices")
-    return found
+        return understand(scan, SenseRecipe(), regular=False)
+
+
+@lru_cache(maxsize=KEPT_SLABS)
+def _slab(file: Path, number: int) -> Slab:
+    return slab_of(_understood(file), number)
 
 
 def _layout(data: LayoutData) -> Draw:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from gateway.model.errors import BadScan
 from gateway.model.networks import StackNetwork
 from gateway.model.recipes import SenseRecipe
 from gateway.model.training import Plan
@@ -39,6 +40,8 @@ def frames_of(full: FullSlice, plan: Plan, random: Random) -> list[FullSlice]:
     """Make frames of a slice, for a network that sees several; the slice alone for any other."""
     if not isinstance(plan.network, StackNetwork):
         return [full]
+    if full.axes == PLANE:
+        raise BadScan("a stack learns from slices, and partitions were encoded")
     if plan.network.within == "volumes":
         return slabs_of(full, plan, random)
     maps, image = _seen(full)
