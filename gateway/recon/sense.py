@@ -17,6 +17,7 @@ from torch import Tensor
 from gateway.recon.cartesian_problem import Problem
 from gateway.recon.fourier import fourier, inverse_fourier
 from gateway.recon.solvers import Stop, conjugate_gradient
+from gateway.recon.threads import as_many_as_help
 
 APART = (0, -3)
 """Frames and positions x do not need each other."""
@@ -173,4 +174,5 @@ def solve_by_steps(problem: Problem, prior: Tensor, noise_power: float, stop: St
     def normal(values: Tensor) -> Tensor:
         return torch.add(scale * problem.normal(scale * values), values, alpha=noise_power)
 
-    return scale * conjugate_gradient(normal, scale * problem.rhs, stop, apart=APART)
+    with as_many_as_help(problem.rhs):
+        return scale * conjugate_gradient(normal, scale * problem.rhs, stop, apart=APART)

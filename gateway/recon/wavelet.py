@@ -1,8 +1,8 @@
 """Orthogonal Daubechies wavelets of images, periodic, and the shrinkage of their details; knows nothing of k-space.
 
 Daubechies 1988, doi:10.1002/cpa.3160410705. One level along one axis is an orthogonal matrix that has eight numbers in
-each row, so blocks of points are multiplied with one small matrix: products are what CPUs and GPUs do fastest, and no more
-of them are done than a block's edges cost. Its inverse is exact, and of the same form.
+each row, so blocks of points are multiplied with one small matrix: products are what CPUs and GPUs do fastest, and few
+of these are with zero. The inverse is exact, and of the same form.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from gateway.model.recipes import L1WaveletRecipe
 from gateway.recon.cartesian_problem import Problem
 from gateway.recon.methods.penalised import penalised
 from gateway.recon.solvers import Stop, fista
+from gateway.recon.threads import as_many_as_help
 from gateway.recon.wavelet import Wavelet, shifting_shrinkage
 
 
@@ -19,7 +20,8 @@ def solve(problem: Problem, penalty: float, recipe: L1WaveletRecipe) -> Tensor:
     wavelet = Wavelet(problem.rhs.shape[-3:], device=problem.rhs.device)
     shrink = shifting_shrinkage(wavelet, penalty)
     stop = Stop(steps=recipe.steps, tolerance=recipe.tolerance)
-    return fista(problem.normal, problem.rhs, shrink, stop, lipschitz=1.0)
+    with as_many_as_help(problem.rhs):
+        return fista(problem.normal, problem.rhs, shrink, stop, lipschitz=1.0)
 
 
 reconstruct_l1_wavelet = penalised(solve, "sparse wavelets")

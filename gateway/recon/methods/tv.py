@@ -13,13 +13,15 @@ from gateway.recon.cartesian_problem import Problem
 from gateway.recon.methods.penalised import penalised
 from gateway.recon.operators import differences
 from gateway.recon.solvers import Analysis, Stop, primal_dual
+from gateway.recon.threads import as_many_as_help
 
 
 def solve(problem: Problem, penalty: float, recipe: TvRecipe) -> Tensor:
     """Solve for the images of a problem. Shape `(frame set x z y)`."""
     stop = Stop(steps=recipe.steps, tolerance=recipe.tolerance)
     variation = total_variation(problem.rhs, penalty)
-    return primal_dual(problem.normal, problem.rhs, variation, stop, lipschitz=1.0)
+    with as_many_as_help(problem.rhs):
+        return primal_dual(problem.normal, problem.rhs, variation, stop, lipschitz=1.0)
 
 
 reconstruct_tv = penalised(solve, "total variation")
