@@ -131,7 +131,7 @@ class Wavelet:
     def _smooth(self, planes: Tensor, level: int) -> Tensor:
         """Take the points that the levels before have left smooth."""
         for axis in self._padded:
-            planes = planes[(..., slice(None, None, 2**level), *[slice(None)] * (-axis - 1))]
+            planes = planes.unfold(axis, 1, 2**level).squeeze(-1)
         return planes
 
 
