@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,10 @@ import numpy.typing as npt
 from gateway.model.errors import BadScan
 from gateway.model.readout import Flag
 from gateway.recon.lines import Ints, Lines
+
+SAME_TIME = 0.05
+"""Readouts whose durations differ by less last as long as each other."""
+TINY = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +62,22 @@ def align(lines: Lines) -> Alignment:
     _refuse(lines, unknown & (n_kept < n_x), "a part of a line needs a centre sample")
     _refuse(lines, n_kept >= 2 * n_x, "the encoded matrix seems to leave the oversampling out")
     _refuse(lines, (n_kept > n_x) & (centre != n_kept // 2), "a line longer than the matrix must be symmetric")
+    _refuse(
+        lines, _sparser(heads, n_kept), "others have more samples in the same time, so its steps in k-space are longer"
+    )
     reverse = (heads["flags"] & np.uint64(Flag.IS_REVERSE.bit)) != 0
     start = n_x // 2 - np.where(reverse, n_kept - 1 - centre, centre)
     n_covered = np.minimum(start + n_kept, n_x) - np.maximum(start, 0)
     return Alignment(discard_pre=pre, n_kept=n_kept, start=start, reverse=reverse, n_covered=n_covered)
+
+
+def _sparser(heads: npt.NDArray[Any], n_kept: Ints) -> npt.NDArray[np.bool_]:
+    """Say which readouts have fewer samples than the longest, but of as much longer dwell time. Shape `(line,)`."""
+    dwell_us = heads["sample_time_us"].astype(np.float64)
+    longest = int(n_kept.argmax())
+    known = (dwell_us > 0) & (dwell_us[longest] > 0)
+    same_time = np.abs(n_kept * dwell_us / max(n_kept[longest] * dwell_us[longest], TINY) - 1) < SAME_TIME
+    return np.asarray(known & same_time & (n_kept < (1 - SAME_TIME) * n_kept[longest]))
 
 
 def _refuse(lines: Lines, bad: npt.NDArray[np.bool_], why: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from gateway.model.header import Encoding, ScanHeader
 from gateway.model.readout import Acquisition, Flag, Readouts, mask
 from gateway.recon.fourier import fourier, inverse_fourier, resize
 from gateway.recon.kspace import KSpace, Sorter, sort_cartesian
+from gateway.recon.reference import unlikeness
 from gateway.recon.space import Target
 
 CALIBRATION = mask(Flag.IS_PARALLEL_CALIBRATION, Flag.IS_PARALLEL_CALIBRATION_AND_IMAGING)
@@ -53,13 +54,15 @@ class Calibration:
         return self.blocks[sorted(self.blocks)[len(self.blocks) // 2]]
 
 
-def find_calibration(acquisition: Acquisition, header: ScanHeader, sorter: Sorter, target: Target) -> Calibration:
+def find_calibration(
+    acquisition: Acquisition, header: ScanHeader, sorter: Sorter, target: Target, *, noise_power: float
+) -> Calibration:
     """Take the lines flagged as calibration, else the part of the image's k-space that has no gaps.
 
     Raises
     ------
     BadScan
-        There are not enough of either, for some slice.
+        There are not enough of either, for some slice, or a reference does not hold for the image.
     """
     slices = set(sorter.lines.indices[:, -1].tolist())
     space = _calibrated_space(acquisition)
@@ -72,13 +75,49 @@ def find_calibration(acquisition: Acquisition, header: ScanHeader, sorter: Sorte
     flagged = [_as_image(run, space) for run in acquisition]
     flagged = [run for run in flagged if len(run)]
     encoding = header.encodings[space] if space < len(header.encodings) else header.encodings[0]
+    if header.encodings[0].calibration_mode == "embedded" and encoding is header.encodings[0]:
+        by_slice = _reference(flagged, header, encoding)
+        return _complete(by_slice, slices, target, embedded=by_slice, note="lines within the scan")
+    placed = [_reference(flagged, header, each) for each in placements(flagged, encoding)]
+    unlike = [_unlike(each, sorter, target, noise_power) for each in placed]
+    found = _complete(placed[int(np.argmin(unlike))], slices, target, embedded={}, note="separate reference lines")
+    if min(unlike) > 1:
+        raise BadScan(
+            "the reference lines do not tell how the coils see the image: their channels stand in another order,"
+            " or they were mirrored, or measured over another field of view than the header says"
+        )
+    return found
+
+
+def _reference(flagged: Sequence[Readouts], header: ScanHeader, encoding: Encoding) -> dict[int, KSpace]:
+    """Sort a reference by slice, and bring it to the image's steps along readouts."""
     wider = _wider(header.encodings[0], encoding)
     lone = replace(encoding, limits={n: each for n, each in encoding.limits.items() if n.startswith("kspace")})
-    reference = sort_cartesian(flagged, replace(header, encodings=(lone,)), recipe="calibration")
-    by_slice = {int(k.heads["idx"]["slice"][0]): _widened(k, wider) for k in _first_frames(reference)}
-    within = header.encodings[0].calibration_mode == "embedded" and encoding is header.encodings[0]
-    note = "lines within the scan" if within else "separate reference lines"
-    return _complete(by_slice, slices, target, embedded=by_slice if within else {}, note=note)
+    sorter = sort_cartesian(flagged, replace(header, encodings=(lone,)), recipe="calibration")
+    return {int(k.heads["idx"]["slice"][0]): _widened(k, wider) for k in _first_frames(sorter)}
+
+
+def _unlike(by_slice: Mapping[int, KSpace], sorter: Sorter, target: Target, noise_power: float) -> float:
+    """Hold a reference to the middle frame of the image; see `unlikeness`."""
+    frame = sorter.lines.n_frames // 2
+    kspace = by_slice.get(int(sorter.lines.indices[frame, -1]))
+    if kspace is None:
+        return 0.0
+    filled = sorter.lines.measured(frame, frame + 1)[0]
+    return unlikeness(gapless(kspace), sorter.middle_frame(), filled, target=target, noise=noise_power)
+
+
+def placements(flagged: Sequence[Readouts], encoding: Encoding) -> list[Encoding]:
+    """List where the samples of a reference may lie: as its encoding says; if they are as few, without oversampling."""
+    recon, encoded = encoding.recon, encoding.encoded
+    n_x = round(encoded.matrix.x * recon.fov_mm.x / encoded.fov_mm.x)
+    if n_x >= encoded.matrix.x or any(run.samples.shape[-1] != n_x for run in flagged):
+        return [encoding]
+    matrix, fov_mm = (
+        replace(encoded.matrix, x=n_x),
+        replace(encoded.fov_mm, x=encoded.fov_mm.x * n_x / encoded.matrix.x),
+    )
+    return [encoding, replace(encoding, encoded=replace(encoded, matrix=matrix, fov_mm=fov_mm))]
 
 
 def _calibrated_space(acquisition: Acquisition) -> int | None:

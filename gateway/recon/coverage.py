@@ -10,12 +10,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gateway.model.errors import BadScan
+from gateway.model.header import Encoding
 from gateway.model.recipes import Cartesian
 from gateway.recon.apodisation import window
 from gateway.recon.finishing import Finish, completion_for
 from gateway.recon.kspace import Sorter
 from gateway.recon.partial_fourier import AXES, Side, partial_sides
 from gateway.recon.space import Target, target_of
+
+SAME = 1e-3
+"""Fields of view that differ by less are meant to be the same."""
 
 Coverage = tuple[Side, Side, Side]
 """Along z, y and x."""
@@ -29,6 +34,7 @@ def finished_target(recipe: Cartesian, sorter: Sorter, centre: Callable[[], Tens
     centre
         Gives k-space without gaps around its centre, of the middle slice, where it is needed. Shape `(coil z y x)`.
     """
+    _refuse_untold_oversampling(sorter.lines.encoding)
     target, measured = target_of(sorter.lines.encoding), coverage_of(sorter)
     shown = _in_hybrid_space(measured, sorter, target)
     completed, why = None, Finish().why
@@ -46,6 +52,20 @@ def finished_target(recipe: Cartesian, sorter: Sorter, centre: Callable[[], Tens
     return replace(target, finish=finish)
 
 
+def _refuse_untold_oversampling(encoding: Encoding) -> None:
+    """Refuse to throw half of the readout's resolution away: twice the samples over the same field of view.
+
+    Nobody measures that. The samples are twice as dense, and the encoded field of view is twice as wide as told.
+    """
+    encoded, recon = encoding.encoded, encoding.recon
+    same = abs(encoded.fov_mm.x / recon.fov_mm.x - 1) < SAME
+    if same and encoded.matrix.x >= 2 * recon.matrix.x and encoded.matrix.y <= recon.matrix.y:
+        raise BadScan(
+            f"{encoded.matrix.x} points are said to be encoded in x over {encoded.fov_mm.x:g} mm, and the image to have"
+            f" {recon.matrix.x} over as many: the encoded field of view seems to leave the oversampling out"
+        )
+
+
 def coverage_of(sorter: Sorter) -> Coverage:
     """Say what was to be measured along each axis of the encoded matrix: of readouts, what every line has at least."""
     lines, alignment, n_x = sorter.lines, sorter.alignment, sorter.lines.encoding.encoded.matrix.x
@@ -56,6 +76,11 @@ def coverage_of(sorter: Sorter) -> Coverage:
     np.minimum.at(first, place, alignment.start)
     np.maximum.at(stop, place, alignment.start + alignment.n_kept)
     along_x = Side(max(0, int(first.max())), min(n_x, int(stop.min())) - 1, n_x)
+    if int(alignment.n_covered.max()) <= n_x // 2:
+        raise BadScan(
+            f"no readout has more than {alignment.n_covered.max()} samples, the encoded matrix has {n_x} in x: whether"
+            " they reach half as far or have twice the step, the header does not say"
+        )
     return Side(z.first, z.last, z.n), Side(y.first, y.last, y.n), along_x
 
 

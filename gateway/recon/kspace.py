@@ -158,6 +158,13 @@ class Sorter:
         x = slice(max(start, 0), min(start + n_kept, lines.encoding.encoded.matrix.x))
         return samples[..., x.start - start : x.stop - start], x
 
+    def line(self, row: int) -> Complex:
+        """Place the samples of one line, zero where there are none; not conjugated. Shape `(coil x)`."""
+        samples, x = self._samples(np.array([row]))
+        placed = np.zeros((samples.shape[1], self.lines.encoding.encoded.matrix.x), np.complex64)
+        placed[:, x] = samples[0]
+        return placed
+
     def _check(self, kspace: Tensor, start: int) -> None:
         values = torch.view_as_real(kspace).flatten(1)
         powers = [float(torch.dot(frame, frame)) for frame in values]

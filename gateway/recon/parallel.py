@@ -16,6 +16,7 @@ from gateway.model.image import ImageSeries
 from gateway.model.recipes import Cartesian, Compressing
 from gateway.recon.calibration import Calibration, find_calibration
 from gateway.recon.compression import Compression, by_svd, geometric
+from gateway.recon.contradictions import check_heads
 from gateway.recon.coverage import finished_target
 from gateway.recon.hybrid import to_hybrid
 from gateway.recon.kspace import KSpace, Sorter, sort_cartesian
@@ -197,11 +198,13 @@ def _survey(scan: Scan, method: str) -> _Survey:
     sorter = sort_cartesian(scan.acquisition, scan.header, recipe=method)
     target = target_of(sorter.lines.encoding)
     check_coils(sorter)
+    check_heads(sorter)
+    noise_power = noise_power_of(scan, sorter, target)
     return _Survey(
         sorter=sorter,
         target=target,
-        calibration=find_calibration(scan.acquisition, scan.header, sorter, target),
-        noise_power=noise_power_of(scan, sorter, target),
+        calibration=find_calibration(scan.acquisition, scan.header, sorter, target, noise_power=noise_power),
+        noise_power=noise_power,
     )
 
 

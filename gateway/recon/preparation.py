@@ -10,6 +10,7 @@ import torch
 from gateway.model.header import ScanHeader
 from gateway.model.noise import NoiseCovariance
 from gateway.model.readout import Acquisition
+from gateway.recon.contradictions import check_channels
 from gateway.recon.convention import in_our_convention
 from gateway.recon.epi.straighten import straighten
 from gateway.recon.memory import Memory
@@ -53,6 +54,7 @@ class Preparation:
 def prepared(space: ImagedSpace, noise: NoiseCovariance | None) -> tuple[Scan, tuple[str, ...]]:
     """Whiten one encoding space, bring it to our sign and straighten it; and say what was done."""
     header = space.header
+    check_channels(space.acquisition)
     white = whiten(space.acquisition, header, noise)  # before the sign: the noise was measured with the scanner's
     straight = straighten(in_our_convention(white.acquisition, header), header)
     scan = Scan(

@@ -14,6 +14,7 @@ from gateway.model.zyx import Zyx
 from gateway.recon.calibration import middle
 from gateway.recon.coil_maps import maps_for
 from gateway.recon.coils import combine, root_sum_of_squares
+from gateway.recon.contradictions import check_heads
 from gateway.recon.coverage import finished_target
 from gateway.recon.fourier import resize, to_image
 from gateway.recon.hybrid import middle_of, to_hybrid, to_matrix
@@ -45,6 +46,7 @@ def reconstruct_fft(scan: Scan, recipe: FftRecipe, *, place: Workplace, progress
     lines = sorter.lines
     need_every_line(lines, recipe.method)
     check_coils(sorter)
+    check_heads(sorter)
     target = finished_target(recipe, sorter, sorter.middle_frame)
     album = Album(recipe, lines.n_frames, target, progress)
     power = noise_power_of(scan, sorter, target) if album.wants_noise else 0.0
