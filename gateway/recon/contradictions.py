@@ -5,6 +5,8 @@ Each would make a plausible image that is wrong. A few lines in the middle of k-
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -152,6 +154,6 @@ def _apart(one: npt.NDArray[np.complex64], other: npt.NDArray[np.complex64]) -> 
     difference = np.square(np.abs(one - other), dtype=np.float64)
     n = max(1, difference.shape[-1] // ENDS)
     noise = float(np.concatenate([difference[..., :n], difference[..., -n:]], axis=-1).mean())
-    differs = float(difference.mean()) - noise * (1 + BEYOND / difference.size**0.5)
+    differs = float(difference.mean()) - noise * (1 + BEYOND / math.sqrt(difference.size))
     both = sum(float(np.square(np.abs(each), dtype=np.float64).mean()) for each in (one, other)) - noise
     return max(0.0, differs) / max(both, abs(differs), float(np.finfo(np.float64).tiny))

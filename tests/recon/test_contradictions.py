@@ -121,8 +121,8 @@ def _again(change: Change, counter: str = "segment") -> tuple[Readouts, Readouts
 
 
 def _another_slice(_: Readouts) -> Readouts:
-    (run_, *_), _ = head_phantom(replace(HEAD, n_slices=9))
-    return resampled(WHOLE, run_.samples[:64])
+    (other,), _header = head_phantom(replace(HEAD, n_slices=9))
+    return resampled(WHOLE, other.samples[:64])
 
 
 def _masked(coils: int) -> Readouts:
