@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -15,13 +16,14 @@ from gateway.recon.density import density_weights
 from gateway.recon.fourier import fourier, resize
 from gateway.recon.kspace import Progress
 from gateway.recon.noise import estimate_noise
-from gateway.recon.nufft import Nufft
+from gateway.recon.nufft import WIDTH, Nufft, toeplitz
+from gateway.recon.operators import Map
 from gateway.recon.pictures import Album, Noise, Picture
 from gateway.recon.replicas import DEFAULT, deviation_by_replicas, white_noise
 from gateway.recon.scan import Scan
 from gateway.recon.series import scattered_series
 from gateway.recon.space import Target, target_of
-from gateway.recon.trajectory import Scattered, gather
+from gateway.recon.trajectory import Gatherer, Scattered, gather
 from gateway.recon.workplace import Workplace
 
 Gridded = NufftRecipe | CgNufftRecipe
@@ -32,7 +34,7 @@ OUTERMOST = 0.9
 """From this part of the trajectory's reach outwards there is more noise than signal."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Gridding:
     """The transform of a trajectory, kept while frames share it.
 
@@ -54,6 +56,18 @@ class Gridding:
     weights: Tensor
     transform: Nufft
 
+    @cached_property
+    def normal(self) -> Map:
+        """There and back, weighted by density: from images to images, without coils."""
+        return toeplitz(self.points, self.weights, self.transform.matrix)
+
+    @property
+    def nbytes(self) -> int:
+        """Say about how much memory it takes: the kernel, once in each direction, and its convolution."""
+        n_samples, n_axes = self.points.shape
+        n_bytes: int = n_samples * WIDTH**n_axes * 2 * 12 + math.prod(self.transform.matrix) * 4 * 2**n_axes
+        return n_bytes
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readings:
@@ -65,11 +79,14 @@ class Readings:
         Shape `(coil sample)`.
     noise_power
         Variance of the noise of one complex sample.
+    number
+        Of the frame; None where noise was added, so that nothing that is known of the frame holds.
     """
 
     samples: Tensor
     gridding: Gridding
     noise_power: float
+    number: int | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -96,7 +113,8 @@ class Readings:
 
     def noisier(self, random: torch.Generator) -> Readings:
         """Add noise of the samples' own power, independent of theirs."""
-        return replace(self, samples=self.samples + white_noise(self.samples, self.noise_power, random))
+        more = white_noise(self.samples, self.noise_power, random)
+        return replace(self, samples=self.samples + more, number=None)
 
     def image_noise(self) -> float:
         """Give the noise of a pixel of `coil_images`: its standard deviation, as a complex number."""
@@ -143,16 +161,24 @@ def frame_by_frame(
     gatherer = gather(scan.acquisition, scan.header, recipe=recipe.method, per_frame=recipe.spokes_per_frame)
     target = target_of(gatherer.encoding)
     album = Album(recipe, gatherer.n_frames, target, progress)
-    gridding: Gridding | None = None
-    for number, frame in enumerate(gatherer.frames()):
-        gridding = gridding_of(frame, target, place.device, gridding)
-        readings = _readings(frame, gridding, scan)
+    for number, readings in enumerate(readings_of(scan, gatherer, target, place.device)):
         image = method.unfold(readings)
         noise = _noise(method, readings, image, recipe.replicas) if album.wants_noise else None
         album.keep(number, _fitted(Picture(image=image, noise=noise), target))
     each = recipe.spokes_per_frame
     in_time = () if each is None else (f"Frames of {each} readouts, in the order of time.",)
     return scattered_series(album, gatherer, target, (method.note, *in_time))
+
+
+def readings_of(scan: Scan, gatherer: Gatherer, target: Target, device: torch.device) -> Iterator[Readings]:
+    """Read all frames; the transform of the first is kept for whoever reads them again."""
+    gridding: Gridding | None = None
+    for number, frame in enumerate(gatherer.frames()):
+        if gridding is None:
+            first = partial(gridding_of, frame, target, device, None)
+            gridding = scan.once(("gridding", gatherer.n_frames, device), first, lambda found: found.nbytes)
+        gridding = gridding_of(frame, target, device, gridding)
+        yield replace(_readings(frame, gridding, scan), number=number)
 
 
 def gridding_of(frame: Scattered, target: Target, device: torch.device, known: Gridding | None) -> Gridding:

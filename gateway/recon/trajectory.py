@@ -97,7 +97,7 @@ class Gatherer:
             Samples are no numbers, or all of a frame's are zero.
         """
         for number in range(self.n_frames):
-            parts = [self._readouts(group) for group in self._groups(number)]
+            parts = [self._readouts(group) for group in self.groups(number)]
             samples = np.concatenate([samples for samples, _ in parts], axis=-1)
             if not np.isfinite(samples).all():
                 raise BadScan(f"{self._name(number)} has samples that are not finite")
@@ -106,7 +106,7 @@ class Gatherer:
             points = np.ascontiguousarray(np.concatenate([points for _, points in parts]))
             yield Scattered(samples=torch.from_numpy(samples), points=torch.from_numpy(points))
 
-    def _groups(self, frame: int) -> list[Ints]:
+    def groups(self, frame: int) -> list[Ints]:
         """Split the readouts of a frame into groups of one run, of which the same samples count."""
         first, last = np.searchsorted(self.frame, (frame, frame + 1))
         heads = self.heads[first:last]
@@ -116,7 +116,7 @@ class Gatherer:
 
     def _readouts(self, group: Ints) -> tuple[npt.NDArray[np.complex64], Floats]:
         """Cut readouts to what counts, with its places. Shapes `(coil sample)` and `(sample axis)`."""
-        run, kept, rows = self.acquisition[self.run[group[0]]], _kept(self.heads[group[0]]), self.row[group]
+        run, kept, rows = self.acquisition[self.run[group[0]]], kept_samples(self.heads[group[0]]), self.row[group]
         sent = run.trajectory[rows, kept].astype(np.float64)
         points = sent * units_of(self.encoding)[self.unit][: sent.shape[-1]]
         if self.encoding.encoded.matrix.z == 1:
@@ -287,7 +287,7 @@ def find_unit(largest: Floats, encoding: Encoding) -> str:
     )
 
 
-def _kept(head: Any) -> slice:  # noqa: ANN401 - numpy's own for one head
+def kept_samples(head: Any) -> slice:  # noqa: ANN401 - numpy's own for one head
     """Say which samples of a readout count."""
     n, pre, post = (int(head[name]) for name in ("number_of_samples", "discard_pre", "discard_post"))
     if pre + post >= n:

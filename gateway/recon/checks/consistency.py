@@ -19,8 +19,6 @@ MODEL_ERROR = 0.02
 """Of the signal: how well sensitivities explain what coils measure, at their best."""
 MODEL_ERROR_OF_LINES = 0.10
 """The same for the lines of k-space, where errors of all places meet."""
-MOST_LINES = 0.75
-"""Part of the lines that a fault of single ones does not touch."""
 QUIET = 0.25
 """Part of the lines of coils that are quiet."""
 LEAST_BY_CHANCE = 0.1
@@ -75,12 +73,12 @@ def line_misfit(view: View, image: Tensor, seen: Tensor, left: Tensor) -> Tensor
     return (found / (view.noise_power + allowed)).sqrt()
 
 
-def worst_line(by_line: Tensor) -> float:
-    """Say how far the worst line stands out of most others, or of the noise where these are within it.
+def worst_line(view: View, by_line: Tensor) -> float:
+    """Say how far the worst line stands out of what is usual.
 
     What sensitivities do not explain raises all lines alike, and the more the fewer coils there are.
     """
-    return float(by_line.max() / by_line.quantile(MOST_LINES).clamp_min(1.0))
+    return float(by_line.max()) / max(view.encoding.usual(by_line), TINY)
 
 
 def silence(view: View) -> float:

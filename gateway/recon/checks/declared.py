@@ -9,6 +9,7 @@ from gateway.model.card import Sampling
 from gateway.model.header import ScanHeader
 from gateway.recon.networks.scope import describe
 from gateway.recon.parallel import Undersampled
+from gateway.recon.shutter import left_out
 
 
 def lines_missing(header: ScanHeader, found: Undersampled, number: int) -> float | None:
@@ -23,8 +24,7 @@ def lines_missing(header: ScanHeader, found: Undersampled, number: int) -> float
     scan = describe(header, found, number)
     if scan.sampling is Sampling.EQUISPACED and scan.acceleration is not None:
         return scan.acceleration / declared
-    if found.sorter.lines.partitions.n > 1:
-        return None  # corners may be left out on purpose
-    counter = found.sorter.lines.phase_encodes
-    wanted = found.filled_lines(number)[0, counter.first : counter.last + 1]
+    lines = found.sorter.lines
+    z, y = (slice(counter.first, counter.last + 1) for counter in (lines.partitions, lines.phase_encodes))
+    wanted = found.filled_lines(number)[z, y][~left_out(lines)[z, y]]
     return len(wanted) / max(1, int(wanted.sum())) / declared

@@ -26,6 +26,8 @@ EVERY_X = 4
 """One in so many positions x tells what comes round from the other end of k-space."""
 EASY_GAP = 2.0
 """Lines."""
+MOST_LINES = 0.75
+"""Part of the lines that a fault of single ones does not touch."""
 AROUND = 7
 """Points along each axis over which it is counted how densely a plane was sampled."""
 
@@ -71,6 +73,9 @@ class Encoding(Protocol):
 
     def from_beyond(self, image: Tensor) -> Tensor:
         """Say how much power of each line has come from beyond the k-space of the image. Shape `(line,)`."""
+
+    def usual(self, by_line: Tensor) -> float:
+        """Say what lines that no fault touches have at the most, of what each of them has. From `(line,)`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +171,10 @@ class OnLines:
                     arrived = fourier(coils * end, ENCODED).abs().square().mean(dim=3).sum(dim=0)
                     power += arrived * _along(opposite, axis)[..., 0] / len(maps)
         return 2 * power[self.filled]
+
+    def usual(self, by_line: Tensor) -> float:
+        """Take most lines, or the noise where these are within it."""
+        return max(float(by_line.quantile(MOST_LINES)), 1.0)
 
     def _coils(self, values: Tensor) -> Sequence[Tensor]:
         """Split what has coils into as many at a time as are worked on together."""

@@ -11,9 +11,11 @@ import torch
 from gateway.model.errors import BadScan
 from gateway.model.gate import Check
 from gateway.model.image import ImageSeries, Pixels
+from gateway.model.recipes import CgNufftRecipe
 from gateway.recon.checks.evidence import ALL_BY_OPERATORS, RERUN, Evidence
 from gateway.recon.checks.held_out import predicted
 from gateway.recon.checks.looks import look_at
+from gateway.recon.checks.points import of_points
 from gateway.recon.checks.rerun import Engine
 from gateway.recon.checks.response import respond
 from gateway.recon.checks.subject import OfLines, Subject, Trial
@@ -38,6 +40,8 @@ class Examination:
         The method that made them.
     windowed
         Whether a window was laid over their k-space.
+    beside
+        The conventional method that images of non-Cartesian scans are held against; None for a Cartesian scan.
     reruns
         ``affordable``, ``always`` or ``never``, as policies say it.
     """
@@ -46,6 +50,7 @@ class Examination:
     images: ImageSeries
     engine: Engine
     windowed: bool = False
+    beside: CgNufftRecipe | None = None
     reruns: str = "affordable"
     seed: int = 0
 
@@ -65,6 +70,8 @@ def examine(asked: Examination, place: Workplace) -> Evidence:
 
 
 def _subject(asked: Examination) -> Subject:
+    if asked.beside is not None:
+        return of_points(asked.scan, asked.beside)
     return OfLines(scan=asked.scan, found=understand(asked.scan, RECIPE, regular=False))
 
 

@@ -40,7 +40,7 @@ def look_at(view: View, pixels: Pixels, first: int, evidence: Evidence) -> None:
         left = residual(view, seen)
         by_place = consistency_map(view, image, left)
         strange = strangeness(view, left)
-        by_line = max(worst_line(line_misfit(view, image, seen, left)), silence(view))
+        by_line = max(worst_line(view, line_misfit(view, image, seen, left)), silence(view))
         by_coil = max(coil_misfit(view, seen), coil_drift(view, seen))
     with evidence.timed(Check.DETAIL):
         lost = lost_detail(view, seen)

@@ -7,14 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.model.image import ImageKind, ImageSeries
-from gateway.model.recipes import Cartesian, Recipe
+from gateway.model.recipes import Cartesian, CgNufftRecipe, Recipe, Scattered
 from gateway.recon.checks.evidence import Evidence
 from gateway.recon.checks.examine import Examination, examine
 from gateway.recon.checks.rerun import nothing_said, nothing_told
 from gateway.recon.engine import METHODS, choose_device
+from gateway.recon.methods.auto import CARTESIAN
 from gateway.recon.networks.ready import ReadyModel
 from gateway.recon.preparation import Preparation
 from gateway.recon.scan import Scan
+from gateway.recon.space import imaging_encoding
 from gateway.recon.workplace import Workplace, retreating, workplaces
 
 ONLY_MAGNITUDE = {"output": (ImageKind.MAGNITUDE,), "replicas": None}
@@ -54,7 +56,14 @@ def evidence_of(  # noqa: PLR0913 - the whole of what a job knows
             made: tuple[ImageSeries, ...] = method(changed, alone, place=place, progress=nothing_said)
             return made
 
-        asked = Examination(scan=scan, images=images, engine=engine, windowed=windowed(recipe), reruns=reruns)
+        asked = Examination(
+            scan=scan,
+            images=images,
+            engine=engine,
+            windowed=windowed(recipe),
+            beside=beside_scattered(scan, recipe),
+            reruns=reruns,
+        )
         return examine(asked, place)
 
     return retreating(examined, workplaces(choose_device(device), memory_bytes), scan.letting_go(told))
@@ -67,7 +76,27 @@ def windowed(recipe: Recipe | ReadyModel) -> bool:
     return isinstance(recipe, Cartesian) and recipe.window != "none"
 
 
+def beside_scattered(scan: Scan, recipe: Recipe | ReadyModel) -> CgNufftRecipe | None:
+    """Choose what images of a non-Cartesian scan are held against, of the same frames; None for a Cartesian scan."""
+    first = recipe.refines if isinstance(recipe, ReadyModel) else recipe
+    if isinstance(first, CgNufftRecipe) and first.map_sets == 1:
+        return first
+    if isinstance(first, Scattered):
+        return CgNufftRecipe(spokes_per_frame=first.spokes_per_frame)
+    return None if imaging_encoding(scan.header).trajectory.lower() in CARTESIAN else CgNufftRecipe()
+
+
 def _only_magnitude(recipe: Recipe | ReadyModel) -> Recipe | ReadyModel:
-    if isinstance(recipe, ReadyModel):
-        return replace(recipe, recipe=recipe.recipe.model_copy(update=ONLY_MAGNITUDE))
-    return recipe.model_copy(update=ONLY_MAGNITUDE)
+    """Ask for one magnitude of each frame, and for one frame of all readouts."""
+    if not isinstance(recipe, ReadyModel):
+        return recipe.model_copy(update=ONLY_MAGNITUDE | _of_one_frame(recipe))
+    more = {} if recipe.recipe.after is None else {"after": _alone(recipe.recipe.after)}
+    return replace(recipe, recipe=recipe.recipe.model_copy(update=ONLY_MAGNITUDE | more))
+
+
+def _alone(recipe: Recipe) -> Recipe:
+    return recipe.model_copy(update=_of_one_frame(recipe))
+
+
+def _of_one_frame(recipe: Recipe) -> dict[str, object]:
+    return {"spokes_per_frame": None} if isinstance(recipe, Scattered) else {}

@@ -6,16 +6,18 @@ doi:10.1109/TSP.2005.853152), so that steps never grid.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import torch
 from torch import Tensor
 
 from gateway.model.image import ImageSeries
 from gateway.model.recipes import CgNufftRecipe
 from gateway.recon.coil_maps import coil_maps, joined_sets
 from gateway.recon.kspace import Progress
-from gateway.recon.nufft import toeplitz
 from gateway.recon.operators import COIL, Map, coil_summed, sensitivities
 from gateway.recon.scan import Scan
-from gateway.recon.scattered_loop import Gridding, Readings, Scattering, frame_by_frame
+from gateway.recon.scattered_loop import Readings, Scattering, frame_by_frame
 from gateway.recon.solvers import Stop, conjugate_gradient
 from gateway.recon.workplace import Workplace
 
@@ -30,38 +32,72 @@ def reconstruct_cg_nufft(
     BadScan
         There is no trajectory or none that is understood, something is missing, or the scan does not say where it lies.
     """
-    known: list[tuple[Gridding, Map]] = []
-
-    def unfold(readings: Readings) -> Tensor:
-        gridding = readings.gridding
-        if not known or known[0][0] is not gridding:
-            known[:] = [(gridding, toeplitz(gridding.points, gridding.weights, gridding.transform.matrix))]
-        return solve(readings, known[0][1], recipe)
-
-    method = Scattering(note=f"SENSE by {recipe.estimator} maps, iteratively.", unfold=unfold)
+    method = Scattering(
+        note=f"SENSE by {recipe.estimator} maps, iteratively.",
+        unfold=lambda readings: recalled_unfolded(scan, readings, recipe).joined,
+    )
     return frame_by_frame(scan, method, recipe, place=place, progress=progress)
 
 
-def solve(readings: Readings, filtered: Map, recipe: CgNufftRecipe) -> Tensor:
-    """Solve for one image.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfolded:
+    """One frame, solved.
 
     Parameters
     ----------
-    filtered
-        The normal operator of the trajectory, without coils.
-
-    Returns
-    -------
-        Complex. Shape `(z y x)`.
+    maps
+        Sensitivities. Shape `(set coil z y x)`.
+    image
+        Complex. Shape `(1 set z y x)`.
+    weight
+        Of the image's energy.
     """
+
+    maps: Tensor
+    image: Tensor
+    weight: float
+
+    @property
+    def joined(self) -> Tensor:
+        """The image of all sets. Complex; shape `(z y x)`."""
+        return joined_sets(self.image, self.maps)[0]
+
+    @property
+    def nbytes(self) -> int:
+        """Say how much memory it takes."""
+        return self.maps.nbytes + self.image.nbytes
+
+
+def recalled_unfolded(scan: Scan, readings: Readings, recipe: CgNufftRecipe) -> Unfolded:
+    """Solve for a frame, or recall that it was."""
+    if readings.number is None:
+        return unfolded(readings, recipe)
+    asked = recipe.model_dump_json(
+        include={"coils", "map_sets", "steps", "tolerance", "noise_weight", "spokes_per_frame"}
+    )
+    what = ("cg-nufft", readings.number, asked, readings.samples.device)
+    return scan.once(what, lambda: unfolded(readings, recipe), lambda found: found.nbytes)
+
+
+def unfolded(readings: Readings, recipe: CgNufftRecipe) -> Unfolded:
+    """Solve for one frame."""
     maps = coil_maps(readings.calibration(), readings.shape, recipe.coils, n_sets=recipe.map_sets)
     rhs = sensitivities(maps).adjoint(readings.coil_images())[None]
     weight = recipe.noise_weight * readings.image_noise() ** 2 / float(rhs.abs().square().mean())
-    summed = coil_summed(maps.unbind(dim=COIL), flat(filtered, readings.shape))
-    image = conjugate_gradient(
+    return Unfolded(maps=maps, image=_solved(readings, maps, rhs, weight, recipe), weight=weight)
+
+
+def noise_of(readings: Readings, known: Unfolded, recipe: CgNufftRecipe, random: torch.Generator) -> Tensor:
+    """Say what the frame's own solution makes of more noise: one draw. Complex; shape `(z y x)`."""
+    rhs = sensitivities(known.maps).adjoint(readings.noisier(random).coil_images())[None]
+    return (_solved(readings, known.maps, rhs, known.weight, recipe) - known.image)[0, 0]
+
+
+def _solved(readings: Readings, maps: Tensor, rhs: Tensor, weight: float, recipe: CgNufftRecipe) -> Tensor:
+    summed = coil_summed(maps.unbind(dim=COIL), flat(readings.gridding.normal, readings.shape))
+    return conjugate_gradient(
         lambda x: summed(x[0])[None] + weight * x, rhs, Stop(steps=recipe.steps, tolerance=recipe.tolerance)
     )
-    return joined_sets(image, maps)[0]
 
 
 def flat(filtered: Map, shape: tuple[int, int, int]) -> Map:
