@@ -51,9 +51,10 @@ class ImageData(Table):
     kind: Literal["images"] = "images"
     """Which data."""
     paths: Annotated[tuple[Path, ...], Field(min_length=1)]
-    """NumPy files ``.npy`` with one image or a stack, ``(slice y x)``, or folders of them."""
+    """NumPy files ``.npy`` with one image or a stack, ``(slice y x)``; DICOM files of MR; or folders of them, and of
+    folders."""
     magnitude: bool = False
-    """Take images without phase, as DICOM has them, and make one up; without it they are refused."""
+    """Take images without phase, as those of DICOM are, and make one up; without it they are refused."""
     n_coils: Annotated[tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(min_length=1)] = (4, 8, 16)
     """Coils, drawn anew for each image."""
     quietest: Positive = 1e-3

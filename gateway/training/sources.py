@@ -9,8 +9,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from gateway.model.errors import UnreadableFile, WrongCall
@@ -22,6 +20,7 @@ from gateway.recon.parallel import Undersampled, group_of, understand
 from gateway.recon.preparation import prepared
 from gateway.recon.spaces import imaged_spaces
 from gateway.recon.workplace import CPU, Workplace
+from gateway.training.finished import drawn_image, open_stacks
 from gateway.training.layouts import LAYOUTS
 from gateway.training.procedural import Random, head
 from gateway.training.simulation import FINER, FullSlice, measured, with_phase
@@ -106,30 +105,13 @@ def _layout(data: LayoutData) -> Draw:
 
 
 def _images(data: ImageData) -> Draw:
-    stacks = [_stack(file, magnitude=data.magnitude) for file in files_of(data.paths, (".npy",))]
+    stacks = open_stacks(data)
 
     def draw(random: Random) -> FullSlice:
-        stack = stacks[int(random.integers(len(stacks)))]
-        image = stack[int(random.integers(len(stack)))]
-        n_y, n_x = (FINER * (n // FINER) for n in image.shape)
-        image = image[:n_y, :n_x]
-        fine = torch.from_numpy(image) if np.iscomplexobj(image) else with_phase(image, random)
+        fine = drawn_image(stacks, random)
         return measured(fine, int(random.choice(data.n_coils)), _noise(data, random), random)
 
     return draw
-
-
-def _stack(file: Path, *, magnitude: bool) -> npt.NDArray[Any]:
-    try:
-        stack = np.load(file, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise UnreadableFile(file, "is no NumPy file of numbers") from error
-    if stack.ndim not in (2, 3) or stack.dtype.kind not in "cfiu" or not np.isfinite(stack).all():
-        raise UnreadableFile(file, "is no image (y x) and no stack (slice y x) of finite numbers")
-    if not np.iscomplexobj(stack) and not magnitude:
-        raise WrongCall(f"{file.name} has no phase: what is learned from magnitudes flatters; say magnitude = true")
-    stack = stack if stack.ndim == 3 else stack[None]  # noqa: PLR2004 - one image is a stack of one
-    return np.ascontiguousarray(stack, np.complex64 if np.iscomplexobj(stack) else np.float32)
 
 
 def files_of(paths: Sequence[Path], suffixes: tuple[str, ...]) -> list[Path]:
