@@ -44,15 +44,16 @@ def read_magnitudes(file: Path) -> npt.NDArray[np.float32]:
         raise UnreadableFile(file, fault)
     try:
         values = np.asarray(ds.pixel_array, np.float32)
-    except Exception as error:
+    except Exception as error:  # decoders of all makes raise what they like
         raise UnreadableFile(file, "its pixels cannot be read") from error
-    images = values * float(ds.get("RescaleSlope") or 1) + float(ds.get("RescaleIntercept") or 0)
+    slope, intercept = float(ds.get("RescaleSlope") or 1), float(ds.get("RescaleIntercept") or 0)
+    images: npt.NDArray[np.float32] = slope * values + np.float32(intercept)
     padding = ds.get("PixelPaddingValue")
     if padding is not None:
         images[values == float(padding)] = 0
     if not np.isfinite(images).all() or images.max() <= 0:
         raise UnreadableFile(file, "its images are empty, or not finite")
-    return np.maximum(images if images.ndim == 3 else images[None], 0)  # noqa: PLR2004 - one image is a stack of one
+    return np.maximum(images, 0).reshape(-1, *images.shape[-2:])
 
 
 def _fault(ds: Dataset) -> str:
