@@ -22,6 +22,8 @@ WIDTH = 2.814
 """Of its limits, in standard deviations: with this weight one false alarm in 500 readings (Lucas and Saccucci)."""
 JUMP = 4.5
 """Standard deviations by which one reading alone is an alarm; more than usual, as tails are longer than normal ones."""
+FAR = 3.0
+"""Standard deviations from the median from which on a reading says nothing of where a value lies."""
 MEAN_RANGE = 1.128
 """Mean moving range of two readings over their standard deviation (d2)."""
 MEDIAN_RANGE = 0.954
@@ -50,8 +52,12 @@ class Baseline:
 
     @property
     def band(self) -> tuple[float, float]:
-        """Ends between which a moving average stays."""
-        reach = WIDTH * self.sigma * (WEIGHT / (2 - WEIGHT)) ** 0.5
+        """Ends between which a moving average stays.
+
+        The centre is an estimate itself: left out, half of the charts of scanners on which nothing happens would alarm
+        within a hundred readings (Jones 2001, doi:10.1198/004017001750386279).
+        """
+        reach = WIDTH * self.sigma * (WEIGHT / (2 - WEIGHT) + 1 / BASELINE) ** 0.5
         return self.centre - reach, self.centre + reach
 
     @property
@@ -88,7 +94,9 @@ def baseline(values: Sequence[float], *, least: float) -> Baseline | None:
     ranges = [abs(one - other) for one, other in zip(first[1:], first[:-1], strict=True)]
     usual = median(ranges) / MEDIAN_RANGE
     calm = [each for each in ranges if each <= 3.27 * MEAN_RANGE * usual] or ranges  # D4: beyond it, no usual range
-    return Baseline(centre=median(first), sigma=max(fmean(calm) / MEAN_RANGE, least))
+    sigma, middle = max(fmean(calm) / MEAN_RANGE, least), median(first)
+    near = [each for each in first if abs(each - middle) <= FAR * sigma] or first
+    return Baseline(centre=fmean(near), sigma=sigma)
 
 
 def averages(values: Sequence[float], known: Baseline) -> list[float]:

@@ -65,7 +65,7 @@ QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
         ),
         Measure.GHOSTING.value: Quantity(
             sentence="How much brighter the air is along phase encoding than across, over the phantom (ACR).",
-            least=0.0005,
+            least=0.001,
             tolerances=MappingProxyType({Phantom.ACR: Tolerance(high=0.025)}),
         ),
         Measure.WIDTH.value: Quantity(

@@ -231,14 +231,24 @@ def _snr(images: ImageSeries, number: int, disc: Disc) -> float | None:
     other = _again(images, number)
     if other is not None:  # NEMA MS 1, method 1: what two scans differ by
         noise = float((images.pixels[other].astype(np.float64) - image)[inside].std()) / math.sqrt(2)
-    else:  # method 4: the background, beside the ghosts
-        y, x = (np.abs(np.arange(n) - middle) for n, middle in zip(image.shape, (disc.y, disc.x), strict=True))
-        corner = (y[:, None] * images.spacing_mm.y > 0.5 * disc.radius_mm) & (
-            x[None, :] * images.spacing_mm.x > 0.5 * disc.radius_mm
-        )
-        air = image[(apart > AIR * disc.radius_mm) & corner]
+    else:  # method 4: the background
+        air = _background(image, disc, images.spacing_mm)
         noise = float(air.std()) / RAYLEIGH if len(air) >= FEWEST else 0.0
     return float(np.median(image[inside])) / noise if noise > 0 else None  # inserts move a mean
+
+
+def _background(image: Image, disc: Disc, spacing_mm: Zyx[float]) -> npt.NDArray[np.float64]:
+    """Take air where there are no ghosts: beside the phantom along the readout; without room there, the corners.
+
+    Its outer half, since the edge of the phantom rings into what lies near it.
+    """
+    y, x = (np.abs(np.arange(n) - middle) for n, middle in zip(image.shape, (disc.y, disc.x), strict=True))
+    aside_y, aside_x = np.broadcast_arrays(y[:, None] * spacing_mm.y, x[None, :] * spacing_mm.x)
+    beside = image[aside_x > max(AIR * disc.radius_mm, (disc.radius_mm + float(aside_x.max())) / 2)]
+    if len(beside) >= FEWEST:
+        return np.asarray(beside)
+    corner = (aside_y > disc.radius_mm / 2) & (aside_x > disc.radius_mm / 2)
+    return np.asarray(image[corner & (disc.apart_mm(image.shape, spacing_mm) > AIR * disc.radius_mm)])
 
 
 def _again(images: ImageSeries, number: int) -> int | None:
