@@ -116,13 +116,18 @@ def drawn_from(folder: Path) -> Iterator[Head]:
     yield from _scans(slices, first=0)
 
 
-def fresh_from(folder: Path) -> Iterator[Head]:
-    """Scan other slices of the same heads by other coils, which nobody looked at when limits and checks were chosen."""
+LATER_SLICES = {1: ((80, 100), (70, 90)), 2: ((85, 105), (75, 95)), 3: ((95, 115), (85, 105))}
+"""Of Chris and Colin, by lot."""
+
+
+def later_from(folder: Path, lot: int) -> Iterator[Head]:
+    """Scan other slices of the same heads by other coils, drawn for a later lot."""
+    chris, colin = LATER_SLICES[lot]
     slices = {
-        "T1 head, Chris": _slices(folder / "chris_t1.nii.gz", (80, 100)),
-        "T1 head, Colin": _slices(folder / "ch2.nii.gz", (70, 90)),
+        "T1 head, Chris": _slices(folder / "chris_t1.nii.gz", chris),
+        "T1 head, Colin": _slices(folder / "ch2.nii.gz", colin),
     }
-    yield from _scans(slices, first=2)
+    yield from _scans(slices, first=2 * lot)
 
 
 def _slices(file: Path, at: Sequence[int]) -> list[npt.NDArray[Any]]:
@@ -202,26 +207,32 @@ def noisier(head: Head, snr: float, seed: int = 0) -> Head:
     return replace(head, name=f"{head.name}, noise {seed}, at SNR {snr:g}", acquisition=runs)
 
 
-PATTERNS = {"equispaced 3/0": (3, 0), "equispaced 4/0": (4, 0), "equispaced 4/1": (4, 1)}
-FRESH_PATTERNS = {"equispaced 3/1": (3, 1), "equispaced 4/2": (4, 2), "equispaced 4/3": (4, 3)}
-"""Step and offset; fresh ones are those that nobody looked at when limits and checks were chosen."""
-IRREGULAR, FRESH_IRREGULAR = "variable density 3", "variable density 3, drawn anew"
-STEPS = {
-    **{name: step for name, (step, _) in (PATTERNS | FRESH_PATTERNS).items()},
-    IRREGULAR: 3,
-    FRESH_IRREGULAR: 3,
-}
-"""What headers say of each pattern: so many lines are left out."""
+REGULAR = (((3, 0), (4, 0), (4, 1)), ((3, 1), (4, 2), (4, 3)), ((3, 2), (4, 2)), ((3, 0), (4, 3)))
+"""Step and offset, by lot."""
+DRAWN = ((0,), (1,), (2, 3), (4, 5))
+"""Seeds of lines that are drawn with variable density, one in three, by lot."""
+IRREGULAR_STEP = 3
 
 
-def patterns(n: int, *, fresh: bool = False) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
-    """Give the lines that are kept, by the name of the pattern."""
+@dataclass(frozen=True, kw_only=True)
+class Pattern:
+    """The lines that are kept; headers say that one in so many is."""
+
+    name: str
+    measured: npt.NDArray[np.bool_]
+    step: int
+
+
+def patterns(n: int, lot: int) -> Iterator[Pattern]:
+    """Give the patterns of a lot."""
     centre = calibration_lines(n)
-    for name, (step, offset) in (FRESH_PATTERNS if fresh else PATTERNS).items():
-        yield name, masks.equispaced(n, step=step, n_calibration=centre, offset=offset)
-    random = np.random.default_rng(1 if fresh else 0)
-    drawn = masks.variable_density(n, acceleration=3, n_calibration=centre, random=random)
-    yield FRESH_IRREGULAR if fresh else IRREGULAR, drawn
+    for step, offset in REGULAR[lot]:
+        mask = masks.equispaced(n, step=step, n_calibration=centre, offset=offset)
+        yield Pattern(name=f"equispaced {step}/{offset}", measured=mask, step=step)
+    for seed in DRAWN[lot]:
+        random = np.random.default_rng(seed)
+        mask = masks.variable_density(n, acceleration=IRREGULAR_STEP, n_calibration=centre, random=random)
+        yield Pattern(name=f"variable density {IRREGULAR_STEP}, draw {seed}", measured=mask, step=IRREGULAR_STEP)
 
 
 def calibration_lines(n: int) -> int:

@@ -30,6 +30,10 @@ FALSE_ALARMS = 0.01
 """Of the images that limits are found from: fewer than is aimed at, since other scans exceed limits more often."""
 BEYOND = 1.25
 """Times the largest value of any clean image: more is an alarm, however widely clean images spread below it."""
+KEPT = 3
+"""The lot that gives no limits: it is what they are held to."""
+LARGE = 3.0
+"""Standard deviations from which on a fault should be caught."""
 SMALLEST = 1e-3
 WIDER = 2**0.5
 """A card's ranges, over what was seen: a scan of half or twice the time is still like it."""
@@ -134,7 +138,12 @@ def shipped_rule(rows: Sequence[Row]) -> Rule:
 
 def _calibrates(row: Row) -> bool:
     """Say whether limits are found from a case: a clean head, none of those that are kept to hold limits to."""
-    return not row["fault"] and head_of(row) is not None and not row.get("fresh", False)
+    return not row["fault"] and head_of(row) is not None and row["lot"] < KEPT and right(row)
+
+
+def right(row: Row) -> bool:
+    """Say whether an image into which nothing was planted is as that of all lines, by the measure of large faults."""
+    return bool(row["own"] < LARGE)
 
 
 def _seen_in(clean: Sequence[Row]) -> Saw:

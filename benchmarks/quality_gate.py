@@ -21,12 +21,10 @@ import torch
 
 from benchmarks.gate_faults import IN_DATA, lesion, mixed, planted, softened, stretched
 from benchmarks.gate_heads import (
-    FRESH_IRREGULAR,
-    STEPS,
     Head,
     calibration_lines,
     drawn_from,
-    fresh_from,
+    later_from,
     noisier,
     patterns,
     real_heads,
@@ -62,8 +60,17 @@ SNRS = (30.0, 60.0)
 SEEDS = 2
 """Of the noise that is added to real heads."""
 SYNTHETIC = 4
-FRESH_FAULTS = frozenset({"equispaced 3/1", FRESH_IRREGULAR})
-"""Patterns with which faults are planted into what nobody had looked at."""
+LATER = (1, 2, 3)
+"""Lots that were drawn later."""
+LATER_FAULTS = (
+    "equispaced 3/0",
+    "equispaced 3/1",
+    "equispaced 3/2",
+    "variable density 3, draw 1",
+    "variable density 3, draw 2",
+    "variable density 3, draw 4",
+)
+"""Patterns with which faults are planted into the later lots."""
 SPARSER = "more acceleration"
 
 
@@ -75,14 +82,14 @@ class Unit:
     ----------
     faults
         Whether faults are planted, too.
-    fresh
-        Whether nobody looked at it when limits and checks were chosen: figures are of these, too.
+    lot
+        0 is what checks and limits were chosen on, later ones are those that nobody had looked at then.
     """
 
     head: Head
     recipe: str
     faults: bool = False
-    fresh: bool = False
+    lot: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,9 +101,11 @@ class Row:
     recipe: str
     pattern: str
     fault: str
-    fresh: bool = False
+    lot: int = 0
     size: float
     """How many standard deviations the fault changed the image by where it did most; 0 where nothing was planted."""
+    own: float
+    """How high the largest structure is by which the image differs from that of all lines, nothing planted."""
     values: dict[str, float]
     saw: dict[str, float] = field(default_factory=dict)
     """Of the scan, as cards of models hold it."""
@@ -129,9 +138,12 @@ class Case:
 def cases(unit: Unit) -> Iterator[Row]:
     """Try every pattern of lines, and with each every fault."""
     head, recipe = unit.head, RECIPES[unit.recipe]
-    for pattern, mask in patterns(head.lines, fresh=unit.fresh):
+    truth = of_every_line(head)
+    for pattern in patterns(head.lines, unit.lot):
         centre = masks.calibration(head.lines, calibration_lines(head.lines))
-        scan = undersampled(head.acquisition, head.header, measured=mask, calibration=centre, step=STEPS[pattern])
+        scan = undersampled(
+            head.acquisition, head.header, measured=pattern.measured, calibration=centre, step=pattern.step
+        )
         begun = time.process_time()
         clean = made(scan, recipe)
         between = time.process_time()
@@ -140,18 +152,19 @@ def cases(unit: Unit) -> Iterator[Row]:
             head=head.name,
             family=head.family,
             recipe=unit.recipe,
-            pattern=pattern,
-            fresh=unit.fresh,
+            pattern=pattern.name,
+            lot=unit.lot,
             fault="",
             size=0.0,
+            own=largest_structure(clean.pixels[0], truth, noise_of(scan)),
             values=values_of(evidence, clean.pixels[0]),
             saw=saw_of(evidence),
             made_s=between - begun,
             gate_s=time.process_time() - between,
         )
         yield row
-        if unit.faults and (not unit.fresh or pattern in FRESH_FAULTS):
-            random = np.random.default_rng(sum(map(ord, head.name + pattern)))
+        if unit.faults and (unit.lot == 0 or pattern.name in LATER_FAULTS):
+            random = np.random.default_rng(sum(map(ord, head.name + pattern.name)))
             case = Case(row=row, scan=scan, recipe=recipe, clean=clean, evidence=evidence, random=random)
             yield from in_image(case)
             yield from in_data(case)
@@ -245,6 +258,34 @@ def size_of(image: Image, clean: Image, noise: Image) -> float:
     return float(np.quantile(ratio[clean > 0.1 * clean.max()], 0.995))
 
 
+def of_every_line(head: Head) -> Image:
+    """Give the conventional image of all lines."""
+    view = view_of(head.acquisition, head.header)
+    shown: Image = view.shown(view.reference.abs() * view.scale)[0]
+    return shown
+
+
+def noise_of(scan: Scan) -> Image:
+    """Give the standard deviation of the noise of the conventional image."""
+    view = view_of(*scan)
+    shown: Image = view.shown(view.deviation * view.scale)[0]
+    return shown
+
+
+def largest_structure(image: Image, truth: Image, noise: Image) -> float:
+    """Say how high the largest structure is by which images differ: of the shape of those planted, in the noise there.
+
+    Noise alone makes about 1.5.
+    """
+    gain = float((image * truth).sum() / (image * image).sum())
+    centre = (truth.shape[0] // 2, truth.shape[1] // 2)
+    shape = lesion(truth.shape, centre, WIDTH_PX)
+    transfer = np.fft.fft2(np.fft.ifftshift(shape))
+    heights = np.fft.ifft2(np.fft.fft2(gain * image - truth) * transfer).real / np.square(shape).sum()
+    inside = truth > 0.25 * np.quantile(truth, 0.99)  # where structures are planted
+    return float(np.quantile(np.abs(heights / np.maximum(noise, 1e-3 * noise.max()))[inside], 0.999))
+
+
 def units(folder: Path) -> Iterator[Unit]:
     """List what is tried: first what limits and checks were chosen on, then what nobody had looked at."""
     for head in real_heads(folder / "mrd"):
@@ -260,23 +301,24 @@ def units(folder: Path) -> Iterator[Unit]:
     for seed in range(SYNTHETIC):
         for name in RECIPES:
             yield Unit(head=noisier(synthetic(seed), SNRS[seed % 2]), recipe=name)
-    yield from fresh_units(folder)
+    for lot in LATER:
+        yield from later_units(folder, lot)
 
 
-def fresh_units(folder: Path) -> Iterator[Unit]:
+def later_units(folder: Path, lot: int) -> Iterator[Unit]:
     """List other noise, slices, coils and phantoms; faults in the first of each."""
     for number, head in enumerate(real_heads(folder / "mrd")):
         for snr in SNRS:
             for place, name in enumerate(RECIPES):
                 faults = place == number and snr == SNRS[number]
-                yield Unit(head=noisier(head, snr, SEEDS), recipe=name, faults=faults, fresh=True)
-    for number, head in enumerate(fresh_from(folder / "train")):
+                yield Unit(head=noisier(head, snr, SEEDS + lot - 1), recipe=name, faults=faults, lot=lot)
+    for number, head in enumerate(later_from(folder / "train", lot)):
         for place, name in enumerate(RECIPES):
             faults = number % 2 == 0 and place == number // 2
-            yield Unit(head=noisier(head, SNRS[(number + place) % 2]), recipe=name, faults=faults, fresh=True)
-    for seed in range(SYNTHETIC, 2 * SYNTHETIC):
+            yield Unit(head=noisier(head, SNRS[(number + place) % 2]), recipe=name, faults=faults, lot=lot)
+    for seed in range(SYNTHETIC * lot, SYNTHETIC * (lot + 1)):
         for name in RECIPES:
-            yield Unit(head=noisier(synthetic(seed), SNRS[seed % 2]), recipe=name, fresh=True)
+            yield Unit(head=noisier(synthetic(seed), SNRS[seed % 2]), recipe=name, lot=lot)
 
 
 def measure(folder: Path, rows: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.gate_rule import BEYOND, JOINED, Rule, head_of, judged, shipped_rule, wilson
+from benchmarks.gate_rule import BEYOND, JOINED, KEPT, LARGE, Rule, head_of, judged, shipped_rule, wilson
 from benchmarks.quality_gate import Row
 from gateway.model.gate import Check
 
@@ -18,7 +18,9 @@ SAW = {"snr": 40.0, "contrast": 0.3, "filling": 0.4}
 def row(head: str, value: float = 1.0, **more: object) -> dict[str, Any]:
     values = {check.value: 1.0 for check in JOINED} | {Check.COILS.value: value}
     family = "synthetic" if head.startswith("synthetic") else head
-    made = Row(head=head, family=family, recipe="tv", pattern="", fault="", size=0.0, values=values, saw=dict(SAW))
+    made = Row(
+        head=head, family=family, recipe="tv", pattern="", fault="", size=0.0, own=0.0, values=values, saw=dict(SAW)
+    )
     return asdict(made) | more
 
 
@@ -34,9 +36,15 @@ def test_a_head_gives_itself_no_limits() -> None:
 
 def test_what_is_kept_apart_gives_no_limits() -> None:
     rows = [row(head) for head in HEADS]
-    kept = [row(head, 50.0, fresh=True) for head in HEADS]
+    kept = [row(head, 50.0, lot=KEPT) for head in HEADS]
     assert shipped_rule(rows + kept).limits == shipped_rule(rows).limits
-    assert all(one.caught for one in judged(rows + kept) if one.row["fresh"])
+    assert all(one.caught for one in judged(rows + kept) if one.row["lot"] == KEPT)
+
+
+def test_images_that_are_wrong_themselves_give_no_limits() -> None:
+    rows = [row(head) for head in HEADS]
+    wrong = [row(head, 50.0, own=LARGE) for head in HEADS]
+    assert shipped_rule(rows + wrong).limits == shipped_rule(rows).limits
 
 
 def test_one_check_alone_is_an_alarm_beyond_the_largest_of_clean_images_however_they_spread() -> None:
