@@ -15,12 +15,12 @@ from gateway.model.gate import Check, Measured
 
 CLEAN: Mapping[Check, tuple[float, float]] = MappingProxyType(
     {
-        Check.CONSISTENCY: (1.670, 0.423),
-        Check.STRUCTURE: (1.261, 0.138),
-        Check.DETAIL: (0.024, 0.050),
-        Check.LINES: (0.040, 0.114),
-        Check.COILS: (0.459, 0.459),
-        Check.AGREEMENT: (1.050, 0.278),
+        Check.CONSISTENCY: (1.597, 0.404),
+        Check.STRUCTURE: (1.288, 0.137),
+        Check.DETAIL: (0.026, 0.050),
+        Check.LINES: (0.059, 0.169),
+        Check.COILS: (0.471, 0.483),
+        Check.AGREEMENT: (1.003, 0.269),
     }
 )
 """Middle and spread of the logarithm of each value that is joined."""
