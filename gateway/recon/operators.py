@@ -65,12 +65,17 @@ def sampled(weights: Tensor) -> Operator:
 
 def differences(axes: Sequence[int]) -> Operator:
     """Take the difference to the next pixel along each axis, around the edge; the axes come first, as a new axis."""
-    return Operator(
-        lambda image: torch.stack([image.roll(-1, axis) - image for axis in axes]),
-        lambda steps: torch.stack(
-            [step.roll(1, axis) - step for step, axis in zip(steps.unbind(), axes, strict=True)]
-        ).sum(dim=0),
-    )
+
+    def steps_of(image: Tensor) -> Tensor:
+        return torch.stack([image.roll(-1, axis) for axis in axes]).sub_(image)
+
+    def adjoint(steps: Tensor) -> Tensor:
+        image = -steps.sum(dim=0)
+        for step, axis in zip(steps.unbind(), axes, strict=True):
+            image += step.roll(1, axis)
+        return image
+
+    return Operator(steps_of, adjoint)
 
 
 def fourier_filter(weights: Tensor, axes: Sequence[int]) -> Map:

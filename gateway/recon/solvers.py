@@ -132,10 +132,10 @@ def primal_dual(normal: Map, rhs: Tensor, penalty: Analysis, stop: Stop, *, lips
     x = rhs * primal
     force = dual * penalty.operator.apply(torch.zeros_like(x))
     for _ in range(stop.steps):
-        before = x
-        x = x - primal * (normal(x) - rhs + penalty.operator.adjoint(force))
-        force = penalty.project(force + dual * penalty.operator.apply(2 * x - before))
-        if _small(x - before, x, stop.tolerance):
+        change = torch.sub(normal(x), rhs).add_(penalty.operator.adjoint(force)).mul_(-primal)
+        x = x + change
+        force = penalty.project(torch.add(force, penalty.operator.apply(x + change), alpha=dual))
+        if _small(change, x, stop.tolerance):
             break
     return x
 

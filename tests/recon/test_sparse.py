@@ -175,3 +175,9 @@ def test_frames_that_share_no_line_are_refused() -> None:
     in_turn = lines_of(run) % 2 == run.heads["idx"]["phase"]
     with pytest.raises(BadScan):
         images_of(run.select(in_turn), header, SubspaceRecipe())
+
+
+def test_no_total_variation_at_all_is_what_hardly_any_tends_to() -> None:
+    run, header, _ = head()
+    none, hardly = (images_of(at_random(run), header, TvRecipe(noise_weight=weight)) for weight in (0.0, 1e-4))
+    assert relative(none, hardly) < 1e-3

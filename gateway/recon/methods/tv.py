@@ -32,8 +32,11 @@ def total_variation(images: Tensor, penalty: float) -> Analysis:
     """Penalise the length of the gradient of images `(... x z y)`, along axes of more than one pixel."""
     axes = [axis for axis in (-3, -2, -1) if images.shape[axis] > 1]
 
+    least = max(penalty**2, torch.finfo(images.real.dtype).tiny)  # so that a penalty of nothing leaves no force
+
     def into_ball(force: Tensor) -> Tensor:
-        length = torch.view_as_real(force).square().sum(dim=(0, -1)).sqrt()
-        return force / (length / penalty).clamp_min(1)
+        parts = torch.view_as_real(force)
+        power = torch.addcmul(parts[..., 0].square(), parts[..., 1], parts[..., 1]).sum(dim=0)
+        return torch.view_as_complex(parts * power.clamp_min_(least).rsqrt_().mul_(penalty)[..., None])
 
     return Analysis(operator=differences(axes), norm_squared=4.0 * len(axes), project=into_ball)
