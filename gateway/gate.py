@@ -9,10 +9,11 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
+from gateway.dicom.layout import as_read
 from gateway.model.card import ModelCard
 from gateway.model.errors import ReviewWanted
 from gateway.model.exhibit import Exhibit
-from gateway.model.gate import Action, Check, Decision, Measured, Ruling
+from gateway.model.gate import Action, Check, Decision, Measured, Ruling, worst_in
 from gateway.model.header import ScanHeader
 from gateway.model.image import ImageKind, ImageSeries
 from gateway.model.policy import Policy
@@ -114,7 +115,7 @@ def judge(suspect: Suspect) -> Passage:
     return Passage(
         ruling=ruling,
         images=sent,
-        exhibits=tuple(_exhibits(suspect, images, conventional, evidence)),
+        exhibits=tuple(_as_read(_exhibits(suspect, images, conventional, evidence), images)),
         model=suspect.ready.card.label,
     )
 
@@ -155,29 +156,30 @@ def _spread(suspect: Suspect) -> ImageSeries | None:
 
 
 def _measured(evidence: Evidence, images: ImageSeries | None, card: ModelCard) -> Iterator[Measured]:
+    order = _order(images)
     for check in ALL_BY_OPERATORS:
         seconds = round(evidence.seconds.get(check, 0.0), 3)
         if check in evidence.values:
             factor = _factor(card) if check is Check.UNCERTAINTY else 1.0
-            note = evidence.notes.get(check, f"worst in image {evidence.frames[check] + 1}")
+            note = evidence.notes.get(check, worst_in(1 + order.index(evidence.frames[check])))
             yield Measured(check=check, value=factor * evidence.values[check], note=note, seconds=seconds)
         else:
             yield Measured(check=check, note=evidence.unchecked.get(check, "it was not made"), seconds=seconds)
     numbers = asdict(evidence.statistics) if evidence.statistics else {}
     yield familiarity(card.saw, numbers)
-    yield _of_images(Check.ORIENTATION, _mirrored(images, evidence))
-    yield _of_images(Check.GHOSTING, _ghosts(images))
+    yield _of_images(Check.ORIENTATION, order, _mirrored(images, evidence))
+    yield _of_images(Check.GHOSTING, order, _ghosts(images))
 
 
-def _of_images(check: Check, values: Callable[[], list[float | None]]) -> Measured:
+def _of_images(check: Check, order: Sequence[int], values: Callable[[], list[float | None]]) -> Measured:
     """Take the worst of all images."""
     begun = time.perf_counter()
-    found = [(value, number) for number, value in enumerate(values(), 1) if value is not None]
+    found = [(value, frame) for frame, value in enumerate(values()) if value is not None]
     seconds = round(time.perf_counter() - begun, 3)
     if not found:
         return Measured(check=check, note="the images show too little to say", seconds=seconds)
-    value, number = max(found)
-    return Measured(check=check, value=value, note=f"worst in image {number}", seconds=seconds)
+    value, frame = max(found)
+    return Measured(check=check, value=value, note=worst_in(1 + order.index(frame)), seconds=seconds)
 
 
 def _mirrored(images: ImageSeries | None, evidence: Evidence) -> Callable[[], list[float | None]]:
@@ -268,9 +270,42 @@ def _exhibits(
     if beside is not None and beside.shape == images.pixels.shape:
         yield Exhibit(title="learned less conventional", pixels=images.pixels - beside, aspect=aspect)
     for check, pixels in evidence.maps.items():
-        if check not in RERUN:
+        if check not in RERUN or pixels.any():
             yield Exhibit(title=TITLES[check], pixels=pixels, aspect=aspect)
-        elif (made := np.flatnonzero(pixels.any(axis=(1, 2)))).size:  # else it could not be made
-            some = pixels[made[0] : made[-1] + 1]
-            where = f"image {made[0] + 1}" if len(some) == 1 else f"images {made[0] + 1} to {made[-1] + 1}"
-            yield Exhibit(title=f"{TITLES[check]}, {where}", pixels=some, aspect=aspect, begins=int(made[0]) + 1)
+
+
+def _order(images: ImageSeries | None) -> tuple[int, ...]:
+    """Say which frame each image of the series is that people see: it is sorted, and the engine's images are not."""
+    if images is None:
+        return ()
+    numbers = np.arange(len(images.frames))
+    seen = as_read(numbers[:, None, None], images.frames, images.spacing_mm)
+    return seen.order if seen else tuple(numbers.tolist())
+
+
+def _as_read(exhibits: Iterator[Exhibit], images: ImageSeries | None) -> Iterator[Exhibit]:
+    """Turn and sort pictures as the images that they stand beside, and leave those out that nobody made."""
+    for one in exhibits:
+        assert images is not None, "without images there are no pictures"  # noqa: S101
+        seen = as_read(one.pixels, images.frames, images.spacing_mm) if len(one.pixels) == len(images.frames) else None
+        more = (
+            {} if seen is None else {name: getattr(seen, name) for name in ("pixels", "aspect", "pixel_mm", "facing")}
+        )
+        yield _made_alone(replace(one, **more))
+
+
+def _made_alone(exhibit: Exhibit) -> Exhibit:
+    """Take of a picture for each image those that a check made, where it looked at some images only."""
+    made = np.flatnonzero(exhibit.pixels.any(axis=(1, 2)))
+    if exhibit.title not in map(TITLES.get, RERUN) or not made.size:
+        return exhibit
+    first, last = int(made[0]), int(made[-1])
+    some = slice(first, last + 1)
+    where = f"image {first + 1}" if first == last else f"images {first + 1} to {last + 1}"
+    return replace(
+        exhibit,
+        title=f"{exhibit.title}, {where}",
+        pixels=exhibit.pixels[some],
+        facing=exhibit.facing[some],
+        begins=first + 1,
+    )

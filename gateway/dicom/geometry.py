@@ -29,6 +29,9 @@ SPACING_TOLERANCE_MM = 1e-3
 FARTHEST_MM = 10_000.0
 """No voxel is this far from the isocentre."""
 
+SAID = 0.25
+"""Cosine from which an axis of the patient is named beside a direction."""
+
 PARALLEL_TOLERANCE = 1e-4
 """Planes whose cosines differ by no more are parallel (the limit by which viewers compare orientations)."""
 
@@ -180,6 +183,15 @@ def turn_pixels(pixels: npt.NDArray[Any], turn: Turn) -> npt.NDArray[Any]:
     turned = pixels.T if turn.transpose else pixels
     rows, columns = (slice(None, None, -1 if flip else 1) for flip in (turn.flip_rows, turn.flip_columns))
     return np.ascontiguousarray(turned[rows, columns])
+
+
+def facing(direction: Direction) -> str:
+    """Name where a direction points in the patient, the strongest first: Patient Orientation (PS3.3 C.7.6.1.1.1).
+
+    Components below a quarter are left out, as viewers do: an oblique axial image reads ``L`` and not ``LAF``.
+    """
+    strongest = sorted(zip(direction.tolist(), ("LR", "PA", "HF"), strict=True), key=lambda one: -abs(one[0]))
+    return "".join(names[part < 0] for part, names in strongest if abs(part) >= SAID)
 
 
 def stacks(planes: Sequence[Plane]) -> list[int]:

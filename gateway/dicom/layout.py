@@ -13,11 +13,13 @@ from gateway.dicom.geometry import (
     Turn,
     between_slices_mm,
     display_turn,
+    facing,
     plane_of,
     stacks,
     turn_pixels,
     turn_plane,
 )
+from gateway.model.errors import BadScan
 from gateway.model.image import Frame
 from gateway.model.zyx import Zyx
 
@@ -46,9 +48,7 @@ class PlacedImage:
     values: npt.NDArray[Any]
 
 
-def place(
-    values: npt.NDArray[np.uint16] | npt.NDArray[np.int16], frames: tuple[Frame, ...], spacing_mm: Zyx[float]
-) -> list[PlacedImage]:
+def place(values: npt.NDArray[Any], frames: tuple[Frame, ...], spacing_mm: Zyx[float]) -> list[PlacedImage]:
     """Turn each stack of parallel images to display orientation, all its images alike, and sort the series.
 
     Parameters
@@ -84,6 +84,47 @@ def place(
         for frame, plane, number, pixels in zip(frames, turned, numbers, values, strict=True)
     ]
     return sorted(images, key=_reading_order)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Pictures that belong to frames, as the images of these frames are read."""
+
+    pixels: npt.NDArray[Any]
+    """Shape `(picture row column)`."""
+    order: tuple[int, ...]
+    """Which frame each is of, counted from 0."""
+    pixel_mm: float
+    aspect: float
+    facing: tuple[tuple[str, str], ...]
+
+
+def as_read(values: npt.NDArray[Any], frames: tuple[Frame, ...], spacing_mm: Zyx[float]) -> Seen | None:
+    """Lay pictures as `place` lays the images that they belong to.
+
+    Parameters
+    ----------
+    values
+        Shape `(frame y x)`.
+
+    Returns
+    -------
+        None of frames that have no place in the patient, or that do not fill the same matrix when they are turned.
+    """
+    try:
+        placed = place(values, frames, spacing_mm)
+    except BadScan:
+        return None
+    if len({one.values.shape for one in placed}) > 1:
+        return None
+    plane, numbers = placed[0].plane, {id(frame): number for number, frame in enumerate(frames)}
+    return Seen(
+        pixels=np.stack([one.values for one in placed]),
+        order=tuple(numbers[id(one.frame)] for one in placed),
+        pixel_mm=plane.between_columns_mm,
+        aspect=plane.between_rows_mm / plane.between_columns_mm,
+        facing=tuple((facing(one.plane.row), facing(one.plane.column)) for one in placed),
+    )
 
 
 def _reading_order(image: PlacedImage) -> tuple[float, ...]:

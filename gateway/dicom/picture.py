@@ -12,6 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 from pydicom import Dataset, dcmread
 
+from gateway.dicom.geometry import facing
 from gateway.model.picture import Grey
 
 REMEMBERED = 4_096
@@ -31,6 +32,7 @@ def grey_of(path: Path, frame: int = 0) -> Grey:
     values = _values(ds, frame)
     center, width = _window(ds, frame)
     between_rows, between_columns = _spacing_mm(ds, frame)
+    right, down = _facing(ds, frame)
     signed = bool(ds.PixelRepresentation)
     return Grey(
         rows=values.shape[0],
@@ -39,6 +41,9 @@ def grey_of(path: Path, frame: int = 0) -> Grey:
         center=center,
         width=width,
         signed=signed,
+        pixel_mm=between_columns,
+        right=right,
+        down=down,
         pixels=values.astype("<i2" if signed else "<u2").tobytes(),
     )
 
@@ -84,6 +89,15 @@ def _window(ds: Dataset, frame: int) -> tuple[float, float]:
 def _spacing_mm(ds: Dataset, frame: int) -> tuple[float, float]:
     between_rows, between_columns = _group(ds, frame, "PixelMeasuresSequence").PixelSpacing
     return float(between_rows), float(between_columns)
+
+
+def _facing(ds: Dataset, frame: int) -> tuple[str, str]:
+    """Say where rows and columns point; a Secondary Capture does not know."""
+    cosines = _group(ds, frame, "PlaneOrientationSequence").get("ImageOrientationPatient")
+    if not cosines:
+        return "", ""
+    values = np.asarray(cosines, np.float64)
+    return facing(values[:3]), facing(values[3:])
 
 
 def _first(value: Any) -> float:  # noqa: ANN401 - one number, or several

@@ -19,9 +19,15 @@ class Exhibit:
         Height of a pixel by its width.
     begins
         Which image of the series the first picture belongs to, counted from 1.
+    pixel_mm
+        Distance of neighbouring columns; 0 where it is not known.
+    facing
+        Where the rows and the columns point in the patient, of each picture; empty where it is not known.
     """
 
     title: str
     pixels: Pixels
     aspect: float
     begins: int = 1
+    pixel_mm: float = 0.0
+    facing: tuple[tuple[str, str], ...] = ()

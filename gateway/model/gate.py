@@ -90,6 +90,20 @@ class Measured:
     """What it cost."""
 
 
+WORST = "worst in image "
+
+
+def worst_in(number: int) -> str:
+    """Note where a value was found, images counted from 1 as they are read."""
+    return f"{WORST}{number}"
+
+
+def worst_image(note: str) -> int | None:
+    """Read that note; None where it says something else."""
+    number = note.removeprefix(WORST)
+    return int(number) if note.startswith(WORST) and number.isdecimal() else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
     """What one check found."""

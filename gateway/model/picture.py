@@ -32,5 +32,11 @@ class Grey:
     width: float
     """The window that the image itself names, linear (PS3.3 C.11.2.1.2.1)."""
     signed: bool
+    pixel_mm: float = 0.0
+    """Width of a pixel; 0 where it is not known."""
+    right: str = ""
+    """Where the rows point in the patient (PS3.3 C.7.6.1.1.1); empty where it is not known."""
+    down: str = ""
+    """Where the columns point."""
     pixels: bytes
     """16-bit little endian, row by row."""

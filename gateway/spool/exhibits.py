@@ -41,6 +41,9 @@ class Shelf:
     center: float
     width: float
     begins: int = 1
+    pixel_mm: float = 0.0
+    facing: tuple[tuple[str, str], ...] = ()
+    """Of each picture, rows and columns."""
 
 
 class Exhibits:
@@ -87,6 +90,7 @@ class Exhibits:
             return None
         if len(pixels) < n_bytes:
             return None
+        right, down = one.facing[image] if one.facing else ("", "")
         return Grey(
             rows=one.rows,
             columns=one.columns,
@@ -94,6 +98,9 @@ class Exhibits:
             center=one.center,
             width=one.width,
             signed=True,
+            pixel_mm=one.pixel_mm,
+            right=right,
+            down=down,
             pixels=pixels,
         )
 
@@ -126,4 +133,6 @@ def _put(path: Path, one: Exhibit) -> Shelf:
         center=0.0 if signed else bright / 2,
         width=max(1.0, 2 * bright if signed else bright),
         begins=one.begins,
+        pixel_mm=one.pixel_mm,
+        facing=one.facing,
     )

@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gateway import __version__
+from gateway.model.gate import worst_image
 from gateway.model.person import Right
 from gateway.web.deeds import deeds_for_delivery, deeds_for_job
 
@@ -86,7 +87,14 @@ class Pages:
         self._templates.globals.update(provider=provider)
         self._templates.globals.update(deeds_for_job=deeds_for_job, deeds_for_delivery=deeds_for_delivery)
         self._templates.filters.update(
-            words=words, local=local, size=size, lasting=lasting, percent=percent, plain=plain, lines=lines
+            words=words,
+            local=local,
+            size=size,
+            lasting=lasting,
+            percent=percent,
+            plain=plain,
+            lines=lines,
+            worst_image=worst_image,
         )
         macros = vars(self._templates.get_template("parts.html").module)
         self._templates.globals.update({name: macro for name, macro in macros.items() if not name.startswith("_")})

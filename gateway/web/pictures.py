@@ -55,6 +55,6 @@ def images(pictures: Pictures) -> APIRouter:
 
 def numbers_of(image: Grey) -> Response:
     """Answer with the numbers of an image, and with what a viewer has to know of them."""
-    told = ("rows", "columns", "aspect", "center", "width", "signed")
-    headers = {f"X-Image-{name.capitalize()}": str(getattr(image, name)) for name in told}
+    told = ("rows", "columns", "aspect", "center", "width", "signed", "pixel_mm", "right", "down")
+    headers = {f"X-Image-{name.capitalize().replace('_', '-')}": str(getattr(image, name)) for name in told}
     return Response(image.pixels, media_type="application/octet-stream", headers=headers)

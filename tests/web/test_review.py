@@ -118,6 +118,43 @@ def test_maps_stand_side_by_side_and_zoom_together(browser: Browser, app: FastAP
         expect(maps).to_have_count(5)
 
 
+def test_what_failed_stands_first_and_leads_to_its_image(browser: Browser, app: FastAPI) -> None:
+    with serving(app) as url, visiting(browser, url, name="operator") as page:
+        page.goto("/jobs/1")
+        grades = page.locator("#gate tbody .badge").all_inner_texts()
+        assert grades == sorted(grades, key=["Fail", "Warn", "Unchecked", "Pass"].index)
+        page.locator("[data-tick=maps]").uncheck()
+        page.get_by_role("button", name="Worst in image 1 by consistency: show it").click()
+        expect(page.locator("[data-tick=maps]")).to_be_checked()
+        expect(page.get_by_role("application", name="Image viewer")).to_be_focused()
+
+
+def test_both_images_are_seen_in_turns_and_one_of_all_large(browser: Browser, app: FastAPI) -> None:
+    with serving(app) as url, visiting(browser, url, name="operator") as page:
+        page.goto("/jobs/1")
+        caption, panes = page.locator("[data-caption=a]"), page.locator("[data-panes] figure:visible")
+        expect(page.locator("[data-map]:visible")).to_have_count(5)
+        first, second = row_of(page, "a"), row_of(page, "b")
+        page.get_by_role("application", name="Image viewer").focus()
+        page.keyboard.press("f")
+        expect(caption).to_contain_text("Gate: conventional")
+        other = row_of(page, "a")
+        page.keyboard.press("f")
+        expect(caption).to_contain_text("Gate: learned")
+        assert row_of(page, "a") != other, "the one and the other"
+        assert first != second
+        page.keyboard.press("e")
+        expect(panes).to_have_count(1)
+        assert barriers(page) == []
+        shoot(page, "review-large")
+        page.keyboard.press("e")
+        expect(panes).to_have_count(6)
+        page.get_by_label("Contrast").select_option("dark")
+        expect(page.get_by_label("Window", exact=True)).not_to_have_value("")
+        page.locator("[data-canvas=a]").hover()
+        expect(page.locator("[data-map]:visible .cross:visible")).to_have_count(5)
+
+
 def row_of(page: Page, which: str) -> list[int]:
     """What one of the two large canvases shows along its middle row."""
     script = """w => { const c = document.querySelector(`[data-canvas="${w}"]`);

@@ -18,7 +18,7 @@ async function load(address) {
   const told = (name) => Number(answer.headers.get(`X-Image-${name}`));
   const bytes = await answer.arrayBuffer();
   const values = answer.headers.get("X-Image-Signed") === "True" ? new Int16Array(bytes) : new Uint16Array(bytes);
-  return { rows: told("Rows"), columns: told("Columns"), aspect: told("Aspect"), center: told("Center"), width: told("Width"), values };
+  return { rows: told("Rows"), columns: told("Columns"), aspect: told("Aspect"), center: told("Center"), width: told("Width"), mm: told("Pixel-Mm"), right: answer.headers.get("X-Image-Right") || "", down: answer.headers.get("X-Image-Down") || "", values };
 }
 
 export function grey(value, center, width) {
@@ -81,9 +81,44 @@ export function draw(canvas, image, { center, width, invert, zoom, x, y, from = 
   context.fillRect(0, 0, side, side);
   const across = columns * fit, down = rows * image.aspect * fit;
   context.drawImage(small, (side - across) / 2 + x * side, (side - down) / 2 + y * side, across, down);
+  annotate(context, side, image, fit);
   if (edge) {
     context.fillStyle = "#ffd34d";
     context.fillRect(edge, 0, 2, side);
   }
   context.restore();
+}
+
+const OPPOSITE = { L: "R", R: "L", A: "P", P: "A", H: "F", F: "H" };
+const BARS_MM = [200, 100, 50, 20, 10, 5, 2, 1];
+
+function other(letters) { return [...letters].map((one) => OPPOSITE[one]).join(""); }
+
+function written(context, text, x, y, align, baseline) {
+  context.textAlign = align;
+  context.textBaseline = baseline;
+  context.strokeText(text, x, y);
+  context.fillText(text, x, y);
+}
+
+// Which way the patient lies, at the edges, and how long a centimetre is; nothing where the image does not say.
+function annotate(context, side, image, fit) {
+  const size = Math.max(11, Math.round(side / 28)), gap = Math.round(size / 2);
+  context.font = `600 ${size}px system-ui, sans-serif`;
+  context.fillStyle = "#ffd34d";
+  context.strokeStyle = "#000";
+  context.lineWidth = Math.max(2, size / 5);
+  context.lineJoin = "round";
+  if (image.right && image.down) {
+    written(context, image.right, side - gap, side / 2, "right", "middle");
+    written(context, other(image.right), gap, side / 2, "left", "middle");
+    written(context, image.down, side / 2, side - gap, "center", "bottom");
+    written(context, other(image.down), side / 2, gap, "center", "top");
+  }
+  const length = image.mm > 0 && BARS_MM.find((mm) => (mm / image.mm) * fit <= side / 3);
+  if (!length) return;
+  const long = (length / image.mm) * fit, right = side - gap, bottom = side - gap;
+  context.fillRect(right - long, bottom - 2, long, 2);
+  for (const x of [right - long, right - 2]) context.fillRect(x, bottom - size / 2, 2, size / 2);
+  written(context, length >= 10 ? `${length / 10} cm` : `${length} mm`, right, bottom - size / 2 - 2, "right", "bottom");
 }

@@ -1,10 +1,12 @@
-// The viewer: scroll, window, zoom; beside what it is compared with, linked; and the difference of the two.
+// The viewer: scroll, window, zoom; beside what it is compared with, linked, in turns with it, and the difference of the two.
+import { crossesOn, enlarge, pointAt } from "/static/panes.js";
 import { clear, difference, draw, imageOf } from "/static/pixels.js";
 
 const AHEAD = 3;
 const FASTEST = 400; // window widths of a drag across the whole pane, in percent
 const DECIDES = 10; // pixels by which two fingers show what they are at: apart or together, or along
 const PER_IMAGE = 24; // pixels along for the next image
+const WINDOWS = { own: [0, 1], narrow: [0, 0.5], dark: [-0.25, 0.5], bright: [0.25, 0.5], wide: [0, 2] }; // parts of each image's own
 let viewer = null;
 
 class Viewer {
@@ -13,7 +15,7 @@ class Viewer {
     this.find = (name) => root.querySelector(`[data-${name}]`);
     this.panes = this.find("panes");
     this.pick = { a: root.querySelector('[data-pick="a"]'), b: root.querySelector('[data-pick="b"]') };
-    this.tick = { difference: root.querySelector('[data-tick="difference"]'), wipe: root.querySelector('[data-tick="wipe"]'), invert: root.querySelector('[data-tick="invert"]') };
+    this.tick = { difference: root.querySelector('[data-tick="difference"]'), wipe: root.querySelector('[data-tick="wipe"]'), turns: root.querySelector('[data-tick="turns"]'), invert: root.querySelector('[data-tick="invert"]') };
     const maps = root.querySelector('[data-tick="maps"]');
     if (maps) this.tick.maps = maps;
     this.maps = [...root.querySelectorAll("[data-map]")].map((figure) => {
@@ -24,6 +26,8 @@ class Viewer {
     this.edge = root.querySelector('[data-slide="wipe"]');
     this.number = { center: root.querySelector('[data-number="center"]'), width: root.querySelector('[data-number="width"]') };
     this.view = { zoom: 1, x: 0, y: 0, shift: 0, stretch: 1 };
+    this.preset = root.querySelector('[data-pick="window"]');
+    this.crosses = crossesOn(this.panes);
     this.fingers = new Map();
     this.asked = 0;
     this.listen();
@@ -38,7 +42,10 @@ class Viewer {
     this.edge.addEventListener("input", () => this.paint());
     this.number.center.addEventListener("change", () => this.type());
     this.number.width.addEventListener("change", () => this.type());
+    this.preset.addEventListener("change", () => this.take(...WINDOWS[this.preset.value]));
     this.find("press").addEventListener("click", () => this.reset());
+    this.panes.addEventListener("dblclick", (event) => { enlarge(this.panes, event.target.closest("figure")); this.paint(); });
+    this.panes.addEventListener("pointerleave", () => pointAt(this.crosses, null));
     this.panes.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     this.panes.addEventListener("keydown", (event) => this.key(event));
     this.panes.addEventListener("pointerdown", (event) => this.press(event));
@@ -57,7 +64,7 @@ class Viewer {
     this.b = this.source("b");
     this.slide.max = this.a.count;
     if (Number(this.slide.value) > this.a.count) this.slide.value = this.a.count;
-    for (const tick of [this.tick.difference, this.tick.wipe]) {
+    for (const tick of [this.tick.difference, this.tick.wipe, this.tick.turns]) {
       tick.disabled = !this.b;
       if (!this.b) tick.checked = false;
     }
@@ -67,6 +74,7 @@ class Viewer {
   reset() {
     this.view = { zoom: 1, x: 0, y: 0, shift: 0, stretch: 1 };
     this.tick.invert.checked = false;
+    this.preset.value = "own";
     this.show();
   }
 
@@ -79,6 +87,15 @@ class Viewer {
     this.root.scrollIntoView({ block: "nearest" });
   }
 
+  // Where a check was worst: that image, and the maps beside it.
+  look(index) {
+    if (this.tick.maps) this.tick.maps.checked = true;
+    this.slide.value = index;
+    this.show();
+    this.panes.focus({ preventScroll: true });
+    this.root.scrollIntoView({ block: "start" });
+  }
+
   async show() {
     const mine = ++this.asked, index = Number(this.slide.value);
     const other = this.b ? Math.min(index, this.b.count) : 0;
@@ -87,7 +104,8 @@ class Viewer {
     for (const map of this.maps) map.figure.hidden = !mapped.includes(map);
     const within = (map) => { const number = index - map.begins + 1; return number >= 1 && number <= map.count ? number : 0; };
     const wiped = this.tick.wipe.checked;
-    this.root.querySelector('[data-figure="b"]').hidden = !this.b || wiped;
+    this.panes.classList.toggle("mapped", mapped.length > 0);
+    this.root.querySelector('[data-figure="b"]').hidden = !this.b || wiped || this.tick.turns.checked;
     this.find("wiping").hidden = !wiped;
     try {
       const wanted = [imageOf(this.a, index), this.b ? imageOf(this.b, other) : null, ...mapped.map((map) => (within(map) ? imageOf(map, within(map)) : null))];
@@ -129,10 +147,13 @@ class Viewer {
     const mine = this.windowOf(this.imageA);
     put("a", this.imageA, mine);
     const wiped = this.imageB && this.b && this.tick.wipe.checked;
+    const turns = this.imageB && this.b && this.tick.turns.checked && !wiped;
+    if (turns && this.turned) put("a", this.imageB, this.windowOf(this.imageB));
     if (wiped) draw(this.root.querySelector('[data-canvas="a"]'), this.imageB, { ...view, ...this.windowOf(this.imageB), from: Number(this.edge.value) / 100 });
-    caption("a", wiped ? `Left: ${this.a.name} · right: ${this.b.name} · ${this.index} of ${this.a.count}` : `${this.a.name} · ${this.index} of ${this.a.count}`);
+    if (turns) caption("a", `${this.turned ? this.b.name : this.a.name} · ${this.index} of ${this.a.count} · f: the other`);
+    else caption("a", wiped ? `Left: ${this.a.name} · right: ${this.b.name} · ${this.index} of ${this.a.count}` : `${this.a.name} · ${this.index} of ${this.a.count}`);
     label("a", `Image ${this.index} of ${this.a.count}`);
-    if (this.imageB && this.b && !wiped) {
+    if (this.imageB && this.b && !wiped && !turns) {
       put("b", this.imageB, this.windowOf(this.imageB));
       caption("b", `${this.b.name} · ${this.other} of ${this.b.count}`);
       label("b", `To compare with: image ${this.other} of ${this.b.count}`);
@@ -157,6 +178,20 @@ class Viewer {
   }
 
   tell(sentence) { this.find("told").textContent = sentence; }
+
+  take(shift, stretch) {
+    Object.assign(this.view, { shift, stretch });
+    this.paint();
+  }
+
+  // One over the other, in turns: what changes, moves.
+  turn() {
+    if (!this.b) return;
+    this.turned = !this.turned;
+    this.tick.turns.checked = true;
+    this.tick.wipe.checked = false;
+    this.show();
+  }
 
   type() {
     const { center, width } = this.imageA;
@@ -205,6 +240,8 @@ class Viewer {
       "+": () => this.zoom(1.25), "-": () => this.zoom(0.8), 0: () => this.reset(),
       i: () => { this.tick.invert.checked = !this.tick.invert.checked; this.paint(); },
       m: () => { if (this.tick.maps) { this.tick.maps.checked = !this.tick.maps.checked; this.show(); } },
+      f: () => this.turn(),
+      e: () => { enlarge(this.panes, this.panes.querySelector("figure.large, figure")); this.paint(); },
       v: () => { if (this.b) { this.tick.wipe.checked = !this.tick.wipe.checked; this.show(); } },
       "[": () => this.wipe(-5), "]": () => this.wipe(5),
       d: () => { if (this.b) { this.tick.difference.checked = !this.tick.difference.checked; this.show(); } },
@@ -230,7 +267,7 @@ class Viewer {
 
   drag(event) {
     const before = this.fingers.get(event.pointerId);
-    if (!before) return;
+    if (!before) { pointAt(this.crosses, event); return; }
     const side = this.root.querySelector('[data-canvas="a"]').clientWidth || 1;
     const right = (event.clientX - before.clientX) / side, down = (event.clientY - before.clientY) / side;
     this.fingers.set(event.pointerId, event);
@@ -298,6 +335,8 @@ document.addEventListener("keydown", (event) => {
 });
 
 document.addEventListener("click", (event) => {
+  const worst = event.target.closest("[data-look]");
+  if (worst && viewer) viewer.look(Number(worst.dataset.look));
   const link = event.target.closest("[data-image]");
   if (!link || !viewer || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
