@@ -133,7 +133,7 @@ def test_both_images_are_seen_in_turns_and_one_of_all_large(browser: Browser, ap
     with serving(app) as url, visiting(browser, url, name="operator") as page:
         page.goto("/jobs/1")
         caption, panes = page.locator("[data-caption=a]"), page.locator("[data-panes] figure:visible")
-        expect(page.locator("[data-map]:visible")).to_have_count(5)
+        expect(page.locator("[data-caption=b]")).to_have_text("Gate: conventional · 1 of 1")
         first, second = row_of(page, "a"), row_of(page, "b")
         page.get_by_role("application", name="Image viewer").focus()
         page.keyboard.press("f")
