@@ -17,9 +17,11 @@ from gateway.jobs.worker import _attempt
 from gateway.model.card import MadeFor, Purpose
 from gateway.model.commitment import Commitment
 from gateway.model.destinations import PacsDestination
+from gateway.model.header import ScanHeader
 from gateway.model.ids import JobId
 from gateway.model.networks import Network, UnetNetwork
 from gateway.model.policy import DEFAULT, Policy
+from gateway.model.readout import Acquisition
 from gateway.model.recipes import FftRecipe, LearnedRecipe
 from gateway.model.route import Routes, Rule
 from gateway.model.zyx import Zyx
@@ -27,7 +29,7 @@ from gateway.recon.phantom import PhantomScan, head_phantom
 from gateway.zoo.folder import CARD, card_text, read_folder
 from tests.peers import LOOPBACK
 from tests.ward import TERMS, Ward, patient
-from tests.zoo.models import put_model
+from tests.zoo.models import SMALL_UNET, put_model
 
 SMALL = PhantomScan(n_slices=1, n_coils=4, matrix=Zyx(z=1, y=32, x=32), noise=0.02, seed=1)
 ACQUISITION, HEADER = head_phantom(SMALL)
@@ -55,10 +57,14 @@ class Archive:
 class Studio(Ward):
     """A ward with a network; a new one over the same folder is the gateway started again."""
 
+    network: Network = SMALL_UNET
+    recipe = LearnedRecipe(model=MODEL, fallback=FftRecipe())
+    made_for = MadeFor()
+
     def __init__(self, folder: Path, port: int, policy: Policy) -> None:
         self.port, self.policy = port, policy
         if not (folder / "models").exists():
-            put_model(folder / "models")
+            put_model(folder / "models", self.network, made_for=self.made_for)
         super().__init__(folder, {})
         self.deliveries = DeliveryQueue(self.engine, self.clock, TERMS)
         self.deliverer = Deliverer(deliveries=self.deliveries, outbox=self.outbox, routes=lambda _version: self.routes)
@@ -70,7 +76,7 @@ class Studio(Ward):
             host=LOOPBACK, port=self.port, ae_title="PACS", plain=True, timeout_s=5, commitment=Commitment.NONE
         )
         self.routes = Routes(
-            recipes={"net": LearnedRecipe(model=MODEL, fallback=FftRecipe())},
+            recipes={"net": self.recipe},
             destinations={"pacs": pacs},
             policies={DEFAULT: self.policy},
             rules=(Rule(name="all", recipe="net", destinations=("pacs",)),),
@@ -92,10 +98,10 @@ class Studio(Ward):
         shutil.rmtree(self.folder / "models" / MODEL)
         put_model(self.folder / "models", network)
 
-    def arrive(self, number: int = 1) -> JobId:
-        """Receive a scan of a head."""
-        header = replace(patient(number), encodings=HEADER.encodings)
-        return self.scan(header, ACQUISITION)
+    def arrive(self, number: int = 1, scan: tuple[Acquisition, ScanHeader] = (ACQUISITION, HEADER)) -> JobId:
+        """Receive a scan, of a head unless another one is given."""
+        acquisition, header = scan
+        return self.scan(replace(patient(number), encodings=header.encodings), acquisition)
 
     def work_if_due(self) -> None:
         """Let the worker take the next job, if any is due."""
