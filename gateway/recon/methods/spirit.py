@@ -30,6 +30,9 @@ from gateway.recon.workplace import Workplace
 NOISIER = 10.0
 """Kernels that are applied again and again are held down so many times as much as the noise would have it."""
 
+MATRICES = 12
+"""Over the coils at every pixel of a piece: three are there at once, and the allocator keeps what others have left."""
+
 Solver = Callable[[spirit.Consistency, Group, Stop], Tensor]
 
 
@@ -109,4 +112,4 @@ def agreeing(found: Undersampled, recipe: SpiritRecipe, solve: Solver) -> Method
         return torch.stack([combine(frame, learned.maps) for frame in coil_images])
 
     apart = None if isinstance(recipe, L1SpiritRecipe) else Learned.at  # wavelets join positions
-    return Method(learn=learn, unfold=unfold, at=apart, work=3 * (found.sorter.lines.n_coils + 4))
+    return Method(learn=learn, unfold=unfold, at=apart, work=MATRICES * (found.sorter.lines.n_coils + 4))
