@@ -38,6 +38,24 @@ method = "sense"
 [recipes.cg-sense]
 method = "cg-sense"
 
+[recipes.spirit]
+method = "spirit"
+
+[recipes.l1-spirit]
+method = "l1-spirit"
+
+[recipes.l1-wavelet]
+method = "l1-wavelet"
+
+[recipes.tv]
+method = "tv"
+
+[recipes.subspace]
+method = "subspace"
+
+[recipes.low-rank-sparse]
+method = "low-rank-sparse"
+
 [recipes.nufft]
 method = "nufft"
 
