@@ -141,6 +141,9 @@ def _card(scan: Scan, truth: Image, named: tuple[str, Recipe | ReadyModel], effo
             dots.append(Dot(at=at, values=_values(image, whole)))
             images[f"{at:g}"] = image
         dots.sort(key=lambda dot: dot.at)
+        images = {"every line": truth} | {
+            name: images[name] for name in (f"{dot.at:g}" for dot in dots) if name in images
+        }
         curves.append(Curve(name=word, sentence=one.sentence, unit=one.unit, dots=tuple(dots)))
         pictures.append(Shown(caption=f"{word} ({one.unit})", images=images))
     try:

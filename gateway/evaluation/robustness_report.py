@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from jinja2 import Environment, PackageLoader
@@ -15,11 +16,27 @@ from gateway.evaluation.report import png
 from gateway.evaluation.robustness import Curve, Image, RobustnessCard, Shown
 from gateway.whole import READABLE, write_whole
 
+SUMMED_UP: Mapping[str, tuple[str, str, float]] = MappingProxyType(
+    {
+        "error, one line in 4": ("acceleration", "nrmse_object", 4.0),
+        "error, one in 8": ("acceleration", "nrmse_object", 8.0),
+        "error, 4 times the noise": ("noise", "nrmse_object", 4.0),
+        "error, moved by 1 pixel": ("motion", "nrmse_object", 1.0),
+        "text, 4 SD": ("structure: text", "gain", 4.0),
+        "small lesion, 4 SD": ("structure: lesion, small", "gain", 4.0),
+        "vessel, 4 SD": ("structure: vessel", "gain", 4.0),
+        "change by noise": ("random perturbation of k-space", "change", 1.0),
+        "worst of k-space": ("worst case of k-space", "growth", 1.0),
+        "worst of the patient": ("worst case of the patient", "growth", 1.0),
+    }
+)
+"""What recipes are held against each other by: curve, number and place on it, by the name of a column."""
+
 WIDTH, HEIGHT, LEFT, FOOT = 300.0, 160.0, 44.0, 26.0
 BRIGHT = 0.995
 """Quantile that is shown white."""
 LABELS = {
-    "nrmse_object": "error over the patient (NRMSE)",
+    "nrmse_object": "error (NRMSE)",
     "ssim_object": "likeness (SSIM)",
     "gain": "gain",
     "growth": "growth over random",
@@ -49,7 +66,7 @@ def write_robustness(cards: Sequence[RobustnessCard], folder: Path) -> Path:
     environment = Environment(
         loader=PackageLoader("gateway.evaluation"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.globals.update(drawn=drawn, shown=shown)
+    environment.globals.update(drawn=drawn, shown=shown, summed_up=summed_up, columns=tuple(SUMMED_UP))
     page = environment.get_template("robustness.html").render(cards=cards, version=__version__)
     told = [
         {
@@ -63,6 +80,17 @@ def write_robustness(cards: Sequence[RobustnessCard], folder: Path) -> Path:
     write_whole(folder / "robustness.json", json.dumps(told, indent=1).encode(), READABLE)
     write_whole(folder / "robustness.html", page.encode(), READABLE)
     return folder / "robustness.html"
+
+
+def summed_up(card: RobustnessCard) -> list[str]:
+    """Give the numbers of a card by which recipes are held against each other; nothing where there is none."""
+    found = {
+        (curve.name, name, dot.at): value
+        for curve in card.curves
+        for dot in curve.dots
+        for name, value in dot.values.items()
+    }
+    return [f"{found[place]:.3g}" if place in found else "" for place in SUMMED_UP.values()]
 
 
 def drawn(curve: Curve) -> list[Drawing]:

@@ -14,7 +14,7 @@ import typer
 from gateway.cli_research import evaluate
 from gateway.evaluation.compare import Scan
 from gateway.evaluation.robustness import Curve, Effort, RobustnessCard, stress
-from gateway.evaluation.robustness_report import drawn, write_robustness
+from gateway.evaluation.robustness_report import SUMMED_UP, drawn, summed_up, write_robustness
 from gateway.evaluation.stress import STRESSES, one_slice, thinned
 from gateway.evaluation.structures import SHAPES, gain, placed
 from gateway.model.recipes import (
@@ -192,6 +192,13 @@ def test_the_page_needs_nothing_else_and_repeats_names_harmlessly(card: Robustne
     assert page.count("<svg") >= len(STRESSES)
     (told,) = json.loads((tmp_path / "robustness.json").read_text())
     assert {one["name"] for one in told["curves"]} == {one.name for one in card.curves}
+
+
+def test_recipes_stand_beside_each_other_in_one_table_with_nothing_where_one_refused(card: RobustnessCard) -> None:
+    numbers = dict(zip(SUMMED_UP, summed_up(card), strict=True))
+    assert float(numbers["error, one line in 4"]) == pytest.approx(values(card, "acceleration")[4.0], rel=1e-2)
+    assert all(value for name, value in numbers.items() if not name.startswith("vessel"))  # it needs room
+    assert not any(summed_up(replace(card, curves=())))
 
 
 def test_a_curve_without_a_value_is_not_drawn() -> None:
