@@ -1,6 +1,6 @@
 """Wavelet-regularised SENSE of one slice: 320 x 320, 16 coils, one line in 4 with 24 in the middle, 50 steps of FISTA.
 
-All peers have the same samples, the same maps, the same penalty in the same units, and start at zero.
+All peers have the same samples, maps and wavelet, the same penalty in the same units, and start at zero.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _gateway(kspace: Complex, maps: Complex) -> Complex:
 def _sigpy(kspace: Complex, maps: Complex) -> Complex:
     apps: Any = importlib.import_module("sigpy.mri.app")
     weights = (kspace[:1] != 0).any(axis=-1, keepdims=True).astype(np.float32)
-    app = apps.L1WaveletRecon(kspace, maps, PENALTY, weights=weights, max_iter=STEPS, show_pbar=False)
+    app = apps.L1WaveletRecon(kspace, maps, PENALTY, weights=weights, wave_name="db2", max_iter=STEPS, show_pbar=False)
     return np.asarray(app.run())
 
 

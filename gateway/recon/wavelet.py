@@ -1,6 +1,6 @@
 """Orthogonal Daubechies wavelets of images, periodic, and the shrinkage of their details; knows nothing of k-space.
 
-Daubechies 1988, doi:10.1002/cpa.3160410705. One level along one axis is an orthogonal matrix that has eight numbers in
+Daubechies 1988, doi:10.1002/cpa.3160410705. One level along one axis is an orthogonal matrix that has four numbers in
 each row, so blocks of points are multiplied with one small matrix: products are what CPUs and GPUs do fastest, and few
 of these are with zero. The inverse is exact, and of the same form.
 """
@@ -15,17 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-# Four vanishing moments (db4), scaled to norm 1.
-SCALING = (
-    0.23037781330885523,
-    0.7148465705525415,
-    0.6308807679295904,
-    -0.02798376941698385,
-    -0.18703481171888114,
-    0.030841381835986965,
-    0.032883011666982945,
-    -0.010597401784997278,
-)
+# Two vanishing moments (db2), scaled to norm 1; longer ones err more on heads (docs/benchmarks.md).
+SCALING = (0.48296291314453416, 0.8365163037378079, 0.2241438680420134, -0.1294095225512604)
 
 SMALLEST = 16
 """Axes with fewer points are not transformed; the coarsest level has not fewer than half of them."""
