@@ -48,6 +48,18 @@ def models_list(config: Config = None, as_json: Json = False) -> None:
     raise typer.Exit(1 if any(one.fault for one in found) else 0)
 
 
+@models.command("verify")
+def models_verify(
+    model: Annotated[list[str] | None, typer.Argument(help="Their names; all models without.")] = None,
+    config: Config = None,
+) -> None:
+    """Check that models are what their cards say, weights to the last bit. Exit code 1 where one is not."""
+    found = zoo_of(load_settings(config)).examine(model or ())
+    for one in found:
+        out.print(f"{one.name}: {one.fault or 'whole'}", soft_wrap=True, highlight=False, markup=False)
+    raise typer.Exit(1 if any(one.fault for one in found) else 0)
+
+
 @models.command("show")
 def models_show(model: Annotated[str, typer.Argument(help="Its name.")], config: Config = None) -> None:
     """Print the card of a model."""

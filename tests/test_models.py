@@ -83,6 +83,13 @@ def test_weights_that_are_not_those_of_the_card_hold_the_job_and_nothing_else(co
     listed = gateway("models", "list", "--config", config)
     assert listed.returncode == 1
     assert "not those of its card" in listed.stdout
+    checked = gateway("models", "verify", "--config", config)
+    assert checked.returncode == 1
+    assert "small: the weights of small 1.0 are not those of its card" in checked.stdout
+    assert "heads: whole" in checked.stdout
+    assert gateway("models", "verify", "heads", "--config", config).returncode == 0
+    unknown = gateway("models", "verify", "nobodys", "--config", config)
+    assert (unknown.returncode, "there is no model 'nobodys'" in unknown.stdout) == (1, True)
 
 
 def test_a_checkpoint_becomes_a_model_for_tests(tmp_path: Path) -> None:
