@@ -16,6 +16,7 @@ import httpx
 
 from benchmarks.bare_post import post
 from benchmarks.building import header_and_plan, volume
+from benchmarks.leash import leashed
 from benchmarks.registry import Peers, benchmark
 from gateway.dicom.association import VERIFICATION
 from gateway.dicom.command import Field
@@ -123,7 +124,7 @@ def _series() -> Iterator[tuple[Path, Files]]:
 @contextmanager
 def _process(module: str, *arguments: str) -> Iterator[int]:
     """Run a peer beside us, so that it does not share our interpreter; yields its port."""
-    command = [sys.executable, "-m", module, *arguments]
+    command = leashed([sys.executable, "-m", module, *arguments])
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:  # noqa: S603 - our own
         assert process.stdout is not None  # noqa: S101 - it was made with a pipe
@@ -150,7 +151,7 @@ def _orthanc() -> Iterator[tuple[int, int]]:
         file = Path(folder, "orthanc.json")
         file.write_text(json.dumps(settings))
         quiet = subprocess.DEVNULL
-        with subprocess.Popen([ORTHANC, file], stdout=quiet, stderr=quiet) as process:  # noqa: S603 - our own
+        with subprocess.Popen(leashed([ORTHANC, file]), stdout=quiet, stderr=quiet) as process:  # noqa: S603 - our own
             try:
                 _wait_until_up(dicom, web)
                 yield dicom, web

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import Browser
 
+from benchmarks.leash import leashed
 from benchmarks.registry import Peers, benchmark
 from gateway.jobs.reconstructions import ClaimedJob
 from gateway.stations import open_stations
@@ -58,7 +59,7 @@ def site() -> Iterator[tuple[Scene, int]]:
         stations = open_stations(config)
         scene, port = Scene(stations.jobs.engine), stations.settings.web.port
         morning(scene)
-        command = [sys.executable, "-m", "gateway", "web", "--config", str(config)]
+        command = leashed([sys.executable, "-m", "gateway", "web", "--config", str(config)])
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as page:  # noqa: S603 - our own
             try:
                 _wait(port)

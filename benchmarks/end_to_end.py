@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from pathlib import Path
 
+from benchmarks.leash import leashed
 from benchmarks.registry import Peers, benchmark
 from gateway.demo import write_configuration
 from gateway.dicom.scp import StoreScp
@@ -34,7 +35,7 @@ def end_to_end() -> Iterator[Peers]:
     with tempfile.TemporaryDirectory() as folder, StoreScp("DEMOPACS", LOOPBACK, 0, Path(folder, "pacs")) as pacs:
         config = write_configuration(Path(folder), pacs.port)
         settings = load_settings(config)
-        command = [sys.executable, "-m", "gateway", "run", "--config", str(config)]
+        command = leashed([sys.executable, "-m", "gateway", "run", "--config", str(config)])
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as gateway:  # noqa: S603 - our own
             queries = Queries(open_database(settings.database_url.get_secret_value()))
             one_scan = _sender(settings.listener.port, queries)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.building import header_and_plan, volume
+from benchmarks.leash import leashed
 from benchmarks.registry import Peers, benchmark
 from gateway.dicom.series import build_series, write_series
 from gateway.dicom.store import echo, store
@@ -53,7 +54,7 @@ def _beside_storescu(n_instances: int, environment: Mapping[str, str]) -> Iterat
 
 @contextmanager
 def _storescp(environment: Mapping[str, str]) -> Iterator[None]:
-    command = [STORESCP, "--fork", "--ignore", str(PORT)]
+    command = leashed([STORESCP, "--fork", "--ignore", str(PORT)])
     with subprocess.Popen(command, env=os.environ | environment) as process:  # noqa: S603 - our own
         try:
             _wait_for(PORT)

@@ -16,6 +16,7 @@ import numpy as np
 import tomlkit
 
 from benchmarks.end_to_end import _send_when_up
+from benchmarks.leash import leashed
 from benchmarks.registry import Peers, benchmark
 from gateway.demo import write_configuration
 from gateway.jobs.database import open_database
@@ -43,7 +44,7 @@ def streaming() -> Iterator[Peers]:
         config = write_configuration(folder, 0)
         (folder / "routes.toml").write_text(tomlkit.dumps(_routes(folder)), "utf-8")
         settings = load_settings(config)
-        command = [sys.executable, "-m", "gateway", "run", "--config", str(config)]
+        command = leashed([sys.executable, "-m", "gateway", "run", "--config", str(config)])
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as gateway:  # noqa: S603 - our own
             queries = Queries(open_database(settings.database_url.get_secret_value()))
             sender = Sender(settings.listener.port, queries)

@@ -58,18 +58,7 @@ def make_blind_series(
     """
     choice, blind = work.choice, work.blind
     assert blind is not None, "what is of no study is made by make_series"  # noqa: S101
-    recipe = ready(choice.recipe.model_copy(update={"output": (SHOWN,)}), work.zoo)
-    outputs = reconstruct(
-        work.acquisition,
-        work.header,
-        recipe,
-        device=device,
-        memory_bytes=memory_bytes,
-        progress=tell.progress,
-        told=lambda text: tell.note("memory", text),
-        noise=work.noise,
-    )
-    images = _shown(outputs, choice.recipe_name, learned=isinstance(recipe, ReadyModel))
+    images = _images(work, device=device, memory_bytes=memory_bytes, tell=tell)
     tell.note("how", " ".join(images.notes))
     veil = veil_of(work, choice.project) if choice.project else None
     if veil is not None:
@@ -91,6 +80,22 @@ def make_blind_series(
     written = write_series(datasets, outbox, lambda _n, _of: None)
     tell.note("series written", f"{len(written.instances)} instances, {written.series_instance_uid}")
     return [written]
+
+
+def _images(work: Work, *, device: str, memory_bytes: int | None, tell: Teller) -> ImageSeries:
+    """Reconstruct what readers see."""
+    recipe = ready(work.choice.recipe.model_copy(update={"output": (SHOWN,)}), work.zoo)
+    outputs = reconstruct(
+        work.acquisition,
+        work.header,
+        recipe,
+        device=device,
+        memory_bytes=memory_bytes,
+        progress=tell.progress,
+        told=lambda text: tell.note("memory", text),
+        noise=work.noise,
+    )
+    return _shown(outputs, work.choice.recipe_name, learned=isinstance(recipe, ReadyModel))
 
 
 def _shown(outputs: Sequence[ImageSeries], name: str, *, learned: bool) -> ImageSeries:

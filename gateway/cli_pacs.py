@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from gateway import operations, show
+from gateway import operations, show, show_routes
 from gateway.inquiry import Wanted
 from gateway.options import Config, Json, Limit, out
 from gateway.stations import open_stations
@@ -27,7 +27,7 @@ def pacs_list(config: Config = None, as_json: Json = False) -> None:
     """List the destinations, and the sources that are only asked."""
     routes = open_stations(config).routes
     found = {name: one.model_dump(mode="json") for name, one in {**routes.destinations, **routes.sources}.items()}
-    print(show.as_json(found)) if as_json else show.show_destinations(out, found)  # noqa: T201
+    print(show.as_json(found)) if as_json else show_routes.show_destinations(out, found)  # noqa: T201
 
 
 @pacs.command("echo")

@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from gateway import operations, rehearsal, show
+from gateway import operations, rehearsal, show, show_routes
 from gateway.model.person import Right, Role
 from gateway.options import Config, Json, Limit, out
 from gateway.routing import schema
@@ -51,7 +51,7 @@ def routes_check(file: RoutesText = None, config: Config = None) -> None:
     source = routes_source(load_settings(config), file)
     found = parse_routes(source.text, source=source.name)
     counted = f"rules: {len(found.rules)}, recipes: {len(found.recipes)}, destinations: {len(found.destinations)}"
-    show.show_advice(out, counted, advice(source.text, found))
+    show_routes.show_advice(out, counted, advice(source.text, found))
 
 
 @routes.command("explain")
@@ -65,7 +65,7 @@ def routes_explain(
     """Say which rule takes a scan, why the others do not, and what would be done."""
     stations = open_stations(config)
     facts = rehearsal.facts_of_scan(stations.queries, scan, source=source, recipe=recipe)
-    show.show_explanation(out, explain(operations.routes_to_try(stations, file), facts))
+    show_routes.show_explanation(out, explain(operations.routes_to_try(stations, file), facts))
 
 
 @routes.command("test")
@@ -76,7 +76,7 @@ def routes_test(
 ) -> None:
     """Hold routes against expectations: this scan must take this rule. Exit code 1 where one is not met."""
     found = rehearsal.hold_against(folder, operations.routes_to_try(open_stations(config), file))
-    show.show_expectations(out, found)
+    show_routes.show_expectations(out, found)
     raise typer.Exit(1 if any(found.values()) else 0)
 
 
@@ -97,7 +97,7 @@ def routes_rollback(version: RoutesVersion, config: Config = None, comment: Comm
 def routes_history(config: Config = None, limit: Limit = 50, as_json: Json = False) -> None:
     """List the versions that were applied: when, by whom, and why."""
     found = open_stations(config).steering.history(limit)
-    print(show.as_json(found)) if as_json else show.show_versions(out, found)  # noqa: T201
+    print(show.as_json(found)) if as_json else show_routes.show_versions(out, found)  # noqa: T201
 
 
 @routes.command("diff")
@@ -109,7 +109,7 @@ def routes_diff(
     """Compare two versions line by line."""
     steering = open_stations(config).steering
     found = steering.difference(before, steering.in_force() if after is None else after)
-    show.show_difference(out, found)
+    show_routes.show_difference(out, found)
 
 
 @routes.command("export")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 
@@ -18,11 +18,9 @@ from gateway.jobs.audit import Sealed
 from gateway.jobs.charts import ChartView
 from gateway.jobs.people import Person
 from gateway.jobs.queries import EventView, JobView, ScanView
-from gateway.jobs.route_versions import RouteVersion
 from gateway.jobs.rulings import RulingView
 from gateway.jobs.tokens import Token
 from gateway.model.identity import Candidate, Identity
-from gateway.routing.choose import Explanation
 from gateway.zoo.zoo import Finding as ModelFinding
 
 STYLES = {
@@ -68,11 +66,13 @@ def _state(state: str) -> str:
     return f"[{style}]{state}[/{style}]"
 
 
-def _time(moment: datetime | None) -> str:
+def time_of(moment: datetime | None) -> str:
+    """Write a moment by this machine's clock."""
     return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _table(*columns: str) -> Table:
+def table_of(*columns: str) -> Table:
+    """Make a table as all commands print them."""
     table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
     table.columns[-1].overflow = "fold"
     return table
@@ -80,18 +80,25 @@ def _table(*columns: str) -> Table:
 
 def show_scans(console: Console, scans: Sequence[ScanView]) -> None:
     """List scans."""
-    table = _table("scan", "state", "arrived", "from", "readouts", "MB", "protocol", "reason")
+    table = table_of("scan", "state", "arrived", "from", "readouts", "MB", "protocol", "reason")
     for scan in scans:
         size = f"{scan.n_bytes / 1e6:.1f}"
         protocol = clean(scan.facts.get("protocol", ""))
-        cells = (_time(scan.started_at), clean(scan.peer), str(scan.n_acquisitions), size, protocol, clean(scan.reason))
+        cells = (
+            time_of(scan.started_at),
+            clean(scan.peer),
+            str(scan.n_acquisitions),
+            size,
+            protocol,
+            clean(scan.reason),
+        )
         table.add_row(scan.id[:12], _state(scan.state), *cells)
     console.print(table)
 
 
 def show_jobs(console: Console, jobs: Sequence[JobView]) -> None:
     """List jobs."""
-    table = _table("job", "state", "made", "protocol", "recipe", "deliveries", "reason")
+    table = table_of("job", "state", "made", "protocol", "recipe", "deliveries", "reason")
     for job in jobs:
         sent = ", ".join(
             f"{one.destination} {_state(one.state)} {one.n_stored}/{one.n_instances}" for one in job.deliveries
@@ -100,7 +107,7 @@ def show_jobs(console: Console, jobs: Sequence[JobView]) -> None:
             one.reason for one in job.deliveries if one.state not in ("STORED", "COMMITTED")
         )
         protocol = clean(job.scan.facts.get("protocol", ""))
-        cells = (_time(job.created_at), protocol, job.recipe or "", sent, clean(reason))
+        cells = (time_of(job.created_at), protocol, job.recipe or "", sent, clean(reason))
         table.add_row(str(job.id), _state(job.state), *cells)
     console.print(table)
 
@@ -122,7 +129,7 @@ def show_ruling(console: Console, view: RulingView | None) -> None:
     if view is None:
         return
     styles = {"pass": "green", "fail": "red"}
-    table = _table("check", "grade", "value", "warn above", "fail above", "cost", "")
+    table = table_of("check", "grade", "value", "warn above", "fail above", "cost", "")
     for one in view.ruling.assessments:
         style = styles.get(one.grade, "yellow")
         number = "" if one.value is None else f"{one.value:.3g}"
@@ -150,7 +157,7 @@ def show_candidates(console: Console, job: JobView, candidates: Sequence[Candida
     """List who a scan may be of, and say how one of them is chosen."""
     if not candidates:
         return
-    table = _table("candidate", "from", *_WHO, "study", "at odds with the scanner")
+    table = table_of("candidate", "from", *_WHO, "study", "at odds with the scanner")
     for one in candidates:
         at_odds = f"[yellow]{', '.join(one.differences)}[/yellow]"
         table.add_row(one.key, clean(one.source), *_who(one.identity), _study(one.identity), at_odds)
@@ -160,7 +167,7 @@ def show_candidates(console: Console, job: JobView, candidates: Sequence[Candida
 
 def show_studies(console: Console, rows: Sequence[StudyRow], limit: int) -> None:
     """List studies of a PACS."""
-    table = _table(*_WHO, "modalities", "series", "images", "study")
+    table = table_of(*_WHO, "modalities", "series", "images", "study")
     for row in rows[:limit]:
         counts = (clean(row.modalities), clean(row.n_series), clean(row.n_instances))
         table.add_row(*_who(row.identity), *counts, _study(row.identity))
@@ -169,7 +176,7 @@ def show_studies(console: Console, rows: Sequence[StudyRow], limit: int) -> None
 
 def show_requests(console: Console, rows: Sequence[RequestRow], limit: int) -> None:
     """List what a worklist has."""
-    table = _table("scheduled", "station", *_WHO, "procedure", "study")
+    table = table_of("scheduled", "station", *_WHO, "procedure", "study")
     for row in rows[:limit]:
         when = clean(f"{row.day} {row.time[:4]}")
         who = _who(row.identity)
@@ -201,7 +208,7 @@ def _print_listed(console: Console, table: Table, n_found: int, limit: int) -> N
 
 def show_timeline(console: Console, events: Sequence[EventView]) -> None:
     """Print a timeline: when, how long after the first line, who, what."""
-    table = _table("time", "after", "by", "what", "")
+    table = table_of("time", "after", "by", "what", "")
     for event in events:
         after = (event.at - events[0].at).total_seconds()
         when = event.at.astimezone().strftime("%H:%M:%S.%f")[:-3]
@@ -211,7 +218,7 @@ def show_timeline(console: Console, events: Sequence[EventView]) -> None:
 
 def show_models(console: Console, models: Sequence[ModelFinding]) -> None:
     """List learned models."""
-    table = _table("name", "version", "network", "for", "licence", "")
+    table = table_of("name", "version", "network", "for", "licence", "")
     for one in models:
         table.add_row(*map(clean, (one.name, one.version, one.network, one.purpose, one.licence, one.fault or "whole")))
     console.print(table)
@@ -219,7 +226,7 @@ def show_models(console: Console, models: Sequence[ModelFinding]) -> None:
 
 def show_charts(console: Console, charts: Sequence[ChartView]) -> None:
     """List control charts."""
-    table = _table("chart", "quantity", "state", "last", "usual", "of", "protocol", "scanner")
+    table = table_of("chart", "quantity", "state", "last", "usual", "of", "protocol", "scanner")
     for one in charts:
         usual = f"{one.baseline.centre:.4g} ± {one.baseline.sigma:.2g}" if one.baseline else ""
         last = "" if one.last_value is None else f"{one.last_value:.4g}"
@@ -231,7 +238,7 @@ def show_charts(console: Console, charts: Sequence[ChartView]) -> None:
 
 def show_chart(console: Console, chart: ChartView) -> None:
     """Show a control chart, the newest readings first."""
-    since = f" since {_time(chart.alarm_since)}" if chart.alarm_since else ""
+    since = f" since {time_of(chart.alarm_since)}" if chart.alarm_since else ""
     console.print(f"{clean(chart.name)}: {chart.state}{since}", soft_wrap=True)
     if chart.baseline:
         (low, high), (least, most) = chart.baseline.band, chart.baseline.jumps
@@ -239,15 +246,15 @@ def show_chart(console: Console, chart: ChartView) -> None:
             f"usual {chart.baseline.centre:.4g}, average within {low:.4g} to {high:.4g}, "
             f"each within {least:.4g} to {most:.4g}"
         )
-    table = _table("time", "value", "job")
+    table = table_of("time", "value", "job")
     for point in reversed(chart.points):
-        table.add_row(_time(point.at), f"{point.value:.5g}", str(point.job))
+        table.add_row(time_of(point.at), f"{point.value:.5g}", str(point.job))
     console.print(table)
 
 
 def show_rows(console: Console, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table of whatever can be written; moments and numbers short."""
-    table = _table(*columns)
+    table = table_of(*columns)
     for row in rows:
         table.add_row(*(_cell(one) for one in row))
     console.print(table)
@@ -256,7 +263,7 @@ def show_rows(console: Console, columns: Sequence[str], rows: Sequence[Sequence[
 def _cell(value: object) -> str:
     match value:
         case datetime():
-            return _time(value)
+            return time_of(value)
         case float():
             return f"{value:.3g}"
         case tuple():
@@ -267,90 +274,23 @@ def _cell(value: object) -> str:
             return clean(str(value))
 
 
-def show_destinations(console: Console, destinations: Mapping[str, Mapping[str, object]]) -> None:
-    """List destinations by name."""
-    table = _table("name", "kind", "where")
-    for name, one in destinations.items():
-        table.add_row(clean(name), str(one["kind"]), clean(_where(one)))
-    console.print(table)
-
-
-def _where(destination: Mapping[str, object]) -> str:
-    """Say where a destination is, and whether what goes there can be read on the way."""
-    match destination["kind"]:
-        case "folder":
-            return str(destination["path"])
-        case "stow" | "dicomweb":
-            where = str(destination["url"])
-        case _:
-            where = f"{destination['ae_title']}@{destination['host']}:{destination['port']}"
-    return f"{where} ({'in the clear' if destination['plain'] else 'TLS'})"
-
-
-def show_advice(console: Console, counted: str, advice: Sequence[str]) -> None:
-    """Say that routes may be applied, and what they have to no purpose."""
-    console.print(f"{counted}; {'may be applied' if advice else 'all well'}")
-    for sentence in advice:
-        console.print(f"  [yellow]{clean(sentence)}[/yellow]", soft_wrap=True)
-
-
-def show_explanation(console: Console, explanation: Explanation) -> None:
-    """Tell what each rule says to a scan, and what would be done with it."""
-    choice = explanation.choice
-    table = _table("rule", "", "why")
-    decided = False
-    for verdict in explanation.verdicts:
-        mark = "" if verdict.misfits else "would fit, too" if decided else "[green]takes it[/green]"
-        decided = decided or not verdict.misfits
-        table.add_row(clean(verdict.rule), mark, clean("; ".join(verdict.misfits)))
-    console.print(table)
-    if choice is None:
-        console.print(f"[yellow]the scan would be held:[/yellow] {clean(explanation.refusal)}", soft_wrap=True)
-        return
-    sent = ", ".join(choice.destinations)
-    console.print(f"recipe {clean(choice.recipe_name)!r}, to {clean(sent)}; {clean(choice.why[-1])}", soft_wrap=True)
-
-
-def show_expectations(console: Console, found: Mapping[str, Sequence[str]]) -> None:
-    """Tell which expectations are not met, and in which points."""
-    unmet = {name: points for name, points in found.items() if points}
-    for name, points in unmet.items():
-        console.print(f"[red]{clean(name)}[/red]: {clean('; '.join(points))}", soft_wrap=True)
-    console.print(f"{len(found) - len(unmet)} of {len(found)} expectations are met")
-
-
-def show_versions(console: Console, versions: Sequence[RouteVersion]) -> None:
-    """List versions of the routes."""
-    table = _table("version", "applied", "by", "comment")
-    for one in versions:
-        table.add_row(str(one.number), _time(one.at), clean(one.who), clean(one.comment))
-    console.print(table)
-
-
-def show_difference(console: Console, lines: Sequence[str]) -> None:
-    """Print a difference, what came green and what went red."""
-    styles = {"+": "green", "-": "red", "@": "cyan"}
-    for line in lines:
-        console.print(clean(line), style=styles.get(line[:1]), soft_wrap=True, highlight=False)
-
-
 def show_people(console: Console, people: Sequence[Person]) -> None:
     """List people."""
-    table = _table("name", "role", "since", "account")
+    table = table_of("name", "role", "since", "account")
     for one in people:
         account = (
-            "closed" if one.disabled else f"locked until {_time(one.locked_until)}" if one.locked_until else "open"
+            "closed" if one.disabled else f"locked until {time_of(one.locked_until)}" if one.locked_until else "open"
         )
-        table.add_row(clean(one.name), one.role, _time(one.created_at), account)
+        table.add_row(clean(one.name), one.role, time_of(one.created_at), account)
     console.print(table)
 
 
 def show_tokens(console: Console, tokens: Sequence[Token]) -> None:
     """List tokens."""
-    table = _table("token", "name", "rights", "made by", "made", "last used", "good until")
+    table = table_of("token", "name", "rights", "made by", "made", "last used", "good until")
     for one in tokens:
-        until = f"revoked {_time(one.revoked_at)}" if one.revoked_at else _time(one.expires_at) or "it is revoked"
-        cells = (_time(one.created_at), _time(one.used_at) or "never", until)
+        until = f"revoked {time_of(one.revoked_at)}" if one.revoked_at else time_of(one.expires_at) or "it is revoked"
+        cells = (time_of(one.created_at), time_of(one.used_at) or "never", until)
         table.add_row(str(one.id), clean(one.name), ", ".join(sorted(one.rights)), clean(one.made_by), *cells)
     console.print(table)
 
@@ -358,7 +298,7 @@ def show_tokens(console: Console, tokens: Sequence[Token]) -> None:
 def show_findings(console: Console, findings: Sequence[Finding]) -> None:
     """Tell what the doctor found, and what to do about it."""
     styles = {"good": "green", "doubtful": "yellow", "bad": "red"}
-    table = _table("what", "", "found", "what to do")
+    table = table_of("what", "", "found", "what to do")
     for one in findings:
         mark = f"[{styles[one.health]}]{one.health}[/{styles[one.health]}]"
         table.add_row(clean(one.what), mark, clean(one.said), clean(one.remedy))
@@ -367,8 +307,8 @@ def show_findings(console: Console, findings: Sequence[Finding]) -> None:
 
 def show_trail(console: Console, lines: Sequence[Sealed]) -> None:
     """List lines of the audit trail."""
-    table = _table("line", "time", "who", "what", "")
+    table = table_of("line", "time", "who", "what", "")
     for line in lines:
         deed = line.deed
-        table.add_row(str(line.number), _time(deed.at), clean(deed.who), clean(deed.what), clean(deed.text))
+        table.add_row(str(line.number), time_of(deed.at), clean(deed.who), clean(deed.what), clean(deed.text))
     console.print(table)

@@ -144,14 +144,7 @@ def stations_of(settings: Settings, engine: Engine) -> Stations:
     """
     clock = clock_of(engine)
     steering = _steering(settings, engine)
-    queue = settings.queue
-    terms = Terms(
-        lease_s=queue.lease_s,
-        max_crashes=queue.max_crashes,
-        retry_first_s=queue.retry_first_s,
-        retry_longest_s=queue.retry_longest_s,
-        give_up_after_s=queue.give_up_after_s,
-    )
+    terms = _terms(settings)
     policy = SyncPolicy(every_bytes=settings.listener.sync_every_bytes, every_s=settings.listener.sync_every_s)
     room = Room(warn_percent=settings.recordings.warn_percent, refuse_percent=settings.recordings.refuse_percent)
     return Stations(
@@ -177,6 +170,17 @@ def stations_of(settings: Settings, engine: Engine) -> Stations:
         sessions=Sessions(engine, utc_now, SessionTerms()),
         sign_ons=SignOns(engine, utc_now, SessionTerms()),
         provider=provider_of(settings),
+    )
+
+
+def _terms(settings: Settings) -> Terms:
+    queue = settings.queue
+    return Terms(
+        lease_s=queue.lease_s,
+        max_crashes=queue.max_crashes,
+        retry_first_s=queue.retry_first_s,
+        retry_longest_s=queue.retry_longest_s,
+        give_up_after_s=queue.give_up_after_s,
     )
 
 

@@ -42,6 +42,7 @@ STUBS = [
         "rehearsal",
         "doctor/machine",
         "show",
+        "show_routes",
         "logs",
         "options",
     ),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from benchmarks.leash import leashed
 from benchmarks.registry import BENCHMARKS, Peers, benchmark
 from benchmarks.runner import machine, run, table
+from tests.campaign.test_worker import wait_until
 
 
 class Turned:
@@ -59,3 +64,15 @@ def test_the_table_has_a_line_for_each_peer(clock: Turned) -> None:
 
 def test_the_machine_is_named() -> None:
     assert all(machine().values())
+
+
+STARTS = "import subprocess, sys; subprocess.run(sys.argv[1:])"
+
+
+def test_what_a_benchmark_has_started_ends_when_it_is_killed() -> None:
+    command = [sys.executable, "-c", STARTS, *leashed(["/bin/sh", "-c", "echo $$; exec sleep 600"])]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        started = Path("/proc") / parent.stdout.readline().strip()
+        parent.kill()
+    wait_until(lambda: not started.exists() or "Z" in (started / "stat").read_text().split())

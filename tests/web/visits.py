@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import warnings
 
 from fastapi import FastAPI
-from starlette.testclient import TestClient
 
 from gateway.jobs.people import People
 from gateway.model.person import Role
 from gateway.web.passwords import hash_password
+
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", message=".*httpx2")
+    from starlette.testclient import TestClient
 
 PASSWORD = "correct horse battery staple"  # noqa: S105 - of the tests
 

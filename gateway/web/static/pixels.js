@@ -103,7 +103,7 @@ function written(context, text, x, y, align, baseline) {
 
 // Which way the patient lies, at the edges, and how long a centimetre is; nothing where the image does not say.
 function annotate(context, side, image, fit) {
-  const size = Math.max(11, Math.round(side / 28)), gap = Math.round(size / 2);
+  const size = Math.min(Math.max(11, Math.round(side / 28)), 20 * (window.devicePixelRatio || 1)), gap = Math.round(size / 2);
   context.font = `600 ${size}px system-ui, sans-serif`;
   context.fillStyle = "#ffd34d";
   context.strokeStyle = "#000";
