@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 SETPRIV = "/usr/bin/setpriv"
 """Of util-linux: the kernel sends the signal when the thread that started the command ends (PR_SET_PDEATHSIG, prct"""
 
 
-def leashed(command: Sequence[str]) -> list[str]:
+def leashed(command: Sequence[str | Path]) -> list[str]:
     """Let a command end in order when whoever starts it dies."""
-    return [SETPRIV, "--pdeathsig=TERM", *command]
+    return [SETPRIV, "--pdeathsig=TERM", *map(str, command)]
