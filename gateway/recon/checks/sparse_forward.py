@@ -72,12 +72,10 @@ def tv(problem: Problem, penalty: float, recipe: TvRecipe) -> Tensor:
 
 
 def _details(wavelet: Wavelet, images: Tensor) -> Tensor:
-    """Say which coefficients are details: 1, and 0 for the coarsest level in the first corner."""
+    """Say which coefficients are details: 1, and 0 for the coarsest level, every so-many-th along each axis."""
     with torch.no_grad():
         marks = torch.ones_like(wavelet.transform(images)[0])
-        corner = marks
-        for axis in range(-len(wavelet.shape), 0):
-            if images.shape[axis] >= SMALLEST:
-                corner = corner.narrow(axis, 0, marks.shape[axis] >> wavelet.levels)
-        corner.zero_()
+        step = 2**wavelet.levels
+        smooth = [slice(None, None, step if n >= SMALLEST else None) for n in wavelet.shape]
+        marks[(..., *smooth)] = 0
     return marks
