@@ -75,7 +75,9 @@ def _details(wavelet: Wavelet, images: Tensor) -> Tensor:
     """Say which coefficients are details: 1, and 0 for the coarsest level, every so-many-th along each axis."""
     with torch.no_grad():
         marks = torch.ones_like(wavelet.transform(images)[0])
-        step = 2**wavelet.levels
-        smooth = [slice(None, None, step if n >= SMALLEST else None) for n in wavelet.shape]
-        marks[(..., *smooth)] = 0
+        smooth = marks
+        for axis, n in enumerate(wavelet.shape, -len(wavelet.shape)):
+            if n >= SMALLEST:
+                smooth = smooth.unfold(axis, 1, 2**wavelet.levels).squeeze(-1)
+        smooth.zero_()
     return marks
