@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gateway.model.recipes import Unfolding
-from gateway.recon.coil_maps import ADAPTIVE, Seen, see
+from gateway.recon.coil_maps import ADAPTIVE, Seen
 from gateway.recon.parallel import Group, Undersampled
 from gateway.recon.sense import Unfolding as Problem, solve_exactly, solve_several
 
@@ -81,7 +81,7 @@ def recalled_seen(scan: Undersampled, group: Group, recipe: Unfolding) -> Seen:
     how = recipe.coils if recipe.coils in ADAPTIVE else "espirit"
     return scan.source.once(
         ("seen", at, how, recipe.map_sets, scan.compression is None, group.block.device),
-        lambda: see(group.block, group.filled.shape[1:], recipe),
+        lambda: group.see(recipe),
         lambda seen: seen.maps.nbytes + seen.prior.nbytes,
     )
 

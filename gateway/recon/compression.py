@@ -32,18 +32,33 @@ class Compression:
     kept: float
 
     @property
+    def turns(self) -> bool:
+        """Whether virtual coils differ along the readout."""
+        return self.coils.ndim > 2  # noqa: PLR2004 - (x virtual coil)
+
+    @property
     def note(self) -> str:
         """What the reader of the series should know of it."""
         n_virtual, n_coils = self.coils.shape[-2:]
-        how = "geometrically" if self.coils.ndim > 2 else "by SVD"  # noqa: PLR2004 - (x virtual coil)
+        how = "geometrically" if self.turns else "by SVD"
         return f"{n_coils} coils compressed to {n_virtual} {how}; {self.kept:.1%} of the signal kept."
 
     def to_hybrid(self, samples: Tensor, target: Target) -> Tensor:
         """Bring k-space of real coils to hybrid space of virtual ones. Shape `(... coil z y x)`."""
         coils = self.coils.to(samples.device)
-        if coils.ndim == 2:  # noqa: PLR2004 - (virtual coil)
-            return to_hybrid(torch.einsum("vc,...czyx->...vzyx", coils, samples), target)
-        return torch.einsum("xvc,...czyx->...vzyx", coils, to_hybrid(samples, target))
+        if self.turns:
+            return turned(to_hybrid(samples, target), coils)
+        return to_hybrid(torch.einsum("vc,...czyx->...vzyx", coils, samples), target)
+
+
+def turned(values: Tensor, coils: Tensor) -> Tensor:
+    """Give what virtual coils `(x virtual coil)` have of real ones `(... coil z y x)`."""
+    return torch.einsum("xvc,...czyx->...vzyx", coils, values)
+
+
+def unturned(values: Tensor, coils: Tensor) -> Tensor:
+    """Give what real coils have of virtual ones: the adjoint of `turned`."""
+    return torch.einsum("xvc,...vzyx->...czyx", coils.conj(), values)
 
 
 def by_svd(blocks: Sequence[Tensor], n_virtual: int) -> Compression:

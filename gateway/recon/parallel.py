@@ -13,9 +13,10 @@ from torch import Tensor
 
 from gateway.model.errors import BadScan
 from gateway.model.image import ImageSeries
-from gateway.model.recipes import Cartesian, Compressing
+from gateway.model.recipes import Cartesian, Combining, Compressing, Unfolding
 from gateway.recon.calibration import Calibration, find_calibration
-from gateway.recon.compression import Compression, by_svd, geometric
+from gateway.recon.coil_maps import Seen, maps_for, see
+from gateway.recon.compression import Compression, by_svd, geometric, turned, unturned
 from gateway.recon.contradictions import check_heads
 from gateway.recon.coverage import finished_target
 from gateway.recon.hybrid import to_hybrid
@@ -27,6 +28,7 @@ from gateway.recon.sample_noise import noise_power_of, spread_of
 from gateway.recon.scan import Scan
 from gateway.recon.series import cartesian_series
 from gateway.recon.silence import check_coils
+from gateway.recon.smooth import normalised
 from gateway.recon.space import Target, target_of
 from gateway.recon.workplace import Workplace
 
@@ -114,6 +116,8 @@ class Group:
         Variance of the noise of a complex sample after that, the same for all coils.
     replica
         Whether noise was added, so that nothing that is known of the frames holds.
+    turned
+        Virtual coils that differ along the readout; None where they are the same everywhere. Shape `(x virtual coil)`.
     """
 
     data: Tensor
@@ -126,6 +130,26 @@ class Group:
     scale: float
     noise_power: float
     replica: bool = False
+    turned: Tensor | None = None
+
+    def see(self, recipe: Unfolding) -> Seen:
+        """Estimate sensitivities and brightness, as `coil_maps.see`.
+
+        Virtual coils that turn along the readout have no phase in common: what one of them sees everywhere, none does.
+        So the real ones are asked, of which they hold nearly all.
+        """
+        lines = self.filled.shape[1:]
+        if self.turned is None:
+            return see(self.block, lines, recipe)
+        seen = see(unturned(self.block, self.turned), lines, recipe)
+        return replace(seen, maps=turned(seen.maps, self.turned))
+
+    def combining_maps(self, target: Target, recipe: Combining) -> Tensor | None:
+        """Estimate sensitivities to combine coil images by, as `coil_maps.maps_for`; None for the sum of squares."""
+        if self.turned is None or recipe.combines_by is None:
+            return maps_for(self.block, target, recipe)
+        maps = maps_for(unturned(self.block, self.turned), target, recipe)
+        return maps if maps is None else normalised(turned(maps, self.turned), axis=0)
 
     def ridge(self, asked: float | None, *, times: float = 1.0) -> float:
         """Say how much a kernel is held down that calibration teaches, relative to the power of that.
@@ -247,7 +271,12 @@ def group_of(
         seeds=torch.tensor([_seed(scan.sorter.lines.indices[number]) for number in numbers]),
         scale=scale,
         noise_power=scan.noise_power / scale**2,
+        turned=_turned(scan.compression, home),
     )
+
+
+def _turned(compression: Compression | None, home: torch.device) -> Tensor | None:
+    return None if compression is None or not compression.turns else compression.coils.to(home)
 
 
 def _seed(indices: npt.NDArray[np.integer[Any]]) -> int:

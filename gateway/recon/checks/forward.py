@@ -29,7 +29,6 @@ from gateway.model.recipes import (
 from gateway.recon.checks.bench import Bench
 from gateway.recon.checks.rerun import nothing_said
 from gateway.recon.checks.sparse_forward import l1_wavelet, sparse, tv
-from gateway.recon.coil_maps import maps_for, see
 from gateway.recon.coils import combine
 from gateway.recon.hybrid import to_matrix
 from gateway.recon.methods.auto import pick_recipe
@@ -70,7 +69,7 @@ def _fft(scan: Scan, recipe: FftRecipe) -> Unfolding:
     found = understand(scan, recipe, regular=False)
 
     def learn(group: Group) -> Tensor | None:
-        return maps_for(group.block, found.target, recipe)
+        return group.combining_maps(found.target, recipe)
 
     def unfold(group: Group, maps: Tensor | None) -> Tensor:
         return combine(to_matrix(group.data[0], found.target), maps)[None]
@@ -148,7 +147,7 @@ def _of_network(bench: Bench, scan: Scan, ready: ReadyModel) -> Unfolding | None
     if published:
         return found, Method(learn=lambda _: None, unfold=lambda group, _: published(network, group, found.target))
     return found, Method(
-        learn=lambda group: see(group.block, group.filled.shape[1:], MAPS),
+        learn=lambda group: group.see(MAPS),
         unfold=lambda group, seen: unrolled(network, group, seen, found),
     )
 

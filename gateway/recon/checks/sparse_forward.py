@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gateway.model.recipes import L1WaveletRecipe, TvRecipe
 from gateway.recon.cartesian_problem import Problem, cartesian_problem, to_target
-from gateway.recon.coil_maps import Seen, see
+from gateway.recon.coil_maps import Seen
 from gateway.recon.operators import differences
 from gateway.recon.parallel import Group, Undersampled, understand
 from gateway.recon.scan import Scan
@@ -36,7 +36,7 @@ def sparse(solve: Solve) -> Callable[[Scan, Any], tuple[Undersampled, Method[See
             solved = solve(problem, recipe.noise_weight * group.noise_power**0.5, recipe)
             return to_target(solved, seen.maps, found.target)
 
-        return found, Method(learn=lambda group: see(group.block, group.filled.shape[1:], recipe), unfold=unfold)
+        return found, Method(learn=lambda group: group.see(recipe), unfold=unfold)
 
     return unfolding
 

@@ -8,7 +8,7 @@ from gateway.model.errors import BadScan
 from gateway.model.image import ImageSeries
 from gateway.model.recipes import DipRecipe
 from gateway.recon.cartesian_problem import to_target
-from gateway.recon.coil_maps import Seen, see
+from gateway.recon.coil_maps import Seen
 from gateway.recon.kspace import Progress
 from gateway.recon.networks.dip import Decoder, fitted
 from gateway.recon.networks.observed import observe
@@ -41,7 +41,7 @@ def reconstruct_dip(scan: Scan, recipe: DipRecipe, *, place: Workplace, progress
         image = fitted(observe(group, seen, group.noise_power), how)
         return to_target(image[:, None, :, None], seen.maps[:1], found.target)
 
-    method = Method(learn=lambda group: see(group.block, group.filled.shape[1:], recipe), unfold=unfold)
+    method = Method(learn=lambda group: group.see(recipe), unfold=unfold)
     album = slice_by_slice(found, method, recipe, place=place, progress=progress)
     how_made = f"A network that nobody trained, fitted to the data (deep image prior), {recipe.estimator} maps."
     return series_of(album, found, (how_made,))

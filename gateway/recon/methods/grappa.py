@@ -13,7 +13,6 @@ from gateway.model.errors import BadScan
 from gateway.model.image import ImageSeries
 from gateway.model.recipes import GrappaRecipe, RakiRecipe
 from gateway.recon import grappa
-from gateway.recon.coil_maps import maps_for
 from gateway.recon.coils import combine, combining
 from gateway.recon.grappa_noise import Usage, deviation, usage
 from gateway.recon.hybrid import to_matrix
@@ -60,7 +59,7 @@ def filling(found: Undersampled, kernel: grappa.Kernel, recipe: GrappaRecipe) ->
     def learn(group: Group) -> Learned:
         n_x = found.target.matrix.x
         weights = grappa.learn(group.block, kernel, n_x=n_x, regularisation=group.ridge(recipe.regularisation))
-        return Learned(weights=weights, maps=maps_for(group.block, found.target, recipe))
+        return Learned(weights=weights, maps=group.combining_maps(found.target, recipe))
 
     def coil_images(group: Group, learned: Learned) -> Tensor:
         whole = fill(found, group, lambda data: grappa.fill(data, found.lattice, kernel, learned.weights))

@@ -13,7 +13,7 @@ from torch import Tensor
 from gateway.model.image import ImageSeries
 from gateway.model.recipes import LowRankSparseRecipe
 from gateway.recon.cartesian_problem import Problem, cartesian_problem, to_target
-from gateway.recon.coil_maps import Seen, see
+from gateway.recon.coil_maps import Seen
 from gateway.recon.kspace import Progress
 from gateway.recon.low_rank import shrink_singular_values, shrink_spectrum
 from gateway.recon.parallel import Group, series_of, understand
@@ -40,7 +40,7 @@ def reconstruct_low_rank_sparse(
         problem = cartesian_problem(group.data, group.filled, seen.maps)
         return to_target(sum_of(solve(problem, group.noise_power**0.5, recipe)), seen.maps, found.target)
 
-    method = Method(learn=lambda group: see(group.block, group.filled.shape[1:], recipe), unfold=unfold, together=True)
+    method = Method(learn=lambda group: group.see(recipe), unfold=unfold, together=True)
     album = slice_by_slice(found, method, recipe, place=place, progress=progress)
     how = f"Low rank plus sparse by {recipe.estimator} maps, penalties {recipe.noise_weight:g} times the noise."
     return series_of(album, found, (how,))

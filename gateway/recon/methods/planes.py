@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gateway.recon.cartesian_problem import to_target
-from gateway.recon.coil_maps import Seen, see
+from gateway.recon.coil_maps import Seen
 from gateway.recon.methods.first_images import FirstImages
 from gateway.recon.methods.together import MAPS
 from gateway.recon.networks.diffusion import Diffusion
@@ -59,7 +59,7 @@ def plane_by_plane(network: nn.Module, scan: Undersampled, begun: FirstImages | 
 
 def seen_slab(group: Group) -> Slab:
     """Estimate sensitivities and brightness of a slab."""
-    seen = see(group.block, group.filled.shape[1:], MAPS)
+    seen = group.see(MAPS)
     bright = float(bright_part(seen.prior[:1].sqrt())[0])
     return Slab(seen=seen, bright=bright, places=torch.arange(seen.prior.shape[-1]))
 

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from gateway.model.image import ImageSeries
 from gateway.model.recipes import RakiRecipe
-from gateway.recon.coil_maps import maps_for
 from gateway.recon.coils import combine
 from gateway.recon.grappa import learn_taps
 from gateway.recon.hybrid import to_matrix
@@ -47,7 +46,7 @@ def reconstruct_raki(
     def learned(group: Group) -> Learned:
         linear = learn_taps(group.block, kernel, regularisation=group.ridge(recipe.regularisation))
         completion = learn(group.block, kernel, linear, width=recipe.width, steps=recipe.steps)
-        return Learned(completion=completion, maps=maps_for(group.block, found.target, recipe))
+        return Learned(completion=completion, maps=group.combining_maps(found.target, recipe))
 
     def unfold(group: Group, known: Learned) -> Tensor:
         whole = fill(found, group, lambda data: complete(data, found.lattice, kernel, known.completion))

@@ -10,7 +10,7 @@ from torch import Tensor
 from gateway.model.image import ImageSeries
 from gateway.model.recipes import CgSenseRecipe, SenseRecipe
 from gateway.recon.cartesian_problem import cartesian_problem, resampled_map, to_target
-from gateway.recon.coil_maps import Seen, see
+from gateway.recon.coil_maps import Seen
 from gateway.recon.kspace import Progress
 from gateway.recon.parallel import Group, Undersampled, series_of, understand
 from gateway.recon.scan import Scan
@@ -59,7 +59,7 @@ def sense(found: Undersampled, recipe: SenseRecipe) -> Method[Expected]:
     flat = found.sorter.lines.partitions.n == 1
 
     def learn(group: Group) -> Expected:
-        seen = see(group.block, group.filled.shape[1:], recipe)
+        seen = group.see(recipe)
         return Expected(seen=seen, noise_power=_noise(group, seen, recipe))
 
     def unfold(group: Group, known: Expected) -> Tensor:
@@ -97,7 +97,7 @@ def cg_sense(found: Undersampled, recipe: CgSenseRecipe) -> Method[Expected]:
     stop = Stop(steps=recipe.steps, tolerance=recipe.tolerance)
 
     def learn(group: Group) -> Expected:
-        seen = see(group.block, group.filled.shape[1:], recipe)
+        seen = group.see(recipe)
         alike = Seen(maps=seen.maps, prior=alike_where_bright(seen.prior))
         return Expected(seen=alike, noise_power=_noise(group, seen, recipe))
 

@@ -17,7 +17,6 @@ from gateway.model.image import ImageSeries
 from gateway.model.recipes import L1SpiritRecipe, SpiritRecipe
 from gateway.recon import spirit
 from gateway.recon.cartesian_problem import resampled
-from gateway.recon.coil_maps import maps_for
 from gateway.recon.coils import combine
 from gateway.recon.fourier import fourier
 from gateway.recon.kspace import Progress
@@ -104,7 +103,7 @@ def agreeing(found: Undersampled, recipe: SpiritRecipe, solve: Solver) -> Method
         ridge = group.ridge(recipe.regularisation, times=NOISIER)
         weights = spirit.learn(fourier(group.block, (-1,)), size, regularisation=ridge)
         at_x = spirit.at_positions(weights, found.target.matrix.x)
-        return Learned(weights=at_x, maps=maps_for(group.block, found.target, recipe))
+        return Learned(weights=at_x, maps=group.combining_maps(found.target, recipe))
 
     def unfold(group: Group, learned: Learned) -> Tensor:
         problem = spirit.consistency(group.data, group.filled, group.power, learned.weights)

@@ -13,7 +13,7 @@ from gateway.model.errors import BadScan
 from gateway.model.image import ImageSeries
 from gateway.model.recipes import SubspaceRecipe
 from gateway.recon.cartesian_problem import Problem, cartesian_problem, to_target
-from gateway.recon.coil_maps import Seen, see
+from gateway.recon.coil_maps import Seen
 from gateway.recon.kspace import Progress
 from gateway.recon.low_rank import temporal_basis
 from gateway.recon.operators import Operator
@@ -39,7 +39,7 @@ def reconstruct_subspace(
 
     def learn(group: Group) -> tuple[Seen, Operator]:
         mixing = mixtures(temporal_basis(shared_samples(group), recipe.components))
-        return see(group.block, group.filled.shape[1:], recipe), mixing
+        return group.see(recipe), mixing
 
     def unfold(group: Group, learned: tuple[Seen, Operator]) -> Tensor:
         seen, mixing = learned
