@@ -161,7 +161,7 @@ def drift(samples: Samples, course: npt.NDArray[np.float64]) -> Samples:
 @pytest.mark.parametrize(
     ("plant", "check"),
     [(spike, Check.LINES), (lose_a_coil, Check.COILS), (drift, Check.COILS)],
-    ids=str,
+    ids=["spike", "a coil that fails", "coils that drift"],
 )
 def test_faults_of_the_data_are_found(plant: Callable[..., Samples], check: Check) -> None:
     broken = changed(plant)
