@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.runner import machine
-from gateway.model.recipes import CgSenseRecipe, FftRecipe, GrappaRecipe, Recipe, SpiritRecipe
+from gateway.model.recipes import CgSenseRecipe, FftRecipe, GrappaRecipe, L1WaveletRecipe, Recipe, SpiritRecipe
 from gateway.model.zyx import Zyx
 from gateway.recon.engine import reconstruct
 from gateway.recon.phantom import PhantomScan, head_phantom
@@ -30,12 +30,13 @@ RECIPES: Mapping[str, Recipe] = {
     "grappa": GrappaRecipe(),
     "cg-sense": CgSenseRecipe(tolerance=0.0),
     "spirit": SpiritRecipe(tolerance=0.0),
+    "l1-wavelet": L1WaveletRecipe(tolerance=0.0),
 }
-COLOURS = {"fft": "#1b6ca8", "grappa": "#c8553d", "cg-sense": "#588157", "spirit": "#7a4ea3"}
+COLOURS = {"fft": "#1b6ca8", "grappa": "#c8553d", "cg-sense": "#588157", "spirit": "#7a4ea3", "l1-wavelet": "#b58b00"}
 AXES: Mapping[str, tuple[Sequence[int], Callable[[PhantomScan, int], PhantomScan]]] = {
-    "slices": ((1, 2, 4), lambda scan, n: replace(scan, n_slices=n)),
-    "coils": ((4, 8, 16), lambda scan, n: replace(scan, n_coils=n)),
-    "matrix": ((96, 128, 192, 256), lambda scan, n: replace(scan, matrix=Zyx(z=1, y=n, x=n))),
+    "slices": ((1, 2, 4, 8, 16), lambda scan, n: replace(scan, n_slices=n)),
+    "coils": ((4, 8, 16, 32), lambda scan, n: replace(scan, n_coils=n)),
+    "matrix": ((96, 128, 192, 256, 384), lambda scan, n: replace(scan, matrix=Zyx(z=1, y=n, x=n))),
 }
 
 

@@ -112,6 +112,7 @@ def test_every_refusal_is_heard_of(handlers: Handlers) -> None:
         for calling, called in (("STRANGER", "MRGW"), ("HERE", "OTHER")):
             with pytest.raises(PeerRefused):
                 call(service, calling=calling, called=called)
+        service = open_ones.enter_context(DicomService((LOOPBACK, 0), gate, handlers, LIMITS))  # where none lingers
         for _ in range(LIMITS.associations_per_address):
             open_ones.enter_context(open_association(pacs(service.port, "MRGW", calling_ae_title="HERE"), offers))
         with pytest.raises(PeerUnreachable):
