@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -16,25 +15,13 @@ from gateway.recon import grappa
 from gateway.recon.coils import combine, combining
 from gateway.recon.grappa_noise import Usage, deviation, usage
 from gateway.recon.hybrid import to_matrix
+from gateway.recon.kernel_weights import KernelWeights
 from gateway.recon.kspace import Progress
 from gateway.recon.parallel import Group, Undersampled, series_of, understand
 from gateway.recon.scan import Scan
 from gateway.recon.shutter import left_out
 from gateway.recon.slice_by_slice import Method, slice_by_slice
 from gateway.recon.workplace import Workplace
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Learned:
-    """Weights, and how coils see the image; None to combine them by the root of the sum of squares."""
-
-    weights: Tensor
-    maps: Tensor | None
-
-    def at(self, some: slice, device: torch.device) -> Learned:
-        """Take some positions x to a device."""
-        maps = None if self.maps is None else self.maps[..., some].to(device)
-        return Learned(weights=self.weights[some].to(device), maps=maps)
 
 
 def reconstruct_grappa(
@@ -53,19 +40,19 @@ def reconstruct_grappa(
     return series_of(album, found, (f"GRAPPA, kernel {size}.", recipe.combination))
 
 
-def filling(found: Undersampled, kernel: grappa.Kernel, recipe: GrappaRecipe) -> Method[Learned]:
+def filling(found: Undersampled, kernel: grappa.Kernel, recipe: GrappaRecipe) -> Method[KernelWeights]:
     """Say how frames are filled and their coils combined."""
 
-    def learn(group: Group) -> Learned:
+    def learn(group: Group) -> KernelWeights:
         n_x = found.target.matrix.x
         weights = grappa.learn(group.block, kernel, n_x=n_x, regularisation=group.ridge(recipe.regularisation))
-        return Learned(weights=weights, maps=group.combining_maps(found.target, recipe))
+        return KernelWeights(weights=weights, maps=group.combining_maps(found.target, recipe))
 
-    def coil_images(group: Group, learned: Learned) -> Tensor:
+    def coil_images(group: Group, learned: KernelWeights) -> Tensor:
         whole = fill(found, group, lambda data: grappa.fill(data, found.lattice, kernel, learned.weights))
         return to_matrix(whole, found.target)
 
-    def noise(group: Group, learned: Learned) -> Tensor:
+    def noise(group: Group, learned: KernelWeights) -> Tensor:
         weights = combining(coil_images(group, learned), learned.maps)
         used = used_in(found, group, kernel)
         level = deviation(learned.weights, kernel, weights, used=used, target=found.target)
@@ -75,7 +62,7 @@ def filling(found: Undersampled, kernel: grappa.Kernel, recipe: GrappaRecipe) ->
         learn=learn,
         unfold=lambda group, learned: combine(coil_images(group, learned), learned.maps)[None],
         deviation=noise,
-        at=Learned.at,
+        at=KernelWeights.at,
     )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -19,6 +18,7 @@ from gateway.recon import spirit
 from gateway.recon.cartesian_problem import resampled
 from gateway.recon.coils import combine
 from gateway.recon.fourier import fourier
+from gateway.recon.kernel_weights import KernelWeights
 from gateway.recon.kspace import Progress
 from gateway.recon.parallel import Group, Undersampled, series_of, understand
 from gateway.recon.scan import Scan
@@ -33,19 +33,6 @@ MATRICES = 12
 """Over the coils at every pixel of a piece: three are there at once, and the allocator keeps what others have left."""
 
 Solver = Callable[[spirit.Consistency, Group, Stop], Tensor]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Learned:
-    """Weights of the neighbours at each position x, and how coils see the image; None for the sum of squares."""
-
-    weights: Tensor
-    maps: Tensor | None
-
-    def at(self, some: slice, device: torch.device) -> Learned:
-        """Take some positions x to a device."""
-        maps = None if self.maps is None else self.maps[..., some].to(device)
-        return Learned(weights=self.weights[some].to(device), maps=maps)
 
 
 def reconstruct_spirit(
@@ -94,21 +81,21 @@ def _reconstruct(
     return series_of(album, found, (how, recipe.combination))
 
 
-def agreeing(found: Undersampled, recipe: SpiritRecipe, solve: Solver) -> Method[Learned]:
+def agreeing(found: Undersampled, recipe: SpiritRecipe, solve: Solver) -> Method[KernelWeights]:
     """Say how coil images are found by a solver, and combined."""
     stop = Stop(steps=recipe.steps, tolerance=recipe.tolerance)
     size = (recipe.kernel_lines, recipe.kernel_lines, recipe.kernel_samples)
 
-    def learn(group: Group) -> Learned:
+    def learn(group: Group) -> KernelWeights:
         ridge = group.ridge(recipe.regularisation, times=NOISIER)
         weights = spirit.learn(fourier(group.block, (-1,)), size, regularisation=ridge)
         at_x = spirit.at_positions(weights, found.target.matrix.x)
-        return Learned(weights=at_x, maps=group.combining_maps(found.target, recipe))
+        return KernelWeights(weights=at_x, maps=group.combining_maps(found.target, recipe))
 
-    def unfold(group: Group, learned: Learned) -> Tensor:
+    def unfold(group: Group, learned: KernelWeights) -> Tensor:
         problem = spirit.consistency(group.data, group.filled, group.power, learned.weights)
         coil_images = resampled(solve(problem, group, stop).movedim(-3, -1), found.target)
         return torch.stack([combine(frame, learned.maps) for frame in coil_images])
 
-    apart = None if isinstance(recipe, L1SpiritRecipe) else Learned.at  # wavelets join positions
+    apart = None if isinstance(recipe, L1SpiritRecipe) else KernelWeights.at  # wavelets join positions
     return Method(learn=learn, unfold=unfold, at=apart, work=MATRICES * (found.sorter.lines.n_coils + 4))
