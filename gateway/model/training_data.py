@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -26,6 +27,11 @@ class ProceduralData(Table):
     noisiest: Positive = 0.06
     """Most noise."""
 
+    @property
+    def told(self) -> str:
+        """What a card says of it."""
+        return f"drawn heads ({_any_of(self.matrix)} pixels, {_any_of(self.n_coils)} coils, {_noise(self)})"
+
 
 class ScanData(Table):
     """Measured scans: ISMRMRD files, or recordings as they lie in the spool."""
@@ -35,6 +41,11 @@ class ScanData(Table):
     paths: Annotated[tuple[Path, ...], Field(min_length=1)]
     """Files, or folders of files that end in ``.h5`` or ``.mrd``."""
 
+    @property
+    def told(self) -> str:
+        """What a card says of it: names, not where they lie."""
+        return f"scans {', '.join(path.name for path in self.paths)}"
+
 
 class LayoutData(Table):
     """Measured scans as public collections lay them out, one file for each volume."""
@@ -43,6 +54,11 @@ class LayoutData(Table):
     """Whose layout: docs/training.md says what each holds."""
     paths: Annotated[tuple[Path, ...], Field(min_length=1)]
     """Files, or folders of files that end as this layout's do."""
+
+    @property
+    def told(self) -> str:
+        """What a card says of it: names, not where they lie."""
+        return f"{self.kind} {', '.join(path.name for path in self.paths)}"
 
 
 class ImageData(Table):
@@ -61,6 +77,21 @@ class ImageData(Table):
     """Least noise of a sample, relative to the brightest pixel."""
     noisiest: Positive = 0.03
     """Most noise."""
+
+    @property
+    def told(self) -> str:
+        """What a card says of it."""
+        seen = f"{_any_of(self.n_coils)} simulated coils, {_noise(self)}"
+        phase = ", a made-up phase" if self.magnitude else ""
+        return f"images {', '.join(path.name for path in self.paths)} ({seen}{phase})"
+
+
+def _any_of(numbers: Iterable[int]) -> str:
+    return "/".join(map(str, numbers))
+
+
+def _noise(data: ProceduralData | ImageData) -> str:
+    return f"noise {data.quietest:g} to {data.noisiest:g}"
 
 
 Data = Annotated[ProceduralData | ScanData | LayoutData | ImageData, Field(discriminator="kind")]

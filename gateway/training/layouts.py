@@ -3,13 +3,17 @@
 fastMRI: arXiv:1811.08839. M4Raw: doi:10.1038/s41597-023-02181-4 (fastMRI's layout, one file for each repetition).
 SKM-TEA: arXiv:2203.06823. CMRxRecon: doi:10.1038/s41597-024-03525-4 (MATLAB 7.3, which is HDF5 with the axes reversed).
 Calgary-Campinas: doi:10.1016/j.neuroimage.2017.08.021 and doi:10.3389/fnins.2022.919186.
+
+All of them fill k-space up with zeros to the matrix of the image: lines of zeros beyond the outermost measured ones
+were never wanted, and are not missing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -23,10 +27,13 @@ from torch import Tensor
 from gateway.model.errors import BadScan, UnreadableFile
 from gateway.recon.fourier import fourier, inverse_fourier, resize
 from gateway.recon.noise import estimate_noise
-from gateway.training.simulation import FullSlice
+from gateway.training.simulation import FullSlice, beyond
 
 READOUT, LINES, PLANE = (-1,), (-2,), (-2, -1)
-OUTERMOST = [0, 1, -2, -1]
+UNDERSAMPLED = (*(f"kspace_{of}sub{n}" for of in ("", "single_") for n in ("04", "08", "10")), "kus")
+"""What CMRxRecon calls k-space of which lines are missing: of 2023, and since."""
+OUTERMOST = 2
+"""Lines on each side of k-space that are mostly noise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +51,7 @@ class Layout:
     n_axes
         Axes that k-space may have.
     slices
-        Counts slices by the shape of k-space.
+        Counts the slices of k-space.
     read
         Gives one slice.
     """
@@ -53,7 +60,7 @@ class Layout:
     keys: tuple[str, ...]
     kind: str
     n_axes: tuple[int, ...]
-    slices: Callable[[Sequence[int]], int]
+    slices: Callable[[Any], int]
     read: Callable[[Any, int], FullSlice]
 
     def count(self, file: Path) -> int:
@@ -65,7 +72,7 @@ class Layout:
             It is not in this layout.
         """
         with self._opened(file) as kspace:
-            return self.slices(kspace.shape)
+            return self.slices(kspace)
 
     def slice_of(self, file: Path, number: int) -> FullSlice:
         """Read one slice.
@@ -73,10 +80,17 @@ class Layout:
         Raises
         ------
         UnreadableFile
-            It is not in this layout.
+            It is not in this layout, or damaged.
+        BadScan
+            The slice is empty.
         """
         with self._opened(file) as kspace:
-            return self.read(kspace, number)
+            try:
+                return replace(self.read(kspace, number), origin=f"{file.name}, slice {number}")
+            except BadScan as fault:
+                raise BadScan(f"{file.name}, slice {number}: {fault}") from fault
+            except OSError as error:
+                raise UnreadableFile(file, f"its slice {number} is damaged") from error
 
     @contextmanager
     def _opened(self, file: Path) -> Iterator[Any]:
@@ -122,22 +136,32 @@ def _coils_first(kspace: npt.NDArray[Any]) -> Tensor:
     return torch.from_numpy(whole if whole.ndim == 3 else whole[None])  # noqa: PLR2004 - coil, and the plane
 
 
-def _of_readouts(lines: Tensor, n_shown: int, mask: Tensor | None = None) -> FullSlice:
+def _of_readouts(lines: Tensor, n_shown: int, filled: Tensor) -> FullSlice:
     """Transform readouts `(coil y kx)` and cut their oversampling."""
-    filled = _filled(lines) if mask is None else _filled(lines) & mask
-    return _full(resize(inverse_fourier(lines, READOUT), -1, n_shown), filled, lines)
+    return _full(resize(inverse_fourier(lines, READOUT), -1, n_shown), lines, filled)
 
 
-def _filled(lines: Tensor) -> Tensor:
-    return (lines != 0).any(dim=2).any(dim=0)
+def _measured(lines: Tensor) -> Tensor:
+    """Say which points of `(coil y x)` were measured. Shape `(y x)`."""
+    return (lines != 0).any(dim=0)
 
 
-def _full(samples: Tensor, filled: Tensor, lines: Tensor) -> FullSlice:
+def _full(samples: Tensor, lines: Tensor, filled: Tensor, points: Tensor | None = None) -> FullSlice:
     """Collect a slice; the outermost lines that were measured are mostly noise."""
     if not filled.any():
-        raise BadScan("a slice has no samples but zeros")
-    noise = estimate_noise(lines[:, filled][:, OUTERMOST])
-    return FullSlice(data=samples, clean=samples, filled=filled[:, None], noise_power=noise**2)
+        raise BadScan("it has no samples but zeros")
+    if not lines.isfinite().all():
+        raise BadScan("it has samples that are not finite")
+    measured = lines[:, filled]
+    edges = torch.cat([measured[:, :OUTERMOST], measured[:, -OUTERMOST:]], dim=1)
+    return FullSlice(
+        data=samples,
+        clean=samples,
+        filled=filled[:, None],
+        corners=beyond(filled[:, None]),
+        points=points,
+        noise_power=estimate_noise(edges[edges != 0]) ** 2,
+    )
 
 
 def _fastmri(kspace: h5py.Dataset, number: int) -> FullSlice:
@@ -145,23 +169,32 @@ def _fastmri(kspace: h5py.Dataset, number: int) -> FullSlice:
     file = kspace.parent
     lines = _coils_first(kspace[number]).transpose(-2, -1).contiguous()
     shown = file["reconstruction_rss"].shape[-2] if "reconstruction_rss" in file else lines.shape[-1]
-    mask = torch.from_numpy(np.asarray(file["mask"], bool)) if "mask" in file else None
-    return _of_readouts(lines, shown, mask)
+    filled = _measured(lines).any(dim=1)
+    if "mask" in file:
+        filled &= torch.from_numpy(np.asarray(file["mask"], bool))
+    return _of_readouts(lines, shown, filled)
 
 
 def _skm_tea(kspace: h5py.Dataset, number: int) -> FullSlice:
-    """`(x ky kz echo coil)`, x transformed already: a slice for each x and echo, its partitions for readouts."""
+    """`(x ky kz echo coil)`, x transformed already: a slice for each x and echo, its partitions for readouts.
+
+    Samples lie within an ellipse, and the matrix of the image is larger than it.
+    """
     x, echo = divmod(number, kspace.shape[3])
     lines = _coils_first(np.moveaxis(kspace[x, :, :, echo], -1, 0))
-    return _of_readouts(lines, lines.shape[-1])
+    points = _measured(lines)
+    return _full(inverse_fourier(lines, READOUT), lines, points.any(dim=1), points)
 
 
 def _cmrxrecon(kspace: h5py.Dataset, number: int) -> FullSlice:
-    """`(frame slice coil ky kx)`, or without coils; numbers are pairs named real and imag."""
-    frame, slice_ = divmod(number, kspace.shape[1])
-    pairs = kspace[frame, slice_]
+    """`(frame slice coil ky kx)`; numbers are pairs named real and imag.
+
+    One coil has no axis of coils and a name of its own (2023); MATLAB leaves out frames, and then slices, that are one
+    (black blood, T1w and T2w of 2024 and 2025).
+    """
+    pairs = kspace[np.unravel_index(number, _frames_and_slices(kspace))]
     lines = _coils_first(pairs["real"] + 1j * pairs["imag"])
-    return _of_readouts(lines, lines.shape[-1])
+    return _of_readouts(lines, lines.shape[-1], _measured(lines).any(dim=1))
 
 
 def _calgary_campinas(kspace: Any, number: int) -> FullSlice:  # noqa: ANN401 - of h5py or NumPy
@@ -177,36 +210,36 @@ def _calgary_campinas(kspace: Any, number: int) -> FullSlice:  # noqa: ANN401 - 
     in_middle = all(n // 4 <= at < n - n // 4 for at, n in zip(peak, power.shape, strict=True))
     cornered = torch.fft.ifftshift(lines, dim=PLANE) if in_middle else lines
     centred = lines if in_middle else torch.fft.fftshift(lines, dim=PLANE)
-    image = torch.fft.ifft2(cornered, norm="ortho")
-    return _full(fourier(image, LINES), _filled(centred), centred)
+    image, points = torch.fft.ifft2(cornered, norm="ortho"), _measured(centred)
+    return _full(fourier(image, LINES), centred, points.any(dim=1), points)
 
 
-def _frames_and_slices(shape: Sequence[int]) -> int:
-    return shape[0] * shape[1]
+def _frames_and_slices(kspace: h5py.Dataset) -> tuple[int, ...]:
+    """Count what lies before coils and samples."""
+    counts: tuple[int, ...] = kspace.shape[: -2 if "single" in str(kspace.name) else -3]
+    return counts
 
 
 LAYOUTS: Mapping[str, Layout] = MappingProxyType(
     {
         "fastmri": Layout(
-            suffixes=(".h5",), keys=("kspace",), kind="complex", n_axes=(3, 4), slices=lambda s: s[0], read=_fastmri
+            suffixes=(".h5",), keys=("kspace",), kind="complex", n_axes=(3, 4), slices=len, read=_fastmri
         ),
-        "m4raw": Layout(
-            suffixes=(".h5",), keys=("kspace",), kind="complex", n_axes=(4,), slices=lambda s: s[0], read=_fastmri
-        ),
+        "m4raw": Layout(suffixes=(".h5",), keys=("kspace",), kind="complex", n_axes=(4,), slices=len, read=_fastmri),
         "skm-tea": Layout(
             suffixes=(".h5",),
             keys=("kspace",),
             kind="complex",
             n_axes=(5,),
-            slices=lambda shape: shape[0] * shape[3],
+            slices=lambda kspace: kspace.shape[0] * kspace.shape[3],
             read=_skm_tea,
         ),
         "cmrxrecon": Layout(
             suffixes=(".mat",),
-            keys=("kspace_full", "kspace_single_full", "kspace"),
+            keys=("kspace_full", "kspace_single_full", "kspace", *UNDERSAMPLED),
             kind="MATLAB's complex",
-            n_axes=(4, 5),
-            slices=_frames_and_slices,
+            n_axes=(3, 4, 5),
+            slices=lambda kspace: math.prod(_frames_and_slices(kspace)),
             read=_cmrxrecon,
         ),
         "calgary-campinas": Layout(
@@ -214,7 +247,7 @@ LAYOUTS: Mapping[str, Layout] = MappingProxyType(
             keys=("kspace",),
             kind="pairs",
             n_axes=(4,),
-            slices=lambda shape: shape[0],
+            slices=len,
             read=_calgary_campinas,
         ),
     }

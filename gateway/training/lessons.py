@@ -203,10 +203,11 @@ def _kept(full: FullSlice, plan: Plan, random: Random, lines: Tensor | None) -> 
     """Draw the lines of a slice; those of the one scan of zero-shot training are always the same."""
     if not full.whole:
         if plan.paradigm in KNOWS_IMAGES:
-            raise BadScan(f"lines are missing from a scan; {plan.paradigm} training needs every line, ssdu does not")
+            missing = f"lines are missing from {full.origin or 'a scan'}"
+            raise BadScan(f"{missing}; {plan.paradigm} training needs every line, ssdu does not")
         return full.filled
     if lines is not None:
-        return lines
+        return lines & full.filled
     drawn = np.random.default_rng(plan.seed) if plan.paradigm is Paradigm.ZERO_SHOT else random
     return mask_of(plan.masks, full.filled.shape, drawn) & full.filled
 

@@ -70,7 +70,7 @@ def write_model(plan: Plan, outcome: Outcome, folder: Path) -> None:
 
 def card_of(plan: Plan, outcome: Outcome, sha256: str) -> ModelCard:
     """Write what is known: for training and tests, until somebody has measured it."""
-    data = "; ".join(map(str, plan.learned_from))
+    data = "; ".join(one.told for one in plan.learned_from)
     begun = "" if plan.start is None else f", begun with {plan.start}"
     return ModelCard(
         name=plan.name,

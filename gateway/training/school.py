@@ -48,7 +48,7 @@ class School:
         random = self._random(SLICES, step)
         with torch.no_grad():
             full = self._sources[int(random.integers(len(self._sources)))](random)
-        kept = lines.draw(len(full.filled), self._plan.masks, random)
+        kept = lines.draw(len(full.filled), self._plan.masks, random) * full.filled[:, 0].to(self._device)
         with torch.no_grad():
             slice_ = masked(full, self._plan, random, lines=kept.detach().cpu()[:, None] > 0.5)  # noqa: PLR2004 - it is 0 or 1
             shown = lesson([slice_], self._plan, self._random(SLABS, step)).to(self._device)

@@ -7,7 +7,7 @@ committed, but nothing here drifts, moves or relaxes as in a scanner.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -36,7 +36,12 @@ class FullSlice:
     noise_power
         Variance of the noise of a complex sample.
     corners
-        Of a plane, points that no scan of its kind measures, and that are not missing; None for none.
+        Points that no scan of its kind measures, and that are not missing: beyond the outermost lines, in the corners
+        of a slab; None for none. As ``filled``.
+    points
+        Of a slice whose readout was once encoded, too: which points were. Shape `(y x)`; None for all of its lines.
+    origin
+        The file that it was read from, for whoever has to be told about it.
     bright
         Of a plane, how bright the bright parts of its whole slab are; None where it stands alone.
     """
@@ -46,6 +51,8 @@ class FullSlice:
     filled: Tensor
     noise_power: float
     corners: Tensor | None = None
+    points: Tensor | None = None
+    origin: str = ""
     bright: float | None = None
 
     @property
@@ -63,8 +70,18 @@ class FullSlice:
         if self.axes == PLANE:
             return self
         data, clean = fourier(self.data, READOUT), fourier(self.clean, READOUT)
-        filled = self.filled.expand(-1, data.shape[-1])
-        return FullSlice(data=data, clean=clean, filled=filled, noise_power=self.noise_power)
+        filled = self.filled.expand(-1, data.shape[-1]) if self.points is None else self.points
+        return replace(self, data=data, clean=clean, filled=filled, corners=beyond(filled), points=None)
+
+
+def beyond(filled: Tensor) -> Tensor:
+    """Say which places lie beyond the outermost that were measured, along both axes: nobody wanted them. As filled."""
+    return ~(_between(filled, 0) | _between(filled, 1))
+
+
+def _between(filled: Tensor, axis: int) -> Tensor:
+    before, after = (one.cumsum(axis) > 0 for one in (filled, filled.flip(axis)))
+    return before & after.flip(axis)
 
 
 def with_phase(image: np.typing.NDArray[np.float32], random: Random) -> Tensor:

@@ -71,8 +71,19 @@ def _scans(data: ScanData) -> Draw:
         if scan.sorter.lines.partitions.n > 1:
             return _slab(file, number).plane(random)
         group = group_of(scan, [number], Workplace(device=CPU))
-        samples = group.data[0, :, 0] * group.filled[0, 0][:, None]
-        return FullSlice(data=samples, clean=samples, filled=group.filled[0, 0, :, None], noise_power=group.noise_power)
+        filled = group.filled[0, 0, :, None]
+        samples = group.data[0, :, 0] * filled
+        wanted = scan.sorter.lines.phase_encodes
+        corners = torch.ones_like(filled)
+        corners[wanted.first : wanted.last + 1] = False
+        return FullSlice(
+            data=samples,
+            clean=samples,
+            filled=filled,
+            corners=corners & ~filled,
+            noise_power=group.noise_power,
+            origin=f"{file.name}, frame {number}",
+        )
 
     return draw
 

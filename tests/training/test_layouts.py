@@ -14,6 +14,8 @@ import torch
 from gateway.model.errors import BadScan, UnreadableFile
 from gateway.model.training_data import LayoutData
 from gateway.recon.fourier import inverse_fourier
+from gateway.training.layouts import LAYOUTS
+from gateway.training.lessons import masked
 from gateway.training.simulation import FullSlice
 from gateway.training.sources import source_of
 from tests.training.plans import plan, run
@@ -134,11 +136,92 @@ def test_the_end_of_partitions_that_calgary_left_out_stays_zero_and_lines_are_wh
     assert bool(_first("calgary-campinas", file).filled.all())
 
 
+KSPACE_AND_LINES = {"cmrxrecon": ("kspace_full", 3), "skm-tea": ("kspace", 1), "calgary-campinas": ("kspace", 1)}
+
+
+@pytest.mark.parametrize("name", [name for name in WRITERS if "one coil" not in name])
+def test_lines_of_zeros_up_to_the_matrix_of_the_image_were_never_wanted(tmp_path: Path, name: str) -> None:
+    """As most files of all collections have them; they are neither shown, nor missing, nor the noise."""
+    kind, write, _ = WRITERS[name]
+    file = write(tmp_path)
+    key, axis = KSPACE_AND_LINES.get(kind, ("kspace", 3))
+    with h5py.File(file, "r+") as opened:
+        values = np.moveaxis(opened[key][()], axis, 0)
+        values[:5], values[-6:] = np.zeros((), values.dtype), np.zeros((), values.dtype)
+        opened[key][...] = np.moveaxis(values, 0, axis)
+    slice_ = _first(kind, file)
+    np.testing.assert_array_equal(np.flatnonzero(slice_.filled), np.arange(5, N_Y - 6))
+    assert slice_.noise_power > 0
+    kept = masked(slice_, plan(masks={"accelerations": [1]}), np.random.default_rng(0)).filled
+    torch.testing.assert_close(kept, slice_.filled)
+
+
+def test_planes_of_a_slab_leave_out_its_corners_and_what_the_matrix_adds(tmp_path: Path) -> None:
+    """SKM-TEA: samples within an ellipse, in a matrix that is larger."""
+    file = _skm_tea(tmp_path)
+    y, z = np.ogrid[-20:20, -24:24]
+    ellipse = (y / 15) ** 2 + (z / 18) ** 2 < 1
+    with h5py.File(file, "r+") as opened:
+        opened["kspace"][...] *= ellipse[None, :, :, None, None]
+    plane = _first("skm-tea", file).as_plane()
+    assert plane.whole
+    np.testing.assert_array_equal(plane.filled.numpy(), ellipse)
+    two = plan(masks={"directions": [2], "accelerations": [2], "n_calibration": [8]})
+    assert not (masked(plane, two, np.random.default_rng(0)).filled.numpy() & ~ellipse).any()
+
+
+@pytest.mark.parametrize(
+    ("key", "axes", "n_coils", "n_slices"),
+    [
+        ("kspace_full", (2, 3, N_COILS), N_COILS, 6),
+        ("kspace_single_full", (2, 3), 1, 6),
+        ("kspace_single_full", (3,), 1, 3),
+        ("kspace", (3, N_COILS), N_COILS, 3),
+        ("kspace", (N_COILS,), N_COILS, 1),
+        ("kus", (2, 1, N_COILS), N_COILS, 2),
+        ("kspace_single_sub04", (2, 1), 1, 2),
+    ],
+)
+def test_cmrxrecon_counts_its_axes_by_the_name_of_its_kspace(
+    tmp_path: Path, key: str, axes: tuple[int, ...], n_coils: int, n_slices: int
+) -> None:
+    """MATLAB leaves out the last axes where they are one: black blood has no frames (2024, 2025)."""
+    coils = _scene() if n_coils > 1 else _scene()[0]
+    kspace = np.broadcast_to(_centred(coils, (-2, -1)), (*axes, N_Y, N_X))
+    pairs = np.zeros(kspace.shape, [("real", "<f4"), ("imag", "<f4")])
+    pairs["real"], pairs["imag"] = kspace.real, kspace.imag
+    layout, file = LAYOUTS["cmrxrecon"], _h5(tmp_path / "heart.mat", **{key: pairs})
+    assert layout.count(file) == n_slices
+    last = layout.slice_of(file, n_slices - 1)
+    assert last.data.shape == (n_coils, N_Y, N_X)
+    np.testing.assert_allclose(inverse_fourier(last.data, (-2,)).abs(), np.abs(_scene()[:n_coils]), atol=2e-5)
+
+
+def test_slices_that_are_damaged_or_not_finite_are_named(tmp_path: Path) -> None:
+    file = _m4raw(tmp_path)
+    with h5py.File(file, "r+") as opened:
+        opened["kspace"][0, 0, 0, 0] = np.nan
+    with pytest.raises(BadScan, match=r"T101.h5, slice 0: it has samples that are not finite"):
+        _first("m4raw", file)
+    kspace = np.ones((1, 2, 64, 64), np.complex64)
+    with h5py.File(tmp_path / "whole.h5", "w") as opened:
+        opened.create_dataset("kspace", data=kspace, compression="gzip", chunks=(1, 2, 64, 64))
+        place = opened["kspace"].id.get_chunk_info(0).byte_offset
+    whole = bytearray((tmp_path / "whole.h5").read_bytes())
+    whole[place : place + 16] = bytes(16)
+    (tmp_path / "whole.h5").write_bytes(whole)
+    with pytest.raises(UnreadableFile, match="its slice 0 is damaged"):
+        _first("fastmri", tmp_path / "whole.h5")
+
+
 def test_lines_without_samples_are_missing_and_a_file_of_zeros_is_no_scan(tmp_path: Path) -> None:
     file = _skm_tea(tmp_path)
     with h5py.File(file, "r+") as opened:
         opened["kspace"][:, ::2] = 0
-    torch.testing.assert_close(_first("skm-tea", file).filled, torch.arange(N_Y)[:, None] % 2 == 1)
+    slice_ = _first("skm-tea", file)
+    torch.testing.assert_close(slice_.filled, torch.arange(N_Y)[:, None] % 2 == 1)
+    with pytest.raises(BadScan, match=r"missing from MTR_001.h5, slice 0; supervised"):
+        masked(slice_, plan(), np.random.default_rng(0))
     with h5py.File(file, "r+") as opened:
         opened["kspace"][:] = 0
     with pytest.raises(BadScan, match="no samples but zeros"):
