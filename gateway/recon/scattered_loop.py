@@ -15,7 +15,6 @@ from gateway.model.recipes import CgNufftRecipe, NufftRecipe
 from gateway.recon.density import density_weights
 from gateway.recon.fourier import fourier, resize
 from gateway.recon.kspace import Progress
-from gateway.recon.noise import estimate_noise
 from gateway.recon.nufft import WIDTH, Nufft, toeplitz
 from gateway.recon.operators import Map
 from gateway.recon.pictures import Album, Noise, Picture
@@ -24,14 +23,13 @@ from gateway.recon.scan import Scan
 from gateway.recon.series import scattered_series
 from gateway.recon.space import Target, target_of
 from gateway.recon.trajectory import Gatherer, Scattered, gather
+from gateway.recon.trajectory_noise import trajectory_noise
 from gateway.recon.workplace import Workplace
 
 Gridded = NufftRecipe | CgNufftRecipe
 
 CALIBRATION_POINTS = 24
 """Points of k-space along each axis, around its centre, that sensitivities are learned from."""
-OUTERMOST = 0.9
-"""From this part of the trajectory's reach outwards there is more noise than signal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,8 +203,7 @@ def _readings(frame: Scattered, gridding: Gridding, scan: Scan) -> Readings:
     samples = frame.samples.to(gridding.points.device)[:, gridding.inside]
     power = scan.noise_power
     if power is None:
-        radius = gridding.points.norm(dim=1)
-        power = estimate_noise(samples[:, radius >= OUTERMOST * radius.max()]) ** 2
+        power = trajectory_noise(samples, gridding.points)
     return Readings(samples=samples, gridding=gridding, noise_power=power)
 
 
