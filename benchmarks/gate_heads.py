@@ -116,8 +116,15 @@ def drawn_from(folder: Path) -> Iterator[Head]:
     yield from _scans(slices, first=0)
 
 
-LATER_SLICES = {1: ((80, 100), (70, 90)), 2: ((85, 105), (75, 95)), 3: ((95, 115), (85, 105))}
+LATER_SLICES: Mapping[int, tuple[Sequence[int], Sequence[int]]] = {
+    1: ((80, 100), (70, 90)),
+    2: ((85, 105), (75, 95)),
+    3: ((95, 115), (85, 105)),
+    4: ((87, 92, 97, 102, 107, 112), (72, 77, 82, 87, 92, 97)),
+}
 """Of Chris and Colin, by lot."""
+FIRST_SEED = {1: 2, 2: 4, 3: 6, 4: 8}
+"""Of their coils and noise, by lot."""
 
 
 def later_from(folder: Path, lot: int) -> Iterator[Head]:
@@ -127,7 +134,7 @@ def later_from(folder: Path, lot: int) -> Iterator[Head]:
         "T1 head, Chris": _slices(folder / "chris_t1.nii.gz", chris),
         "T1 head, Colin": _slices(folder / "ch2.nii.gz", colin),
     }
-    yield from _scans(slices, first=2 * lot)
+    yield from _scans(slices, first=FIRST_SEED[lot])
 
 
 def _slices(file: Path, at: Sequence[int]) -> list[npt.NDArray[Any]]:
@@ -207,9 +214,9 @@ def noisier(head: Head, snr: float, seed: int = 0) -> Head:
     return replace(head, name=f"{head.name}, noise {seed}, at SNR {snr:g}", acquisition=runs)
 
 
-REGULAR = (((3, 0), (4, 0), (4, 1)), ((3, 1), (4, 2), (4, 3)), ((3, 2), (4, 2)), ((3, 0), (4, 3)))
+REGULAR = (((3, 0), (4, 0), (4, 1)), ((3, 1), (4, 2), (4, 3)), ((3, 2), (4, 2)), ((3, 0), (4, 3)), ((3, 1), (4, 1)))
 """Step and offset, by lot."""
-DRAWN = ((0,), (1,), (2, 3), (4, 5))
+DRAWN = ((0,), (1,), (2, 3), (4, 5), (6, 7, 8))
 """Seeds of lines that are drawn with variable density, one in three, by lot."""
 IRREGULAR_STEP = 3
 

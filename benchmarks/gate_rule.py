@@ -17,7 +17,14 @@ from gateway.quality.familiarity import familiarity
 Row = Mapping[str, Any]
 Values = npt.NDArray[np.float64]
 
-FIXED = {Check.ORIENTATION: 1.0, Check.GHOSTING: 0.05, Check.HALVES: 0.7, Check.SAMPLING: 1.2, Check.RANGE: 1.0}
+FIXED = {
+    Check.ORIENTATION: 1.0,
+    Check.GHOSTING: 0.05,
+    Check.HALVES: 0.7,
+    Check.SAMPLING: 1.2,
+    Check.CLIPPING: 4.0,
+    Check.RANGE: 1.0,
+}
 """Limits that follow from what the check means; that of the halves was set after both real heads had been seen."""
 JOINED = (Check.CONSISTENCY, Check.STRUCTURE, Check.DETAIL, Check.LINES, Check.COILS, Check.AGREEMENT)
 """Checks whose limits are found together."""

@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import torch
 
 from benchmarks.gate_faults import IN_DATA, lesion, mixed, planted, softened, stretched
 from benchmarks.gate_heads import (
+    LATER_SLICES,
     Head,
     calibration_lines,
     drawn_from,
@@ -60,8 +62,12 @@ SNRS = (30.0, 60.0)
 SEEDS = 2
 """Of the noise that is added to real heads."""
 SYNTHETIC = 4
-LATER = (1, 2, 3)
+LATER = (1, 2, 3, 4)
 """Lots that were drawn later."""
+LATER_SEEDS: Mapping[int, tuple[int, ...]] = {1: (2,), 2: (3,), 3: (4,), 4: (5, 6, 7)}
+"""Of the noise that is added to real heads, by lot."""
+LATER_SYNTHETIC: Mapping[int, range] = {1: range(4, 8), 2: range(8, 12), 3: range(12, 16), 4: range(16, 26)}
+"""Seeds of phantoms, by lot."""
 LATER_FAULTS = (
     "equispaced 3/0",
     "equispaced 3/1",
@@ -69,6 +75,7 @@ LATER_FAULTS = (
     "variable density 3, draw 1",
     "variable density 3, draw 2",
     "variable density 3, draw 4",
+    "variable density 3, draw 6",
 )
 """Patterns with which faults are planted into the later lots."""
 SPARSER = "more acceleration"
@@ -196,7 +203,8 @@ def in_image(case: Case) -> Iterator[Row]:
         evidence = Evidence.empty(shown.pixels.shape)
         with torch.inference_mode():
             look_at(view, shown.pixels, 0, evidence)
-        evidence.values[Check.SAMPLING] = case.evidence.values[Check.SAMPLING]  # the data stay as they are
+        of_data = (Check.SAMPLING, Check.CLIPPING)  # the data stay as they are
+        evidence.values |= {check: case.evidence.values[check] for check in of_data}
         yield replace(case.row, fault=fault, size=size, values=values_of(evidence, image), saw=saw_of(evidence))
 
 
@@ -308,15 +316,15 @@ def units(folder: Path) -> Iterator[Unit]:
 def later_units(folder: Path, lot: int) -> Iterator[Unit]:
     """List other noise, slices, coils and phantoms; faults in the first of each."""
     for number, head in enumerate(real_heads(folder / "mrd")):
-        for snr in SNRS:
-            for place, name in enumerate(RECIPES):
-                faults = place == number and snr == SNRS[number]
-                yield Unit(head=noisier(head, snr, SEEDS + lot - 1), recipe=name, faults=faults, lot=lot)
+        for snr, seed, (place, name) in product(SNRS, LATER_SEEDS[lot], enumerate(RECIPES)):
+            faults = place == number and snr == SNRS[number] and seed == LATER_SEEDS[lot][0]
+            yield Unit(head=noisier(head, snr, seed), recipe=name, faults=faults, lot=lot)
     for number, head in enumerate(later_from(folder / "train", lot)):
+        first = number % len(LATER_SLICES[lot][0]) == 0
         for place, name in enumerate(RECIPES):
-            faults = number % 2 == 0 and place == number // 2
+            faults = first and place == min(number, 1)
             yield Unit(head=noisier(head, SNRS[(number + place) % 2]), recipe=name, faults=faults, lot=lot)
-    for seed in range(SYNTHETIC * lot, SYNTHETIC * (lot + 1)):
+    for seed in LATER_SYNTHETIC[lot]:
         for name in RECIPES:
             yield Unit(head=noisier(synthetic(seed), SNRS[seed % 2]), recipe=name, lot=lot)
 

@@ -47,6 +47,7 @@ WARN_ALWAYS = {
         "coils",
         "halves",
         "sampling",
+        "clipping",
         "together",
         "agreement",
         "orientation",

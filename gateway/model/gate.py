@@ -27,6 +27,8 @@ class Check(StrEnum):
     """The one half of k-space, against the other."""
     SAMPLING = "sampling"
     """The lines that were measured, against the header."""
+    CLIPPING = "clipping"
+    """Samples at the largest value of a receiver, which had overflowed."""
     TOGETHER = "together"
     """What consistency, structure, detail, lines, coils and agreement leave in doubt, added up."""
     HELD_OUT = "held-out"

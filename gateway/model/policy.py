@@ -68,6 +68,8 @@ class Policy(Table):
     """The halves of k-space tell of different patients: one who moved."""
     sampling: Answer = UNASKED
     """Fewer lines are there than the header says."""
+    clipping: Answer = UNASKED
+    """A receiver overflowed: samples were cut off at its largest value."""
     together: Answer = Answer(fail=Action.COMPANION, unchecked=Action.SEND)
     """Several checks find the image doubtful at once."""
     held_out: Answer = Field(default=UNASKED, alias="held-out")

@@ -91,6 +91,7 @@ QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
                 Check.COILS: 0.05,
                 Check.HALVES: 0.02,
                 Check.SAMPLING: 0.02,
+                Check.CLIPPING: 0.5,
                 Check.TOGETHER: 0.1,
                 Check.HELD_OUT: 0.02,
                 Check.AGREEMENT: 0.1,

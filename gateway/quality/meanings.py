@@ -61,6 +61,11 @@ MEANINGS: Mapping[Check, Meaning] = MappingProxyType(
             warning="Lines are missing from the scan.",
             limits=_limits(1.2, 1.5),
         ),
+        Check.CLIPPING: Meaning(
+            sentence="How many samples lie exactly at the largest value of one coil, over how many at the next ones.",
+            warning="A receiver overflowed: samples were cut off at its largest value.",
+            limits=_limits(4.0, 12.0),
+        ),
         Check.TOGETHER: Meaning(
             sentence="How far what six checks leave in doubt lies, added up, above clean images of heads.",
             warning="Several checks together find the image unlike clean ones.",

@@ -57,9 +57,11 @@ def faster_than_signal(samples: Tensor, points: Tensor) -> Tensor:
 def _response(like: Tensor) -> Tensor:
     """Give the filter's impulse response, of norm 1. Shape `(tap,)`."""
     at = torch.arange(TAPS, device=like.device, dtype=torch.float64)
-    window = torch.stack([
-        (-1) ** order * share * torch.cos(2 * math.pi * order * (at + 0.5) / TAPS)
-        for order, share in enumerate(BLACKMAN_HARRIS)
-    ]).sum(dim=0)
+    window = torch.stack(
+        [
+            (-1) ** order * share * torch.cos(2 * math.pi * order * (at + 0.5) / TAPS)
+            for order, share in enumerate(BLACKMAN_HARRIS)
+        ]
+    ).sum(dim=0)
     response = window * torch.cos(2 * math.pi * BAND * at)
     return (response / response.norm()).to(like.real.dtype)

@@ -24,6 +24,7 @@ ALL_BY_OPERATORS = (
     Check.COILS,
     Check.HALVES,
     Check.SAMPLING,
+    Check.CLIPPING,
     *RERUN,
 )
 

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from gateway.model.gate import Check
 from gateway.model.image import ImageKind, ImageSeries
+from gateway.model.readout import Acquisition
 from gateway.model.recipes import Cartesian, CgNufftRecipe, Recipe, Scattered
+from gateway.recon.checks.clipping import clipped_samples
 from gateway.recon.checks.evidence import Evidence
 from gateway.recon.checks.examine import Examination, examine
 from gateway.recon.checks.rerun import nothing_said, nothing_told
@@ -66,7 +69,22 @@ def evidence_of(  # noqa: PLR0913 - the whole of what a job knows
         )
         return examine(asked, place)
 
-    return retreating(examined, workplaces(choose_device(device), memory_bytes), scan.letting_go(told))
+    evidence = retreating(examined, workplaces(choose_device(device), memory_bytes), scan.letting_go(told))
+    _look_for_walls(space.acquisition, evidence)
+    return evidence
+
+
+def _look_for_walls(acquisition: Acquisition, evidence: Evidence) -> None:
+    """Look at the readouts as they came, whatever became of the other checks."""
+    with evidence.timed(Check.CLIPPING):
+        found = clipped_samples(acquisition)
+    if found is None:
+        evidence.unchecked[Check.CLIPPING] = "no coil has any signal"
+        return
+    value, coil = found
+    evidence.found(Check.CLIPPING, value, 0)
+    evidence.unchecked.pop(Check.CLIPPING, None)
+    evidence.notes[Check.CLIPPING] = f"most of them in coil {coil + 1}"
 
 
 def windowed(recipe: Recipe | ReadyModel) -> bool:
