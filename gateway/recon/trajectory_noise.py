@@ -49,9 +49,11 @@ def faster_than_signal(samples: Tensor, points: Tensor) -> Tensor:
         return samples[:, :0]
     near = (points.diff(dim=0).norm(dim=1) <= DENSE).unfold(0, TAPS - 1, 1).all(dim=1)
     response = _response(samples)
-    parts = torch.view_as_real(samples).movedim(-1, 1).flatten(0, 1)[:, None]
-    passed = torch.nn.functional.conv1d(parts, response[None, None]).unflatten(0, (-1, 2))[:, :, 0]
-    return torch.complex(passed[:, 0], passed[:, 1])[:, near]
+    real, imaginary = (
+        torch.nn.functional.conv1d(part[:, None], response[None, None])[:, 0, near]
+        for part in (samples.real, samples.imag)
+    )
+    return torch.complex(real, imaginary)
 
 
 def _response(like: Tensor) -> Tensor:
@@ -64,4 +66,5 @@ def _response(like: Tensor) -> Tensor:
         ]
     ).sum(dim=0)
     response = window * torch.cos(2 * math.pi * BAND * at)
-    return (response / response.norm()).to(like.real.dtype)
+    unit: Tensor = (response / response.norm()).to(like.real.dtype)
+    return unit
