@@ -71,7 +71,8 @@ class MadeFor(Table):
     partitions: Range | None = None
     """Points of the encoded matrix across the slab; not asked of slices."""
     acceleration: Range | None = None
-    """Wanted lines over measured ones, those of the calibration left aside; of a slab in both directions together."""
+    """Wanted lines over measured ones, those of the calibration left aside; of a slab in both directions together. Of
+    radial and spiral scans, the gap between readouts at the edge of k-space over that of Nyquist."""
     n_calibration: Range | None = None
     """Lines without gaps around the centre; of a slab, lines or partitions, whichever are fewer."""
     sampling: tuple[Sampling, ...] = tuple(Sampling)

@@ -114,8 +114,19 @@ class Gatherer:
         _, group, counts = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
         return np.split(np.argsort(group, kind="stable") + first, np.cumsum(counts)[:-1])
 
+    def points(self, frame: int) -> Tensor:
+        """Gather the places of a frame alone. float64; shape `(sample axis)`, as in `Scattered`."""
+        return torch.from_numpy(np.concatenate([self._points(group) for group in self.groups(frame)]).copy())
+
     def _readouts(self, group: Ints) -> tuple[npt.NDArray[np.complex64], Floats]:
         """Cut readouts to what counts, with its places. Shapes `(coil sample)` and `(sample axis)`."""
+        run, kept, rows = self.acquisition[self.run[group[0]]], kept_samples(self.heads[group[0]]), self.row[group]
+        samples = run.samples[rows][..., kept].transpose(1, 0, 2)
+        samples = samples.conj() if run.conjugated else samples
+        return samples.reshape(len(samples), -1), self._points(group)
+
+    def _points(self, group: Ints) -> Floats:
+        """Give the places of what counts. Shape `(sample axis)`."""
         run, kept, rows = self.acquisition[self.run[group[0]]], kept_samples(self.heads[group[0]]), self.row[group]
         sent = run.trajectory[rows, kept].astype(np.float64)
         points = sent * units_of(self.encoding)[self.unit][: sent.shape[-1]]
@@ -124,9 +135,7 @@ class Gatherer:
         elif points.shape[-1] == 2:  # noqa: PLR2004 - a stack of two-dimensional ones
             z = np.broadcast_to(self.partition[group][:, None, None], (*points.shape[:2], 1))
             points = np.concatenate([points, z], axis=-1)
-        samples = run.samples[rows][..., kept].transpose(1, 0, 2)
-        samples = samples.conj() if run.conjugated else samples
-        return samples.reshape(len(samples), -1), points.reshape(-1, points.shape[-1])[:, ::-1]
+        return np.asarray(points.reshape(-1, points.shape[-1])[:, ::-1])
 
     def _name(self, frame: int) -> str:
         return f"slice {self.first_heads()['idx']['slice'][frame]}"

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from gateway.model.gate import Check, Grade, Measured
-from gateway.model.header import Limit
+from gateway.model.header import Limit, ScanHeader
 from gateway.model.image import ImageSeries
 from gateway.model.recipes import CgNufftRecipe, NufftRecipe, Recipe
 from gateway.quality.ruling import assess
@@ -173,11 +173,26 @@ def test_faults_of_the_data_are_found(plant: Callable[..., Samples], check: Chec
 def test_readouts_that_are_fewer_than_the_header_says_are_missed() -> None:
     acquisition, header = scan()
     assert clean().unchecked[Check.SAMPLING].startswith("the header does not say")
-    for said, wanted in ((100, Grade.PASS), (200, Grade.FAIL)):
-        encoding = header.encodings[0]
-        limits = {**encoding.limits, "kspace_encoding_step_1": Limit(minimum=0, maximum=said - 1, center=0)}
-        told = acquisition, replace(header, encodings=(replace(encoding, limits=limits),))
-        assert grade(look(at=told), Check.SAMPLING) is wanted
+    few, few_header = scan("few spokes")
+    cases = (
+        (acquisition, header, 100, Grade.PASS),
+        (few, few_header, 30, Grade.PASS),
+        (few, few_header, 100, Grade.FAIL),
+    )
+    for readouts, about, said, wanted in cases:
+        told = readouts, saying(about, said)
+        assert grade(look(run(told, RECIPE), at=told), Check.SAMPLING) is wanted
+
+
+def test_readouts_that_leave_no_gap_are_not_missed_whatever_the_limits_of_a_cartesian_header_say() -> None:
+    acquisition, header = scan()
+    assert grade(look(at=(acquisition, saying(header, 256))), Check.SAMPLING) is Grade.PASS
+
+
+def saying(header: ScanHeader, n_readouts: int) -> ScanHeader:
+    encoding = header.encodings[0]
+    limits = {**encoding.limits, "kspace_encoding_step_1": Limit(minimum=0, maximum=n_readouts - 1, center=0)}
+    return replace(header, encodings=(replace(encoding, limits=limits),))
 
 
 def test_frames_of_some_spokes_are_checked_frame_by_frame() -> None:

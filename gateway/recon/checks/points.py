@@ -17,6 +17,7 @@ from gateway.recon.checks.points_again import PointsAgain
 from gateway.recon.checks.rerun import Engine
 from gateway.recon.checks.subject import AFFORDABLE, Trial
 from gateway.recon.checks.view import View, local_mean, shows_something
+from gateway.recon.gaps import frame_undersampling
 from gateway.recon.methods.cg_nufft import noise_of, recalled_unfolded
 from gateway.recon.scan import Scan
 from gateway.recon.scattered_loop import Readings, readings_of
@@ -64,14 +65,32 @@ class OfPoints:
             yield self._view(number, readings)
 
     def missing(self, number: int) -> float | None:
-        """Count the readouts of a frame against the limits of the header, those left out on purpose aside."""
-        encoding = self.gatherer.encoding
-        limit = encoding.limits.get(LINE)
-        if limit is None or limit.maximum <= limit.minimum or self.recipe.spokes_per_frame is not None:
+        """Hold the readouts of a frame against what the header says, those left out on purpose aside.
+
+        Limits of the counter say how many there should be; some exporters write the lines of a Cartesian scan there. So
+        none is missing where readouts lie as densely as the header's acceleration lets expect.
+        """
+        if self.recipe.spokes_per_frame is not None:
+            return None
+        declared = max(self.gatherer.encoding.acceleration.y, 1.0)
+        found = [self._too_few(number, declared), self._too_sparse(number, declared)]
+        said = [one for one in found if one is not None]
+        return max(1.0, min(said)) if said else None
+
+    def _too_few(self, number: int, declared: float) -> float | None:
+        limit = self.gatherer.encoding.limits.get(LINE)
+        if limit is None or limit.maximum <= limit.minimum:
             return None
         steps = self.gatherer.heads["idx"]["kspace_encode_step_1"][self.gatherer.frame == number]
-        wanted = (limit.maximum - limit.minimum + 1) / max(encoding.acceleration.y, 1.0)
-        return max(1.0, wanted / len(np.unique(steps)))
+        return (limit.maximum - limit.minimum + 1) / declared / len(np.unique(steps))
+
+    def _too_sparse(self, number: int, declared: float) -> float | None:
+        """Compare gaps, where there are limits or an acceleration that tell of them."""
+        limit = self.gatherer.encoding.limits.get(LINE)
+        if declared <= 1 and (limit is None or limit.maximum <= limit.minimum):
+            return None
+        gaps = frame_undersampling(self.gatherer, number)
+        return None if gaps is None else gaps / declared
 
     def affordable(self) -> int:
         """Count by frames."""

@@ -11,6 +11,8 @@ import numpy.typing as npt
 from gateway.model.card import UNFIT, Encoded, Measurement, ModelCard, Purpose, Sampling, misfits
 from gateway.model.errors import BadScan, IncompleteScan
 from gateway.model.header import ScanHeader
+from gateway.model.recipes import Recipe, Scattered
+from gateway.recon.gaps import frame_undersampling
 from gateway.recon.lattice import find_lattice
 from gateway.recon.lines import Lines
 from gateway.recon.networks.ready import ReadyModel
@@ -18,6 +20,7 @@ from gateway.recon.parallel import Undersampled, understand
 from gateway.recon.scan import Scan
 from gateway.recon.shutter import left_out
 from gateway.recon.space import imaging_encoding, is_3d, target_of
+from gateway.recon.trajectory import gather
 
 Bools = npt.NDArray[np.bool_]
 
@@ -28,12 +31,20 @@ def misused(scan: Scan, ready: ReadyModel) -> list[str]:
     if by_header:
         return by_header
     if ready.refines is not None and not _of_slices(scan.header):
-        return list(misfits(ready.card.made_for, described(scan)))
+        return _by_readouts(ready.card, scan, ready.refines)
     try:
         found = understand(scan, ready.recipe, regular=False)
     except BadScan as fault:
         return [str(fault)]
     return list(dict.fromkeys(_by_lines(ready.card, scan.header, found)))
+
+
+def _by_readouts(card: ModelCard, scan: Scan, before: Recipe) -> list[str]:
+    """Say it of a scan whose lines tell nothing, or which has none."""
+    try:
+        return list(misfits(card.made_for, described(scan, before)))
+    except BadScan as fault:
+        return [str(fault)]
 
 
 def _by_header(ready: ReadyModel, header: ScanHeader) -> Iterator[str]:
@@ -58,9 +69,14 @@ def _of_slices(header: ScanHeader) -> bool:
     return _cartesian(header) and not is_3d(imaging_encoding(header))
 
 
-def described(scan: Scan) -> Measurement:
-    """Collect what a card asks of a scan whose lines tell nothing."""
-    return _asked_of(scan.header, max(run.samples.shape[1] for run in scan.acquisition))
+def described(scan: Scan, before: Recipe) -> Measurement:
+    """Collect what a card asks of a scan whose lines tell nothing: of its first frame, as a recipe makes it."""
+    asked = _asked_of(scan.header, max(run.samples.shape[1] for run in scan.acquisition))
+    if _cartesian(scan.header):
+        return asked
+    each = before.spokes_per_frame if isinstance(before, Scattered) else None
+    gatherer = gather(scan.acquisition, scan.header, recipe=before.method, per_frame=each)
+    return replace(asked, acceleration=frame_undersampling(gatherer, 0))
 
 
 def _asked_of(header: ScanHeader, n_coils: int) -> Measurement:
