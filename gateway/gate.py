@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from gateway.dicom.layout import as_read
+from gateway.exhibition import exhibited, order_of
 from gateway.model.card import ModelCard
 from gateway.model.errors import ReviewWanted
 from gateway.model.exhibit import Exhibit
@@ -24,7 +24,7 @@ from gateway.quality.geometry import ghosting, mirrored
 from gateway.quality.joint import together
 from gateway.quality.ruling import rule
 from gateway.quality.sanity import check_images
-from gateway.recon.checks.evidence import ALL_BY_OPERATORS, RERUN, Evidence
+from gateway.recon.checks.evidence import ALL_BY_OPERATORS, Evidence
 from gateway.recon.checks.recording import evidence_of
 from gateway.recon.checks.rerun import nothing_said, nothing_told
 from gateway.recon.engine import reconstruct
@@ -97,7 +97,7 @@ class Passage:
 
 def judge(suspect: Suspect) -> Passage:
     """Check images, and decide what becomes of them."""
-    images = next((one for one in suspect.made if one.kind is CHECKED), None)
+    images = _magnitudes(suspect)
     evidence = _evidence(suspect, images)
     _take_spread(suspect, images, evidence)
     subject = subject_of(suspect.work_digest, suspect.ready.card)
@@ -115,9 +115,13 @@ def judge(suspect: Suspect) -> Passage:
     return Passage(
         ruling=ruling,
         images=sent,
-        exhibits=tuple(_as_read(_exhibits(suspect, images, conventional, evidence), images)),
+        exhibits=_exhibits(suspect, ruling, conventional, evidence),
         model=suspect.ready.card.label,
     )
+
+
+def _magnitudes(suspect: Suspect) -> ImageSeries | None:
+    return next((one for one in suspect.made if one.kind is CHECKED), None)
 
 
 def subject_of(work_digest: str, card: ModelCard) -> str:
@@ -156,7 +160,7 @@ def _spread(suspect: Suspect) -> ImageSeries | None:
 
 
 def _measured(evidence: Evidence, images: ImageSeries | None, card: ModelCard) -> Iterator[Measured]:
-    order = _order(images)
+    order = order_of(images) if images else ()
     for check in ALL_BY_OPERATORS:
         seconds = round(evidence.seconds.get(check, 0.0), 3)
         if check in evidence.values:
@@ -246,66 +250,13 @@ def _uncertainty(suspect: Suspect, evidence: Evidence) -> tuple[ImageSeries, ...
     return (replace(like, pixels=pixels, kind=ImageKind.UNCERTAINTY, notes=(note, *like.notes)),)
 
 
-TITLES: Mapping[Check, str] = {
-    Check.CONSISTENCY: "contradicts the data (standard deviations)",
-    Check.AGREEMENT: "differs from conventional (standard deviations)",
-    Check.UNCERTAINTY: "uncertainty",
-    Check.HELD_OUT: "not predicted (lines held out)",
-    Check.RESPONSE: "response to details put in",
-}
-"""What the pictures of checks are called."""
-
-
 def _exhibits(
-    suspect: Suspect, images: ImageSeries | None, conventional: Sequence[ImageSeries], evidence: Evidence
-) -> Iterator[Exhibit]:
+    suspect: Suspect, ruling: Ruling, conventional: Sequence[ImageSeries], evidence: Evidence
+) -> tuple[Exhibit, ...]:
     """Make the pictures that a person looks at."""
-    if images is None:
-        return
-    aspect = images.spacing_mm.y / images.spacing_mm.x
-    yield Exhibit(title=f"learned ({suspect.ready.card.label})", pixels=images.pixels, aspect=aspect)
-    beside = next((one.pixels for one in conventional if one.kind is CHECKED), evidence.reference)
-    if beside is not None:
-        yield Exhibit(title="conventional", pixels=beside, aspect=aspect)
-    if beside is not None and beside.shape == images.pixels.shape:
-        yield Exhibit(title="learned less conventional", pixels=images.pixels - beside, aspect=aspect)
-    for check, pixels in evidence.maps.items():
-        if check not in RERUN or pixels.any():
-            yield Exhibit(title=TITLES[check], pixels=pixels, aspect=aspect)
-
-
-def _order(images: ImageSeries | None) -> tuple[int, ...]:
-    """Say which frame each image of the series is that people see: it is sorted, and the engine's images are not."""
+    images = _magnitudes(suspect)
     if images is None:
         return ()
-    numbers = np.arange(len(images.frames))
-    seen = as_read(numbers[:, None, None], images.frames, images.spacing_mm)
-    return seen.order if seen else tuple(numbers.tolist())
-
-
-def _as_read(exhibits: Iterator[Exhibit], images: ImageSeries | None) -> Iterator[Exhibit]:
-    """Turn and sort pictures as the images that they stand beside, and leave those out that nobody made."""
-    for one in exhibits:
-        assert images is not None, "without images there are no pictures"  # noqa: S101
-        seen = as_read(one.pixels, images.frames, images.spacing_mm) if len(one.pixels) == len(images.frames) else None
-        more = (
-            {} if seen is None else {name: getattr(seen, name) for name in ("pixels", "aspect", "pixel_mm", "facing")}
-        )
-        yield _made_alone(replace(one, **more))
-
-
-def _made_alone(exhibit: Exhibit) -> Exhibit:
-    """Take of a picture for each image those that a check made, where it looked at some images only."""
-    made = np.flatnonzero(exhibit.pixels.any(axis=(1, 2)))
-    if exhibit.title not in map(TITLES.get, RERUN) or not made.size:
-        return exhibit
-    first, last = int(made[0]), int(made[-1])
-    some = slice(first, last + 1)
-    where = f"image {first + 1}" if first == last else f"images {first + 1} to {last + 1}"
-    return replace(
-        exhibit,
-        title=f"{exhibit.title}, {where}",
-        pixels=exhibit.pixels[some],
-        facing=exhibit.facing[some],
-        begins=first + 1,
-    )
+    beside = next((one.pixels for one in conventional if one.kind is CHECKED), evidence.reference)
+    limits = {one.check: one.fail_above for one in ruling.assessments}
+    return exhibited(images, evidence, beside=beside, label=suspect.ready.card.label, limits=limits)

@@ -29,7 +29,8 @@ class OutboxPictures:
                 found.append(Sheet(description=description, first=first, count=len(images)))
             first += len(images)
         for shelf in self.exhibits.shelves(job):
-            found.append(Sheet(description=f"{GATE}{shelf.title}", first=first, count=shelf.count, begins=shelf.begins))
+            told = {name: getattr(shelf, name) for name in ("count", "begins", "check", "marks", "placed")}
+            found.append(Sheet(description=f"{GATE}{shelf.title}", first=first, **told))
             first += shelf.count
         return found
 

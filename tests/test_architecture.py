@@ -62,6 +62,7 @@ STUBS = [
         "studies",
         "follow",
         "gate",
+        "exhibition",
         "site_noise",
         "deliver",
         "steering",

@@ -27,6 +27,9 @@ from tests.studio import MODEL, Archive, Studio
 NOT_OF_ALL = {Check.SAMPLING, Check.RANGE, Check.GHOSTING, *RERUN}
 """Headers and cards that do not say, images without air, and too few images to make some again."""
 
+WITHOUT_PICTURE = {Check.SAMPLING, Check.CLIPPING, Check.RANGE, Check.TOGETHER, Check.ORIENTATION}
+"""Numbers against numbers, which the note tells; and whether two images that are shown lie alike."""
+
 
 class Slabs(Studio):
     """A network that nobody trained, plane by plane: SENSE, and the measured samples put back."""
@@ -88,6 +91,13 @@ def test_a_good_image_leaves_with_every_check_made(studio: Studio, archive: Arch
     n_images = len([ds for ds in archive.got if "UNCERTAINTY MAP" not in ds.ImageType])
     assert shelves["contradicts the data (standard deviations)"].count == n_images
     assert {"response to details put in", "not predicted (lines held out)"} <= shelves.keys()
+    pictured = {one.check: one for one in studio.processor.exhibits.shelves(job.id) if one.check}
+    made = {one.check for one in view.ruling.assessments if one.grade is not Grade.UNCHECKED}
+    assert made - pictured.keys() <= WITHOUT_PICTURE
+    assert {one.check for one in pictured.values() if not one.placed} == {Check.LINES, Check.COILS}
+    assert all(len(one.marks) in {0, one.count} for one in pictured.values())
+    assert pictured[Check.STRUCTURE].marks
+    assert not pictured[Check.LINES].marks
     for ds in archive.got:
         assert IMAGE_TYPE in ds.ImageType
         told = json.loads(ds.private_block(GROUP, CREATOR)[0x04].value)

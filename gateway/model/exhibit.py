@@ -23,6 +23,14 @@ class Exhibit:
         Distance of neighbouring columns; 0 where it is not known.
     facing
         Where the rows and the columns point in the patient, of each picture; empty where it is not known.
+    white
+        The value that is white at first; 0 where the brightest are.
+    check
+        The check of the gate that it shows; nothing of others.
+    marks
+        Row and column, counted from 0, of the worst place of each picture; empty where a check knows no places.
+    placed
+        Whether its pixels lie where those of the images do; those of k-space do not.
     """
 
     title: str
@@ -31,3 +39,7 @@ class Exhibit:
     begins: int = 1
     pixel_mm: float = 0.0
     facing: tuple[tuple[str, str], ...] = ()
+    white: float = 0.0
+    check: str = ""
+    marks: tuple[tuple[int, int], ...] = ()
+    placed: bool = True

@@ -18,6 +18,12 @@ class Sheet:
     count: int
     begins: int = 1
     """Which image of the series it was made for its first picture belongs to: a check may have looked at one alone."""
+    check: str = ""
+    """The check of the gate that it shows; nothing of others."""
+    marks: tuple[tuple[int, int], ...] = ()
+    """Row and column, counted from 0, of the worst place of each picture; empty where there is none."""
+    placed: bool = True
+    """Whether its pixels lie where those of the images do; those of k-space do not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

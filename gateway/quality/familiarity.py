@@ -25,9 +25,9 @@ def familiarity(saw: Saw, numbers: Mapping[str, float]) -> Measured:
     if missing := sorted(asked.keys() - numbers.keys()):
         return Measured(check=Check.RANGE, note=f"{', '.join(missing)} could not be measured")
     factors = {name: max(_factors(wanted, numbers[name])) for name, wanted in asked.items()}
-    worst = max(factors, key=lambda name: factors[name])
-    said = f"{worst} is {numbers[worst]:.3g}, the model saw {asked[worst]}"
-    return Measured(check=Check.RANGE, value=factors[worst], note=said if factors[worst] > 1 else "")
+    ordered = sorted(asked, key=lambda name: -factors[name])
+    told = [f"{name} is {numbers[name]:.3g}, the model saw {asked[name]}" for name in ordered]
+    return Measured(check=Check.RANGE, value=factors[ordered[0]], note="; ".join(told))
 
 
 def _factors(wanted: Range, number: float) -> Iterator[float]:

@@ -11,6 +11,8 @@ import numpy.typing as npt
 Image = npt.NDArray[Any]
 """Magnitude. Shape `(y x)`."""
 
+Mask = npt.NDArray[np.bool_]
+
 AIR = 0.05
 """Of the brightest parts: darker pixels show nothing."""
 FEWEST = 20
@@ -37,6 +39,21 @@ def ghosting(image: Image) -> float | None:
 
     As NEMA MS 1 and the ACR's phantom test define it, with the patient itself as the region. None without enough air.
     """
+    found = _regions(image)
+    if found is None:
+        return None
+    patient, ghost, rest = found
+    return max(0.0, float(image[ghost].mean() - image[rest].mean()) / float(image[patient].mean()))
+
+
+def where_ghosts_lie(image: Image) -> Image:
+    """Leave of an image the air in which its copies would lie; nothing where there is not enough of it."""
+    found = _regions(image)
+    return np.zeros_like(image) if found is None else np.where(found[1], image, 0)
+
+
+def _regions(image: Image) -> tuple[Mask, Mask, Mask] | None:
+    """Find the patient, the air in which copies of it would lie, and the air elsewhere."""
     top = float(np.quantile(image, 0.99))
     if top <= 0:
         return None
@@ -44,9 +61,7 @@ def ghosting(image: Image) -> float | None:
     copy = np.roll(patient, image.shape[0] // 2, axis=0)
     air = ~_grown(patient)
     ghost, rest = air & copy, air & ~copy
-    if min(ghost.sum(), rest.sum()) < FEWEST:
-        return None
-    return max(0.0, float(image[ghost].mean() - image[rest].mean()) / float(image[patient].mean()))
+    return None if min(ghost.sum(), rest.sum()) < FEWEST else (patient, ghost, rest)
 
 
 def _likeness(one: Image, other: Image) -> float | None:
@@ -56,7 +71,7 @@ def _likeness(one: Image, other: Image) -> float | None:
     return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
 
 
-def _grown(mask: npt.NDArray[np.bool_], by: int = 4) -> npt.NDArray[np.bool_]:
+def _grown(mask: Mask, by: int = 4) -> Mask:
     grown = mask.copy()
     for axis in (0, 1):
         for step in range(-by, by + 1):

@@ -32,9 +32,10 @@ def together(measured: Sequence[Measured]) -> Measured:
     if lacking := [check.value for check in CLEAN if check not in values]:
         return Measured(check=Check.TOGETHER, note=f"{', '.join(lacking)} could not be made")
     heights = {check: _height(check, value) for check, value in values.items()}
-    worst = max(heights, key=lambda check: heights[check])
-    value = math.sqrt(sum(max(height, 0.0) ** 2 for height in heights.values()))
-    return Measured(check=Check.TOGETHER, value=value, note=f"most of it is {worst}" if value else "")
+    shares = {check: max(height, 0.0) for check, height in heights.items()}
+    told = ", ".join(f"{check} {shares[check]:.2g}" for check in sorted(shares, key=lambda check: -shares[check]))
+    value = math.sqrt(sum(share**2 for share in shares.values()))
+    return Measured(check=Check.TOGETHER, value=value, note=f"above the middle of clean images: {told}")
 
 
 def _height(check: Check, value: float) -> float:

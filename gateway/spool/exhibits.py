@@ -44,6 +44,9 @@ class Shelf:
     pixel_mm: float = 0.0
     facing: tuple[tuple[str, str], ...] = ()
     """Of each picture, rows and columns."""
+    check: str = ""
+    marks: tuple[tuple[int, int], ...] = ()
+    placed: bool = True
 
 
 class Exhibits:
@@ -122,7 +125,7 @@ def _put(path: Path, one: Exhibit) -> Shelf:
     values = np.round(pixels * (FULL / largest)).astype("<i2")
     write_synced(path, values.tobytes())
     signed = bool((values < 0).any())
-    bright = float(np.quantile(np.abs(values), BRIGHTEST)) or 1.0
+    bright = one.white * FULL / largest or float(np.quantile(np.abs(values), BRIGHTEST)) or 1.0
     return Shelf(
         title=one.title,
         count=n,
@@ -135,4 +138,7 @@ def _put(path: Path, one: Exhibit) -> Shelf:
         begins=one.begins,
         pixel_mm=one.pixel_mm,
         facing=one.facing,
+        check=one.check,
+        marks=one.marks,
+        placed=one.placed,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.model.picture import GATE, Sheet
@@ -19,6 +19,14 @@ class Option:
     """Job, first image, how many; of a map also with which image of the series it begins."""
     label: str
     picked: bool = False
+    check: str = ""
+    """The check of the gate that a map shows."""
+    grade: str = ""
+    """What came out of it."""
+    marks: Sequence[tuple[int, int]] = ()
+    """Row and column of the worst place of each picture."""
+    placed: bool = True
+    """Whether it lies as the images do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +42,12 @@ class Viewer:
 
 
 def viewer_of(
-    job: int, sheets: Sequence[Sheet], others: Sequence[tuple[int, str, Sequence[Sheet]]], *, reviewing: bool
+    job: int,
+    sheets: Sequence[Sheet],
+    others: Sequence[tuple[int, str, Sequence[Sheet]]],
+    *,
+    reviewing: bool,
+    grades: Mapping[str, str],
 ) -> Viewer:
     """Offer the images of a job, and those of other jobs of its scan to compare them with.
 
@@ -44,10 +57,12 @@ def viewer_of(
         Number, recipe and series of each job, this one among them.
     reviewing
         Whether a person has to look at them: then conventional images and maps stand beside them at once.
+    grades
+        What came out of each check.
     """
     maps = [one for one in sheets if one.description.startswith(GATE)]
     return Viewer(
-        series=[Option(value=_value(job, one), label=_name(one, n)) for n, one in enumerate(sheets, 1)],
+        series=[Option(value=_value(job, one), label=_name(one, n)) for n, one in enumerate(sheets, 1) if one.placed],
         compared=[
             Option(
                 value=_value(number, one),
@@ -56,8 +71,19 @@ def viewer_of(
             )
             for number, recipe, theirs in others
             for n, one in enumerate(theirs, 1)
+            if one.placed
         ],
-        maps=[Option(value=f"{_value(job, one)}:{one.begins}", label=one.description) for one in maps],
+        maps=[
+            Option(
+                value=f"{_value(job, one)}:{one.begins}",
+                label=one.description,
+                check=one.check,
+                grade=grades.get(one.check, ""),
+                marks=one.marks,
+                placed=one.placed,
+            )
+            for one in maps
+        ],
         begins_with_maps=reviewing,
     )
 

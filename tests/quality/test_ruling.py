@@ -133,7 +133,10 @@ def test_a_scan_outside_of_what_a_model_saw_says_by_how_much() -> None:
     saw = Saw(snr=Range(at_least=20, at_most=80), contrast=Range(at_most=0.5))
     assert familiarity(saw, {"snr": 40, "contrast": 0.4}).value == 1
     found = familiarity(saw, {"snr": 5, "contrast": 0.4})
-    assert (found.value, found.note) == (4, "snr is 5, the model saw 20 to 80")
+    assert (found.value, found.note) == (
+        4,
+        "snr is 5, the model saw 20 to 80; contrast is 0.4, the model saw at most 0.5",
+    )
     assert familiarity(saw, {"snr": 40}).value is None
     assert familiarity(Saw(), {}).value is None
 

@@ -17,7 +17,7 @@ from gateway.model.readout import Readouts
 from gateway.model.recipes import L1WaveletRecipe
 from gateway.quality.ruling import assess
 from gateway.recon.checks.blobs import WIDTHS_PX, blob, smoothed, standing_out
-from gateway.recon.checks.coil_gains import coil_drift
+from gateway.recon.checks.coil_gains import coil_drift, line_gains
 from gateway.recon.checks.encoding import OnLines
 from gateway.recon.checks.evidence import Evidence
 from gateway.recon.checks.lines_again import beyond_calibration
@@ -322,7 +322,7 @@ def drift_of(at: Scan, pixels: Image) -> float:
         (one,) = views(
             understand(prepared(space, None)[0], REFERENCE, regular=False), Workplace(device=torch.device("cpu"))
         )
-        return coil_drift(one, one.seen(one.encoded(pixels[None])))
+        return coil_drift(one, line_gains(one, one.seen(one.encoded(pixels[None]))))
 
 
 def test_a_line_that_a_receiver_lost_is_seen_whatever_the_image_says() -> None:

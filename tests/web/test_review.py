@@ -97,13 +97,13 @@ def test_maps_stand_side_by_side_and_zoom_together(browser: Browser, app: FastAP
     with serving(app) as url, visiting(browser, url, name="operator") as page:
         page.goto("/jobs/1")
         maps = page.locator("[data-map]:visible figcaption")
-        expect(maps).to_have_count(5)
+        expect(maps).to_have_count(10)
         expect(page.locator("[data-caption=a]")).to_have_text("Gate: learned (small 1.0) · 1 of 1")
         expect(page.locator("[data-caption=b]")).to_have_text("Gate: conventional · 1 of 1")
         expect(maps.nth(0)).to_have_text("Gate: learned less conventional · 1 of 1")
-        expect(maps.nth(4)).to_have_text("Gate: response to details put in, image 1 · 1 of 1")
+        expect(maps.nth(7)).to_have_text("Gate: response to details put in, image 1 · 1 of 1")
         expect(page.locator("#gate")).to_contain_text("The image contradicts the measured data in a place.")
-        expect(page.get_by_role("row", name="Consistency")).to_contain_text("Fail")
+        expect(page.get_by_role("row", name="Consistency Fail")).to_be_visible()
         expect(page.get_by_label("Edge between the two")).to_be_hidden()
         assert barriers(page) == []
         shoot(page, "review")
@@ -115,7 +115,30 @@ def test_maps_stand_side_by_side_and_zoom_together(browser: Browser, app: FastAP
         page.keyboard.press("m")
         expect(maps).to_have_count(0)
         page.keyboard.press("m")
-        expect(maps).to_have_count(5)
+        expect(maps).to_have_count(10)
+
+
+def test_the_worst_places_are_marked_in_all_panes_until_they_are_switched_off(browser: Browser, app: FastAPI) -> None:
+    with serving(app) as url, visiting(browser, url, name="operator", width=1600) as page:
+        page.goto("/jobs/1")
+        legend = page.get_by_role("list", name="Worst places in this image")
+        expect(legend).to_contain_text("consistency, fail")
+        marked = [picture(page, number) for number in (0, 1, 5)]
+        page.get_by_role("application", name="Image viewer").focus()
+        page.keyboard.press("k")
+        expect(legend).to_be_hidden()
+        plain = [picture(page, number) for number in (0, 1, 5)]
+        assert all(old != new for old, new in zip(marked, plain, strict=True))
+        page.get_by_role("button", name="Worst in image 1 by lines: show it").click()
+        expect(legend).to_be_visible()
+        assert [picture(page, number) for number in (0, 1, 5)] == marked, "as before: lines have no place"
+        expect(page.locator("figure.asked figcaption")).to_contain_text("k-space, lines downwards")
+
+
+def picture(page: Page, number: int) -> str:
+    """What a pane shows, counted from 0."""
+    drawn: str = page.evaluate("n => document.querySelectorAll('figure canvas')[n].toDataURL()", number)
+    return drawn
 
 
 def test_what_failed_stands_first_and_leads_to_its_image(browser: Browser, app: FastAPI) -> None:
@@ -148,11 +171,11 @@ def test_both_images_are_seen_in_turns_and_one_of_all_large(browser: Browser, ap
         assert barriers(page) == []
         shoot(page, "review-large")
         page.keyboard.press("e")
-        expect(panes).to_have_count(6)
+        expect(panes).to_have_count(11)
         page.get_by_label("Contrast").select_option("dark")
         expect(page.get_by_label("Window", exact=True)).not_to_have_value("")
         page.locator("[data-canvas=a]").hover()
-        expect(page.locator("[data-map]:visible .cross:visible")).to_have_count(5)
+        expect(page.locator("[data-map]:visible .cross:visible")).to_have_count(8)
 
 
 def row_of(page: Page, which: str) -> list[int]:
@@ -167,6 +190,7 @@ def row_of(page: Page, which: str) -> list[int]:
 def test_one_image_is_wiped_over_the_other_by_slider_and_keys(browser: Browser, app: FastAPI) -> None:
     with serving(app) as url, visiting(browser, url, name="operator") as page:
         page.goto("/jobs/1")
+        page.locator("[data-tick=marks]").uncheck()
         page.locator("[data-tick=maps]").uncheck()
         expect(page.locator("[data-map]:visible")).to_have_count(0)
         learned, conventional = row_of(page, "a"), row_of(page, "b")

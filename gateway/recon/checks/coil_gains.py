@@ -52,7 +52,39 @@ def coil_misfit(view: View, seen: Tensor) -> float:
     return worst
 
 
-def coil_drift(view: View, seen: Tensor) -> float:
+def line_gains(view: View, seen: Tensor) -> tuple[Tensor, Tensor]:
+    """Say by what each coil's gain differs from that of all coils, line by line.
+
+    Parameters
+    ----------
+    seen
+        What would have been measured of the image. Shape `(coil line sample)`.
+
+    Returns
+    -------
+        That, complex, and the variance that noise gives it. Shape `(coil line)` both.
+    """
+    wanted, power = (seen.conj() * view.data).sum(dim=2), seen.abs().square().sum(dim=2).clamp_min(TINY)
+    return wanted / power - wanted.sum(dim=0) / power.sum(dim=0), view.noise_power / power
+
+
+def gain_picture(view: View, gains: tuple[Tensor, Tensor]) -> Tensor:
+    """Show how far gains are off, in standard deviations of the noise and the error that is allowed.
+
+    Parameters
+    ----------
+    gains
+        From `line_gains`.
+
+    Returns
+    -------
+        Lines in the order along which coils may drift. Shape `(line coil)`.
+    """
+    gain, noise = gains
+    return (gain.abs() / (noise + COIL_ERROR**2).sqrt())[:, view.encoding.course.argsort(stable=True)].T
+
+
+def coil_drift(view: View, gains: tuple[Tensor, Tensor]) -> float:
     """Say how fast the gains of coils drift from the centre of k-space to its edge, all of them together.
 
     A straight line is laid through each coil's gains, line by line of k-space. How far single ones scatter is learned
@@ -62,12 +94,10 @@ def coil_drift(view: View, seen: Tensor) -> float:
     -------
         In standard deviations of that scatter and the error that is allowed: the root of the mean square of all coils.
     """
-    data, at = view.data, view.encoding.course
+    at, (gain, noise) = view.encoding.course, gains
     if len(at) < FEWEST_LINES:
         return 0.0
-    wanted, power = (seen.conj() * data).sum(dim=2), seen.abs().square().sum(dim=2).clamp_min(TINY)
-    gain = wanted / power - wanted.sum(dim=0) / power.sum(dim=0)
-    weights = 1 / (view.noise_power / power + _scatter(gain, view.noise_power / power))
+    weights = 1 / (noise + _scatter(gain, noise))
     away = at - (weights * at).sum(dim=1, keepdim=True) / weights.sum(dim=1, keepdim=True)
     lever = (weights * away.square()).sum(dim=1).clamp_min(TINY)
     slope = (weights * away * gain).sum(dim=1) / lever

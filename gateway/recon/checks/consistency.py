@@ -41,19 +41,19 @@ def residual(view: View, seen: Tensor) -> Tensor:
     return view.data - gain * seen
 
 
-def consistency_map(view: View, image: Tensor, left: Tensor) -> Tensor:
+def consistency_map(view: View, image: Tensor, back: Tensor) -> Tensor:
     """Say how far the residual stands out of the noise at each place, at the size at which it does most.
 
     Parameters
     ----------
-    left
-        From `residual`.
+    back
+        The residual, brought back to the image. Shape `(z y x)`.
 
     Returns
     -------
         Standard deviations. Shape `(z y x)`.
     """
-    back, size = view.back(left), image.abs()
+    size = image.abs()
     best = torch.zeros_like(size)
     for width in WIDTHS_PX:
         transfer = blob(size.shape, width, size.device)
@@ -64,13 +64,19 @@ def consistency_map(view: View, image: Tensor, left: Tensor) -> Tensor:
     return best
 
 
-def line_misfit(view: View, image: Tensor, seen: Tensor, left: Tensor) -> Tensor:
-    """Say by how much the residual of each line is larger than noise and the allowed error. Shape `(line,)`."""
+def line_misfit(view: View, image: Tensor, seen: Tensor, left: Tensor) -> tuple[Tensor, Tensor]:
+    """Say by how much the residual is larger than noise and the error that is allowed for its line.
+
+    Returns
+    -------
+        Of each line, and of each of its samples. Shapes `(line,)` and `(line sample)`.
+    """
     encoding, weights = view.encoding, view.encoding.weights.expand(left.shape[1:])
     share = weights / weights.sum(dim=1, keepdim=True).clamp_min(TINY)
-    found, explained = (((each.abs().square().mean(dim=0)) * share).sum(dim=1) for each in (left, seen))
-    allowed = (MODEL_ERROR_OF_LINES * encoding.loneliness).square() * explained + encoding.from_beyond(image)
-    return (found / (view.noise_power + allowed)).sqrt()
+    found, explained = (each.abs().square().mean(dim=0) for each in (left, seen))
+    allowed = (MODEL_ERROR_OF_LINES * encoding.loneliness).square() * (explained * share).sum(dim=1)
+    by_sample = found / (view.noise_power + allowed + encoding.from_beyond(image))[:, None]
+    return (by_sample * share).sum(dim=1).sqrt(), by_sample.sqrt()
 
 
 def worst_line(view: View, by_line: Tensor) -> float:

@@ -5,6 +5,8 @@ A scan of which lines are missing is a legal one of a higher acceleration, with 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from gateway.model.card import Sampling
 from gateway.model.header import ScanHeader
 from gateway.recon.networks.scope import describe
@@ -12,8 +14,16 @@ from gateway.recon.parallel import Undersampled
 from gateway.recon.shutter import left_out
 
 
-def lines_missing(header: ScanHeader, found: Undersampled, number: int) -> float | None:
-    """Say how many times fewer lines a frame has than the header says; None where that does not say.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """How many times fewer lines there are than the header says, and what of both was compared."""
+
+    times: float
+    note: str
+
+
+def lines_missing(header: ScanHeader, found: Undersampled, number: int) -> Missing | None:
+    """Hold the lines of a frame against the header; None where that does not say.
 
     Headers give the step of a regular pattern, calibration aside, and of another one the share of all lines.
     """
@@ -23,8 +33,14 @@ def lines_missing(header: ScanHeader, found: Undersampled, number: int) -> float
         return None
     scan = describe(header, found, number)
     if scan.sampling is Sampling.EQUISPACED and scan.acceleration is not None:
-        return scan.acceleration / declared
+        return _missing(scan.acceleration, declared)
     lines = found.sorter.lines
     z, y = (slice(counter.first, counter.last + 1) for counter in (lines.partitions, lines.phase_encodes))
     wanted = found.filled_lines(number)[z, y][~left_out(lines)[z, y]]
-    return len(wanted) / max(1, int(wanted.sum())) / declared
+    return _missing(len(wanted) / max(1, int(wanted.sum())), declared)
+
+
+def _missing(measured: float, declared: float) -> Missing:
+    return Missing(
+        times=measured / declared, note=f"one line in {measured:.3g} was measured, the header says {declared:.3g}"
+    )

@@ -7,8 +7,10 @@ function, 1949).
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
+from gateway.recon.checks.blobs import smoothed
 from gateway.recon.checks.view import View
 
 RINGS = ((0.1, 0.2), (0.2, 0.35), (0.35, 0.5), (0.5, 0.7), (0.7, 1.0))
@@ -21,7 +23,7 @@ LEAST = 0.05
 """Of what was measured: an image that keeps less keeps nothing."""
 
 
-def lost_detail(view: View, seen: Tensor) -> float:
+def lost_detail(view: View, seen: Tensor) -> tuple[float, int]:
     """Say how much more detail was measured than the image has, in the ring of k-space where it lacks most.
 
     Parameters
@@ -31,7 +33,7 @@ def lost_detail(view: View, seen: Tensor) -> float:
 
     Returns
     -------
-        1 where nothing is lost, 2 where half is.
+        1 where nothing is lost, 2 where half is; and which ring it is.
     """
     seen, data = (view.encoding.in_kspace(each) for each in (seen, view.data))
     radius, n_coils = view.encoding.radius, len(data)
@@ -43,7 +45,35 @@ def lost_detail(view: View, seen: Tensor) -> float:
         _kept(both[where], power[where], view.noise_power * n_coils)
         for where in ((radius >= low) & (radius < high) for low, high in RINGS)
     ]
-    return 1 / max(min(kept), LEAST)
+    least = min(kept)
+    return 1 / max(least, LEAST), kept.index(least)
+
+
+def lacking(view: View, back: Tensor, ring: int) -> Tensor:
+    """Show the detail of a ring of k-space that was measured and that the image has not, or the reverse.
+
+    Parameters
+    ----------
+    back
+        What the image leaves of the data, brought back to it. Shape `(z y x)`.
+
+    Returns
+    -------
+        In units of the image, positive where it is too dark. Shape `(z y x)`.
+    """
+    towards = torch.polar(torch.ones_like(view.deviation), -view.reference.angle())
+    low, high = RINGS[ring]
+    away = _radius(back)
+    band = ((away >= low) & (away < high)).to(view.deviation)
+    return smoothed((back * towards).real, band)
+
+
+def _radius(image: Tensor) -> Tensor:
+    """Say how far the frequencies of an image lie from zero, whose axes end at 1. Shape `(z y x)`."""
+    square = torch.zeros((), device=image.device)
+    for n in image.shape:
+        square = square[..., None] + ((torch.arange(n, device=image.device) - n // 2) / max(n / 2, 1)).square()
+    return square.sqrt()
 
 
 def _kept(both: Tensor, power: Tensor, noise_power: float) -> float:

@@ -68,6 +68,9 @@ class Encoding(Protocol):
     def in_kspace(self, samples: Tensor) -> Tensor:
         """Transform what is an image along lines. Shape `(coil line sample)`."""
 
+    def laid_out(self, by_sample: Tensor) -> Tensor:
+        """Lay values `(line sample)` out as a picture of k-space, zero where nothing was measured. `(row column)`."""
+
     def kept(self, width_px: float) -> tuple[float, float]:
         """Say what `back` and smoothing by a blob leave: of the power of white noise, and of a blob."""
 
@@ -143,6 +146,16 @@ class OnLines:
     def in_kspace(self, samples: Tensor) -> Tensor:
         """Transform along the readout."""
         return fourier(samples, (-1,))
+
+    def laid_out(self, by_sample: Tensor) -> Tensor:
+        """Give lines their places: of a slice along the readout, of a slab in the mean over it."""
+        if len(self.filled) == 1:
+            laid = by_sample.new_zeros(self.shape[1:])
+            laid[self.filled[0]] = by_sample
+            return laid
+        laid = by_sample.new_zeros(self.filled.shape)
+        laid[self.filled] = by_sample.square().mean(dim=1).sqrt()
+        return laid
 
     def kept(self, width_px: float) -> tuple[float, float]:
         """Say what is left of noise, and of a blob."""

@@ -15,18 +15,16 @@ from gateway.recon.checks.intake import InputStatistics
 
 RERUN = (Check.RESPONSE, Check.HELD_OUT)
 """What reconstructs an image again, what is worth more first: lines that a method contradicts, others find as well."""
-OF_MAPS = (Check.CONSISTENCY, Check.AGREEMENT, Check.UNCERTAINTY)
-ALL_BY_OPERATORS = (
-    *OF_MAPS,
+OF_MAPS = (
+    Check.CONSISTENCY,
+    Check.AGREEMENT,
+    Check.UNCERTAINTY,
     Check.STRUCTURE,
     Check.DETAIL,
-    Check.LINES,
-    Check.COILS,
     Check.HALVES,
-    Check.SAMPLING,
-    Check.CLIPPING,
-    *RERUN,
 )
+"""What has a picture of every image, laid out as the image."""
+ALL_BY_OPERATORS = (*OF_MAPS, Check.LINES, Check.COILS, Check.SAMPLING, Check.CLIPPING, *RERUN)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,6 +45,8 @@ class Evidence:
         What each check cost; the conventional image is counted with agreement.
     maps
         Pictures, by check; zero where an image was not looked at. Shape `(image y x)` each.
+    kspace
+        Pictures of what was measured, by check, one for each image: of lines `(line sample)`, of coils `(line coil)`.
     reference
         The conventional image, in the units of the images. Shape `(image y x)`.
     deviation
@@ -61,6 +61,7 @@ class Evidence:
     notes: dict[Check, str] = field(default_factory=dict)
     seconds: dict[Check, float] = field(default_factory=dict)
     maps: dict[Check, Pixels] = field(default_factory=dict)
+    kspace: dict[Check, list[Pixels]] = field(default_factory=dict)
     reference: Pixels | None = None
     deviation: Pixels | None = None
     statistics: InputStatistics | None = None

@@ -116,8 +116,11 @@ def _count(subject: Subject, number: int, evidence: Evidence) -> None:
         missing = subject.missing(number)
     if missing is None:
         evidence.unchecked.setdefault(Check.SAMPLING, "the header does not say how many lines are left out")
-    else:
-        evidence.found(Check.SAMPLING, missing, number * subject.n_slices)
+        return
+    first = number * subject.n_slices
+    evidence.found(Check.SAMPLING, missing.times, first)
+    if evidence.frames[Check.SAMPLING] == first:
+        evidence.notes[Check.SAMPLING] = missing.note
 
 
 def _make_again(  # noqa: PLR0913, PLR0917 - a frame, and what is asked of it

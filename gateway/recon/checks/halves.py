@@ -7,6 +7,7 @@ doi:10.1002/mrm.1910300109), which coils know nothing of: a patient who moved be
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from gateway.recon.checks.blobs import blob, smoothed
 from gateway.recon.checks.view import View
@@ -17,10 +18,13 @@ FEWEST = 100
 """Pixels of a patient."""
 
 
-def halves_misfit(view: View) -> float | None:
+def halves_misfit(view: View) -> tuple[float, Tensor] | None:
     """Say how large the imaginary detail of the conventional image is beside its real detail, noise aside.
 
-    None where there is too little detail to say.
+    Returns
+    -------
+        That, and the imaginary detail in standard deviations of the noise `(z y x)`; None where there is too little
+        detail to say.
     """
     image, there = view.reference, view.there
     if int(there.sum()) < FEWEST:
@@ -34,4 +38,4 @@ def halves_misfit(view: View) -> float | None:
     if float(real) < float(noise):
         return None
     imaginary = (detail.imag[there].square().mean() - noise).clamp_min(0)
-    return float((imaginary / real).sqrt())
+    return float((imaginary / real).sqrt()), detail.imag / view.deviation * there

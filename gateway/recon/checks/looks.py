@@ -11,9 +11,9 @@ from torch import Tensor
 from gateway.model.gate import Check
 from gateway.model.image import Pixels
 from gateway.recon.checks.agreement import agreement_map, difference, uncertainty_map
-from gateway.recon.checks.coil_gains import coil_drift, coil_misfit
+from gateway.recon.checks.coil_gains import coil_drift, coil_misfit, gain_picture, line_gains
 from gateway.recon.checks.consistency import consistency_map, line_misfit, residual, silence, worst_line
-from gateway.recon.checks.detail import lost_detail
+from gateway.recon.checks.detail import lacking, lost_detail
 from gateway.recon.checks.evidence import Evidence
 from gateway.recon.checks.halves import halves_misfit
 from gateway.recon.checks.intake import statistics_of
@@ -38,30 +38,39 @@ def look_at(view: View, pixels: Pixels, first: int, evidence: Evidence) -> None:
         image = view.encoded(pixels)
         seen = view.seen(image)
         left = residual(view, seen)
-        by_place = consistency_map(view, image, left)
-        strange = strangeness(view, left)
-        by_line = max(worst_line(view, line_misfit(view, image, seen, left)), silence(view))
-        by_coil = max(coil_misfit(view, seen), coil_drift(view, seen))
+        back = view.back(left)
+        by_place = consistency_map(view, image, back)
+        strange = strangeness(view, back)
+        lines, samples = line_misfit(view, image, seen, left)
+        by_line = max(worst_line(view, lines), silence(view))
+        gains = line_gains(view, seen)
+        by_coil = max(coil_misfit(view, seen), coil_drift(view, gains))
     with evidence.timed(Check.DETAIL):
-        lost = lost_detail(view, seen)
+        lost, ring = lost_detail(view, seen)
+        _picture(evidence, Check.DETAIL, view.shown(lacking(view, back, ring) * view.there * view.scale), first)
     middle = first + len(pixels) // 2
     for check, value in ((Check.LINES, by_line), (Check.COILS, by_coil), (Check.DETAIL, lost)):
         evidence.found(check, value, middle)
-    _look_at_halves(view, middle, evidence)
+    _look_at_halves(view, first, middle, evidence)
     _keep(evidence, Check.CONSISTENCY, view.shown(by_place), first)
+    _picture(evidence, Check.STRUCTURE, view.shown(strange), first)
+    for check, picture in ((Check.LINES, view.encoding.laid_out(samples)), (Check.COILS, gain_picture(view, gains))):
+        evidence.kspace.setdefault(check, []).extend([picture.cpu().numpy()] * len(pixels))
     for number, (places, there) in enumerate(zip(strange, view.there, strict=True)):
         evidence.found(Check.STRUCTURE, strangest(places, there), first + _image(view, number))
     _look_at_difference(view, image, first, evidence)
 
 
-def _look_at_halves(view: View, number: int, evidence: Evidence) -> None:
+def _look_at_halves(view: View, first: int, middle: int, evidence: Evidence) -> None:
     """Hold the halves of k-space against each other."""
     with evidence.timed(Check.HALVES):
-        apart = halves_misfit(view)
-    if apart is None:
+        found = halves_misfit(view)
+    if found is None:
         evidence.unchecked.setdefault(Check.HALVES, "the images show too little detail to say")
-    else:
-        evidence.found(Check.HALVES, apart, number)
+        return
+    value, apart = found
+    evidence.found(Check.HALVES, value, middle)
+    _picture(evidence, Check.HALVES, view.shown(apart), first)
 
 
 def _look_at_difference(view: View, image: Tensor, first: int, evidence: Evidence) -> None:
@@ -87,9 +96,14 @@ def _look_at_difference(view: View, image: Tensor, first: int, evidence: Evidenc
 
 def _keep(evidence: Evidence, check: Check, shown: Pixels, first: int) -> None:
     """Keep a map, and the value of each of its images."""
-    evidence.maps[check][first : first + len(shown)] = shown
+    _picture(evidence, check, shown, first)
     for number, value in enumerate(_tops(shown), first):
         evidence.found(check, value, number)
+
+
+def _picture(evidence: Evidence, check: Check, shown: Pixels, first: int) -> None:
+    """Keep a map."""
+    evidence.maps[check][first : first + len(shown)] = shown
 
 
 def _tops(shown: Pixels) -> Iterator[float]:

@@ -83,6 +83,10 @@ class OnPoints:
         """Leave samples as they are."""
         return samples
 
+    def laid_out(self, by_sample: Tensor) -> Tensor:
+        """Leave readouts in the order in which they came."""
+        return by_sample * (self.weights > 0)
+
     def kept(self, width_px: float) -> tuple[float, float]:
         """Say what is left of noise, and of a blob."""
         matrix = self.gridding.transform.matrix

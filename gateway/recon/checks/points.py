@@ -12,6 +12,7 @@ from gateway.model.errors import BadScan
 from gateway.model.image import Pixels
 from gateway.model.recipes import CgNufftRecipe
 from gateway.model.zyx import Zyx
+from gateway.recon.checks.declared import Missing
 from gateway.recon.checks.on_points import OnPoints
 from gateway.recon.checks.points_again import PointsAgain
 from gateway.recon.checks.rerun import Engine
@@ -64,7 +65,7 @@ class OfPoints:
         for number, readings in enumerate(readings_of(self.scan, self.gatherer, self.target, place.device)):
             yield self._view(number, readings)
 
-    def missing(self, number: int) -> float | None:
+    def missing(self, number: int) -> Missing | None:
         """Hold the readouts of a frame against what the header says, those left out on purpose aside.
 
         Limits of the counter say how many there should be; some exporters write the lines of a Cartesian scan there. So
@@ -74,23 +75,27 @@ class OfPoints:
             return None
         declared = max(self.gatherer.encoding.acceleration.y, 1.0)
         found = [self._too_few(number, declared), self._too_sparse(number, declared)]
-        said = [one for one in found if one is not None]
-        return max(1.0, min(said)) if said else None
+        return min((one for one in found if one is not None), key=lambda one: one.times, default=None)
 
-    def _too_few(self, number: int, declared: float) -> float | None:
+    def _too_few(self, number: int, declared: float) -> Missing | None:
         limit = self.gatherer.encoding.limits.get(LINE)
         if limit is None or limit.maximum <= limit.minimum:
             return None
         steps = self.gatherer.heads["idx"]["kspace_encode_step_1"][self.gatherer.frame == number]
-        return (limit.maximum - limit.minimum + 1) / declared / len(np.unique(steps))
+        wanted, n_measured = (limit.maximum - limit.minimum + 1) / declared, len(np.unique(steps))
+        note = f"{n_measured} readouts were measured, the header says {wanted:.4g}"
+        return Missing(times=max(1.0, wanted / n_measured), note=note)
 
-    def _too_sparse(self, number: int, declared: float) -> float | None:
+    def _too_sparse(self, number: int, declared: float) -> Missing | None:
         """Compare gaps, where there are limits or an acceleration that tell of them."""
         limit = self.gatherer.encoding.limits.get(LINE)
         if declared <= 1 and (limit is None or limit.maximum <= limit.minimum):
             return None
         gaps = frame_undersampling(self.gatherer, number)
-        return None if gaps is None else gaps / declared
+        if gaps is None:
+            return None
+        note = f"gaps are {gaps:.3g} times as wide as they may be, the header says {declared:.3g}"
+        return Missing(times=max(1.0, gaps / declared), note=note)
 
     def affordable(self) -> int:
         """Count by frames."""

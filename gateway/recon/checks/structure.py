@@ -32,13 +32,13 @@ EDGE_PX = 1.0
 """Over which steepness is averaged, at the least."""
 
 
-def strangeness(view: View, left: Tensor) -> Tensor:
+def strangeness(view: View, back: Tensor) -> Tensor:
     """Say how far each place stands out of what noise, brightness and steepness lead to expect there.
 
     Parameters
     ----------
-    left
-        What the image leaves of the data. Shape `(coil line sample)`.
+    back
+        What the image leaves of the data, brought back to it. Shape `(z y x)`.
 
     Returns
     -------
@@ -49,13 +49,13 @@ def strangeness(view: View, left: Tensor) -> Tensor:
     if int(there.sum()) < FEWEST:
         return best
     towards = torch.polar(torch.ones_like(view.deviation), -view.reference.angle())
-    back, bright = (view.back(left) * towards).real, view.reference.abs()  # noise of the phase is in the other part
+    apart, bright = (back * towards).real, view.reference.abs()  # noise of the phase is in the other part
     steep = _steepness(bright)
     for width in WIDTHS_PX:
         transfer = blob(bright.shape, width, bright.device)
         around = blob(bright.shape, max(width, EDGE_PX), bright.device)
         power = view.noise_power * view.encoding.kept(width)[0] / 2
-        found = smoothed(back, transfer)[there] / math.sqrt(power)
+        found = smoothed(apart, transfer)[there] / math.sqrt(power)
         known = torch.stack([smoothed(bright, transfer)[there], smoothed(steep, around)[there]], dim=-1)
         best[there] = torch.maximum(best[there], found.abs() / expected_spread(found, known))
     return best

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.model.image import Pixels
-from gateway.recon.checks.declared import lines_missing
+from gateway.recon.checks.declared import Missing, lines_missing
 from gateway.recon.checks.lines_again import LinesAgain
 from gateway.recon.checks.rerun import Engine, Rerun
 from gateway.recon.checks.slab_piece import busiest, piece_of
@@ -58,8 +58,8 @@ class Subject(Protocol):
     def views(self, place: Workplace) -> Iterator[View]:
         """Look at every frame."""
 
-    def missing(self, number: int) -> float | None:
-        """Say how many times fewer lines a frame has than the header says; None where that does not say."""
+    def missing(self, number: int) -> Missing | None:
+        """Hold the lines of a frame against the header; None where that does not say."""
 
     def affordable(self) -> int:
         """Say how many checks may make a frame again, or a piece of it."""
@@ -95,7 +95,7 @@ class OfLines:
         """Look at every frame."""
         return views(self.found, place)
 
-    def missing(self, number: int) -> float | None:
+    def missing(self, number: int) -> Missing | None:
         """Count the lines of a frame."""
         return lines_missing(self.scan.header, self.found, number)
 

@@ -10,12 +10,12 @@ export function enlarge(panes, figure) {
 
 export function crossesOn(panes) {
   const cross = () => Object.assign(document.createElement("i"), { className: "cross", hidden: true });
-  return [...panes.querySelectorAll("figure")].map((figure) => figure.appendChild(cross()));
+  return [...panes.querySelectorAll("figure:not([data-apart])")].map((figure) => figure.appendChild(cross()));
 }
 
 // Mark where the pointer is in every pane but its own.
 export function pointAt(crosses, event) {
-  const canvas = event?.target.closest("canvas"), box = canvas?.getBoundingClientRect();
+  const canvas = event?.target.closest("figure:not([data-apart]) canvas"), box = canvas?.getBoundingClientRect();
   for (const cross of crosses) {
     const pane = cross.parentElement;
     cross.hidden = !canvas || pane.contains(canvas);

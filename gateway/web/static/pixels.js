@@ -1,4 +1,5 @@
 // Images as numbers: fetched once, kept for a while, and drawn through a window (PS3.3 C.11.2.1.2.1, linear).
+import { ring } from "/static/marks.js";
 
 const KEPT = 96;
 const kept = new Map();
@@ -57,7 +58,7 @@ export function clear(canvas) {
 }
 
 // Draw an image; with `from`, only what lies to the right of that part of the canvas, over what is there, and the edge.
-export function draw(canvas, image, { center, width, invert, zoom, x, y, from = 0 }) {
+export function draw(canvas, image, { center, width, invert, zoom, x, y, from = 0, places = [] }) {
   const { rows, columns, values } = image;
   const small = new OffscreenCanvas(columns, rows);
   const pixels = small.getContext("2d").createImageData(columns, rows);
@@ -80,8 +81,10 @@ export function draw(canvas, image, { center, width, invert, zoom, x, y, from = 
   context.fillStyle = "#000";
   context.fillRect(0, 0, side, side);
   const across = columns * fit, down = rows * image.aspect * fit;
-  context.drawImage(small, (side - across) / 2 + x * side, (side - down) / 2 + y * side, across, down);
+  const left = (side - across) / 2 + x * side, top = (side - down) / 2 + y * side;
+  context.drawImage(small, left, top, across, down);
   annotate(context, side, image, fit);
+  ring(context, side, places, (column, row) => [left + column * fit, top + row * fit * image.aspect]);
   if (edge) {
     context.fillStyle = "#ffd34d";
     context.fillRect(edge, 0, 2, side);

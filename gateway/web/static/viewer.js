@@ -1,11 +1,14 @@
 // The viewer: scroll, window, zoom; beside what it is compared with, linked, in turns with it, and the difference of the two.
+import { placesOf, tellPlaces } from "/static/marks.js";
 import { crossesOn, enlarge, pointAt } from "/static/panes.js";
 import { clear, difference, draw, imageOf } from "/static/pixels.js";
+import { oneStop } from "/static/strips.js";
 
 const AHEAD = 3;
 const FASTEST = 400; // window widths of a drag across the whole pane, in percent
 const DECIDES = 10; // pixels by which two fingers show what they are at: apart or together, or along
 const PER_IMAGE = 24; // pixels along for the next image
+const WHOLE = { zoom: 1, x: 0, y: 0, places: [] }; // of k-space, which is no part of the patient
 const WINDOWS = { own: [0, 1], narrow: [0, 0.5], dark: [-0.25, 0.5], bright: [0.25, 0.5], wide: [0, 2] }; // parts of each image's own
 let viewer = null;
 
@@ -16,11 +19,14 @@ class Viewer {
     this.panes = this.find("panes");
     this.pick = { a: root.querySelector('[data-pick="a"]'), b: root.querySelector('[data-pick="b"]') };
     this.tick = { difference: root.querySelector('[data-tick="difference"]'), wipe: root.querySelector('[data-tick="wipe"]'), turns: root.querySelector('[data-tick="turns"]'), invert: root.querySelector('[data-tick="invert"]') };
-    const maps = root.querySelector('[data-tick="maps"]');
-    if (maps) this.tick.maps = maps;
+    for (const name of ["maps", "marks"]) {
+      const tick = root.querySelector(`[data-tick="${name}"]`);
+      if (tick) this.tick[name] = tick;
+    }
     this.maps = [...root.querySelectorAll("[data-map]")].map((figure) => {
       const [job, first, count, begins] = figure.dataset.map.split(":").map(Number);
-      return { job, first, count, begins, key: [job, first, count].join(":"), name: figure.dataset.name, figure, canvas: figure.querySelector("canvas"), caption: figure.querySelector("figcaption") };
+      const { name, check, grade, marks } = figure.dataset;
+      return { job, first, count, begins, key: [job, first, count].join(":"), name, check, grade, marks: JSON.parse(marks || "[]"), apart: "apart" in figure.dataset, figure, canvas: figure.querySelector("canvas"), caption: figure.querySelector("figcaption") };
     });
     this.slide = root.querySelector('[data-slide="image"]');
     this.edge = root.querySelector('[data-slide="wipe"]');
@@ -87,9 +93,11 @@ class Viewer {
     this.root.scrollIntoView({ block: "nearest" });
   }
 
-  // Where a check was worst: that image, and the maps beside it.
-  look(index) {
-    if (this.tick.maps) this.tick.maps.checked = true;
+  // Where a check was worst: that image, and the maps beside it, that of the check with a frame.
+  look(index, check) {
+    for (const name of ["maps", "marks"]) if (this.tick[name]) this.tick[name].checked = true;
+    this.asked_of = check;
+    for (const map of this.maps) map.figure.classList.toggle("asked", map.check === check);
     this.slide.value = index;
     this.show();
     this.panes.focus({ preventScroll: true });
@@ -138,10 +146,18 @@ class Viewer {
     return { center: image.center + this.view.shift * image.width, width: Math.max(1, image.width * this.view.stretch) };
   }
 
+  // The worst places of the image that is shown, where it is of the gate's own matrix.
+  places() {
+    const marked = this.tick.marks?.checked && this.a.job === this.maps[0].job;
+    return marked ? placesOf(this.maps, this.index, this.asked_of) : [];
+  }
+
   paint() {
     if (!this.imageA) return;
-    const view = { ...this.view, invert: this.tick.invert.checked };
+    const places = this.places();
+    const view = { ...this.view, invert: this.tick.invert.checked, places };
     const put = (which, image, window) => draw(this.root.querySelector(`[data-canvas="${which}"]`), image, { ...view, ...window });
+    tellPlaces(this.find("legend"), places);
     const caption = (which, text) => { this.root.querySelector(`[data-caption="${which}"]`).textContent = text; };
     const label = (which, text) => this.root.querySelector(`[data-canvas="${which}"]`).setAttribute("aria-label", text);
     const mine = this.windowOf(this.imageA);
@@ -160,7 +176,7 @@ class Viewer {
     }
     for (const map of this.maps) {
       if (!map.shown) continue;
-      if (map.image) draw(map.canvas, map.image, { ...view, ...this.windowOf(map.image) });
+      if (map.image) draw(map.canvas, map.image, { ...view, ...this.windowOf(map.image), ...(map.apart ? WHOLE : {}) });
       else clear(map.canvas);
       const where = map.count === 1 && this.a.count > 1 ? `only of image ${map.begins}` : `${this.index - map.begins + 1} of ${map.count}`;
       map.caption.textContent = `${map.name} · ${where}`;
@@ -240,6 +256,7 @@ class Viewer {
       "+": () => this.zoom(1.25), "-": () => this.zoom(0.8), 0: () => this.reset(),
       i: () => { this.tick.invert.checked = !this.tick.invert.checked; this.paint(); },
       m: () => { if (this.tick.maps) { this.tick.maps.checked = !this.tick.maps.checked; this.show(); } },
+      k: () => { if (this.tick.marks) { this.tick.marks.checked = !this.tick.marks.checked; this.paint(); } },
       f: () => this.turn(),
       e: () => { enlarge(this.panes, this.panes.querySelector("figure.large, figure")); this.paint(); },
       v: () => { if (this.b) { this.tick.wipe.checked = !this.tick.wipe.checked; this.show(); } },
@@ -315,28 +332,12 @@ function begin() {
   const root = document.querySelector("[data-viewer]");
   if (!root || (viewer && viewer.root === root)) return;
   viewer = new Viewer(root);
-  for (const strip of document.querySelectorAll(".pictures")) {
-    [...strip.querySelectorAll("a")].forEach((link, index) => { link.tabIndex = index ? -1 : 0; }); // arrows do the rest
-  }
+  oneStop();
 }
-
-// One stop for the keyboard in each strip of thumbnails: left and right go from picture to picture.
-document.addEventListener("keydown", (event) => {
-  const link = event.target.closest(".pictures a");
-  const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-  if (!link || !by || !viewer) return;
-  const all = [...link.closest(".pictures").querySelectorAll("a")];
-  const next = all[all.indexOf(link) + by];
-  if (!next) return;
-  event.preventDefault();
-  link.tabIndex = -1;
-  next.tabIndex = 0;
-  next.focus();
-});
 
 document.addEventListener("click", (event) => {
   const worst = event.target.closest("[data-look]");
-  if (worst && viewer) viewer.look(Number(worst.dataset.look));
+  if (worst && viewer) viewer.look(Number(worst.dataset.look), worst.dataset.of);
   const link = event.target.closest("[data-image]");
   if (!link || !viewer || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
