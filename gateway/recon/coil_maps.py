@@ -12,6 +12,7 @@ from torch import Tensor
 from gateway.model.recipes import Combining, Unfolding
 from gateway.recon.adaptive import adaptive, inati, walsh
 from gateway.recon.fourier import fourier, inverse_fourier, resize
+from gateway.recon.magnitudes import norm, power as power_of
 from gateway.recon.sensitivities import Sensitivities, espirit
 from gateway.recon.smooth import coarse, enlarged, in_phase, low_resolution, reference_coil
 from gateway.recon.space import Target
@@ -57,7 +58,7 @@ def see(block: Tensor, lines: Sequence[int], recipe: Unfolding) -> Seen:
     shown = torch.zeros_like(maps[:, 0])
     for seen, coil in zip(maps.unbind(dim=1), kspace, strict=True):  # coil images are not in memory together
         shown.addcmul_(seen.conj(), low_resolution(coil, maps.shape[2:]))
-    power = shown.abs().square()
+    power = power_of(shown)
     floor = DARKEST * power.mean().clamp_min(torch.finfo(power.dtype).tiny)
     return Seen(maps=maps, prior=power + floor)
 
@@ -113,12 +114,12 @@ def _espirit(kspace: Tensor, shape: tuple[int, int, int], n_sets: int) -> Tensor
     planes = inverse_fourier(resize(kspace, -1, n_coarse), (-1,)).unbind(dim=-1)
     maps = torch.stack([_soft(espirit(plane, n_y=n_z, n_x=n_y, n_sets=n_sets)) for plane in planes], dim=-1)
     maps = in_phase(maps, reference=reference_coil(low_resolution(kspace, kspace.shape[1:])))
-    weights = enlarged(torch.linalg.vector_norm(maps, dim=1).to(maps.dtype), shape).real.clamp(0, 1)
+    weights = enlarged(norm(maps, 1).to(maps.dtype), shape).real.clamp(0, 1)
     found = maps.new_empty((n_sets, len(kspace), *shape))
     for coil, fine in zip(maps.unbind(dim=1), found.unbind(dim=1), strict=True):
         fine.copy_(enlarged(coil, shape))
-    norm = torch.linalg.vector_norm(found, dim=1)
-    found *= (weights / norm.clamp_min(torch.finfo(norm.dtype).tiny)).unsqueeze(1)
+    size = norm(found, 1)
+    found *= (weights / size.clamp_min(torch.finfo(size.dtype).tiny)).unsqueeze(1)
     return found
 
 

@@ -31,23 +31,43 @@ def _centred(transform: Callable[..., Tensor], data: Tensor, axes: Sequence[int]
     axes = [axis for axis in axes if data.shape[axis] > 1]
     even = [axis for axis in axes if data.shape[axis] % 2 == 0]
     odd = [axis for axis in axes if data.shape[axis] % 2]
-    data = _alternate(data, even)
+    if not axes:
+        return data.clone()
+    signs = _alternating(data, even)
+    data = _turned(data, signs) if even else data
     data = torch.fft.ifftshift(data, dim=odd) if odd else data
-    data = transform(data, dim=axes, norm="ortho") if axes else data
+    data = transform(data, dim=axes, norm="ortho")
     data = torch.fft.fftshift(data, dim=odd) if odd else data
-    return _alternate(data, even, negative=sum(data.shape[axis] // 2 for axis in even) % 2 == 1)
+    negative = sum(data.shape[axis] // 2 for axis in even) % 2 == 1
+    return _turned(data, -signs if negative else signs, own=True) if even else data
 
 
-def _alternate(data: Tensor, axes: Sequence[int], *, negative: bool = False) -> Tensor:
-    """Change the sign from each point to the next along the axes; as reals, since a complex product costs more."""
-    signs = torch.ones((), device=data.device)
+def _alternating(data: Tensor, axes: Sequence[int]) -> Tensor:
+    """Give signs that change from each point to the next along the axes."""
+    signs = data.real.new_ones([1] * data.ndim)
     for axis in axes:
         shape = [1] * data.ndim
         shape[axis] = -1
         signs = signs * (1 - 2 * (torch.arange(data.shape[axis], device=data.device) % 2)).reshape(shape)
-    if negative:
-        signs = -signs
-    return torch.view_as_complex(torch.view_as_real(data.resolve_conj()) * signs.unsqueeze(-1))
+    return signs
+
+
+def _turned(data: Tensor, signs: Tensor, *, own: bool = False) -> Tensor:
+    """Multiply by signs as reals, since a complex product costs more; both parts of all numbers lie in one row.
+
+    Signs that change along the last axis would otherwise hold for rows of two numbers each.
+
+    Parameters
+    ----------
+    own
+        Nobody else has the data, which may change in place.
+    """
+    parts = torch.view_as_real(data.resolve_conj())
+    along_rows = signs.shape[-1] > 1
+    parts = parts.flatten(-2) if along_rows else parts
+    each = signs.repeat_interleave(2, dim=-1) if along_rows else signs.unsqueeze(-1)
+    turned = parts.mul_(each) if own else parts * each
+    return torch.view_as_complex(turned.unflatten(-1, (-1, 2)) if along_rows else turned)
 
 
 def resize(data: Tensor, axis: int, n: int) -> Tensor:

@@ -127,7 +127,7 @@ def _towards(images: Tensor, maps: Tensor) -> Tensor:
 def _factors(problem: Unfolding) -> Iterator[tuple[slice, Tensor]]:
     """Factorise the systems of some positions x at a time. Shape `(x set*y set*y)`."""
     n_sets, _, _, n_y, n_x = problem.maps.shape
-    maps = (problem.maps * problem.prior.sqrt().unsqueeze(1))[:, :, 0].permute(3, 1, 0, 2).flatten(2)
+    maps = (problem.maps * problem.prior.sqrt().unsqueeze(1))[:, :, 0].permute(3, 1, 0, 2).flatten(2).contiguous()
     spread = _spread(problem.filled[0]).repeat(n_sets, n_sets)
     n_bytes = BATCH_BYTES.get(maps.device.type, LARGE_BATCH_BYTES)
     step = max(1, n_bytes // (8 * (n_sets * n_y) ** 2))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from gateway.recon.fourier import inverse_fourier, resize
+from gateway.recon.magnitudes import norm
 
 COARSE = 4
 """Pixels of the image for each point of the grid."""
@@ -25,7 +26,9 @@ SQUARINGS = 6
 
 def low_resolution(block: Tensor, shape: Sequence[int]) -> Tensor:
     """Make coil images of calibration lines alone, tapered against ringing. Shape `(... *shape)`."""
-    for axis, n in zip(range(-len(shape), 0), shape, strict=True):
+    axes = range(-len(shape), 0)
+    for axis in sorted(axes, key=lambda axis: shape[axis] / block.shape[axis]):  # the block grows as late as it may
+        n = shape[axis]
         if block.shape[axis] > n:
             block = resize(block, axis, n)
         if block.shape[axis] > 1:
@@ -70,8 +73,8 @@ def _interpolation(n: int, n_grid: int, like: Tensor) -> Tensor:
 
 def normalised(maps: Tensor, *, axis: int = 0) -> Tensor:
     """Give maps norm 1 over the coils; where they are zero they stay so."""
-    norm: Tensor = torch.linalg.vector_norm(maps, dim=axis, keepdim=True)
-    return maps / norm.clamp_min(torch.finfo(norm.dtype).tiny)
+    size = norm(maps, axis, keepdim=True)
+    return maps / size.clamp_min(torch.finfo(size.dtype).tiny)
 
 
 def reference_coil(images: Tensor) -> Tensor:
@@ -87,7 +90,7 @@ def reference_coil(images: Tensor) -> Tensor:
         Of the coils, of low resolution. Shape `(coil ...)`.
     """
     flat = images.flatten(1)
-    brightness = torch.linalg.vector_norm(flat, dim=0)
+    brightness = norm(flat, 0)
     inside = (brightness >= BRIGHT * brightness.max()).nonzero()[:, 0]
     some = inside[:: -(-len(inside) // POINTS)]
     points = flat[:, some] / brightness[some].clamp_min(TINY)
@@ -111,11 +114,12 @@ def leading(operator: Tensor, n_sets: int) -> tuple[Tensor, Tensor]:
         Hermitian. Shape `(... coil coil)`.
     """
     vectors, values = [], []
+    operator = operator.contiguous()  # matrices that are not are multiplied one by one
     for _ in range(n_sets):
         power = operator
         for _ in range(SQUARINGS):
             power = power @ power
-            power = power / power.diagonal(dim1=-2, dim2=-1).real.sum(dim=-1)[..., None, None].clamp_min(1e-30)
+            power /= power.diagonal(dim1=-2, dim2=-1).real.sum(dim=-1)[..., None, None].clamp_min(1e-30)
         best = power.diagonal(dim1=-2, dim2=-1).real.argmax(dim=-1)
         vector = power.gather(-1, best[..., None, None].expand(*power.shape[:-1], 1)).squeeze(-1)
         vector = vector / torch.linalg.vector_norm(vector, dim=-1, keepdim=True).clamp_min(1e-30)

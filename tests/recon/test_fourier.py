@@ -59,3 +59,13 @@ def test_an_interpolated_image_passes_through_the_pixels_of_the_coarse_one() -> 
     coarse = to_image(kspace, grid=Zyx(z=1, y=8, x=8), matrix=Zyx(z=1, y=8, x=8))
     fine = to_image(kspace, grid=Zyx(z=1, y=16, x=16), matrix=Zyx(z=1, y=16, x=16))
     torch.testing.assert_close(fine[:, ::2, ::2] * 2, coarse)
+
+
+def test_what_is_transformed_stays_as_it_was_however_it_lies_in_memory() -> None:
+    laid = _noise(4, 6, 8)
+    for values in (laid, laid.permute(2, 0, 1), laid[:, ::2], laid.mT.conj(), laid[:1, :1, :1]):
+        before = values.resolve_conj().clone()
+        made = fourier(values, (-2, -1))
+        torch.testing.assert_close(made, fourier(before.contiguous(), (-2, -1)))
+        made.zero_()
+        torch.testing.assert_close(values.resolve_conj(), before)

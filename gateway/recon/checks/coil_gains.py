@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gateway.recon.checks.view import View
+from gateway.recon.magnitudes import power as power_of
 
 BANDS = ((0.0, 0.15), (0.15, 0.35), (0.35, 0.6), (0.6, 1.5))
 """Distances from the centre of k-space, whose edge is at 1, corners beyond."""
@@ -36,7 +37,7 @@ def coil_misfit(view: View, seen: Tensor) -> float:
     -------
         Of the worst coil and band: in standard deviations of the noise and the error that is allowed.
     """
-    wanted, power, at = seen.conj() * view.data, seen.abs().square(), view.encoding.distance
+    wanted, power, at = seen.conj() * view.data, power_of(seen), view.encoding.distance
     if at.shape[1] == 1:  # all samples of a line lie in one band
         wanted, power = wanted.sum(dim=2, keepdim=True), power.sum(dim=2, keepdim=True)
     worst = 0.0

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from gateway.recon.checks.blobs import WIDTHS_PX, blob, smoothed
 from gateway.recon.checks.view import View
+from gateway.recon.magnitudes import power as power_of
 
 MODEL_ERROR = 0.02
 """Of the signal: how well sensitivities explain what coils measure, at their best."""
@@ -36,7 +37,7 @@ def residual(view: View, seen: Tensor) -> Tensor:
     seen
         What would have been measured of the image. Shape `(coil line sample)`.
     """
-    power = seen.abs().square().sum()
+    power = power_of(seen).sum()
     gain = (seen.conj() * view.data).sum() / power.clamp_min(torch.finfo(power.dtype).tiny)
     return view.data - gain * seen
 
@@ -73,7 +74,7 @@ def line_misfit(view: View, image: Tensor, seen: Tensor, left: Tensor) -> tuple[
     """
     encoding, weights = view.encoding, view.encoding.weights.expand(left.shape[1:])
     share = weights / weights.sum(dim=1, keepdim=True).clamp_min(TINY)
-    found, explained = (each.abs().square().mean(dim=0) for each in (left, seen))
+    found, explained = (power_of(each).mean(dim=0) for each in (left, seen))
     allowed = (MODEL_ERROR_OF_LINES * encoding.loneliness).square() * (explained * share).sum(dim=1)
     by_sample = found / (view.noise_power + allowed + encoding.from_beyond(image))[:, None]
     return (by_sample * share).sum(dim=1).sqrt(), by_sample.sqrt()
@@ -96,7 +97,7 @@ def silence(view: View) -> float:
     1946, Mathematical Methods of Statistics, 28.6).
     """
     n_samples = (view.encoding.weights > 0).expand(view.data.shape[1:]).sum(dim=1).clamp_min(1)
-    power = (view.data.abs().square().sum(dim=2) / n_samples).flatten()
+    power = (power_of(view.data).sum(dim=2) / n_samples).flatten()
     alive = power[power > 0]
     if not len(alive):
         return ENDLESS

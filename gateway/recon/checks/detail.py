@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gateway.recon.checks.blobs import smoothed
 from gateway.recon.checks.view import View
+from gateway.recon.magnitudes import power as power_of
 
 RINGS = ((0.1, 0.2), (0.2, 0.35), (0.35, 0.5), (0.5, 0.7), (0.7, 1.0))
 """Distances from the centre of k-space, whose edge is at 1."""
@@ -37,7 +38,7 @@ def lost_detail(view: View, seen: Tensor) -> tuple[float, int]:
     """
     seen, data = (view.encoding.in_kspace(each) for each in (seen, view.data))
     radius, n_coils = view.encoding.radius, len(data)
-    both, power = (data.conj() * seen).real.sum(dim=0), data.abs().square().sum(dim=0)
+    both, power = (data.conj() * seen).real.sum(dim=0), power_of(data).sum(dim=0)
     centre = radius < RINGS[0][0]
     gain = float((both * centre).sum() / (power * centre).sum().clamp_min(TINY))  # brightness is arbitrary
     both = both / max(gain, TINY)

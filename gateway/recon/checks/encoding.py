@@ -17,6 +17,7 @@ from torch import Tensor
 
 from gateway.recon.checks.blobs import blob
 from gateway.recon.fourier import fourier, inverse_fourier
+from gateway.recon.magnitudes import power as power_of
 
 ENCODED = (-3, -2)
 """Partitions and lines."""
@@ -181,7 +182,7 @@ class OnLines:
             for outer, opposite in ((at > n // 4, -at > n // 4), (-at > n // 4, at > n // 4)):
                 end = inverse_fourier(kspace * _along(outer, axis), (axis,))
                 for coils in self._coils(maps):
-                    arrived = fourier(coils * end, ENCODED).abs().square().mean(dim=3).sum(dim=0)
+                    arrived = power_of(fourier(coils * end, ENCODED)).mean(dim=3).sum(dim=0)
                     power += arrived * _along(opposite, axis)[..., 0] / len(maps)
         return 2 * power[self.filled]
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from gateway.recon.checks.rerun import Rerun
 from gateway.recon.checks.view import View
+from gateway.recon.magnitudes import power as power_of
 
 ALLOWED = 0.3
 """Part of the amplitude of lines that nobody measured which a good method may get wrong."""
@@ -30,10 +31,10 @@ def predicted(view: View, rerun: Rerun, random: np.random.Generator) -> tuple[fl
     image = view.encoded(rerun.without(held))
     on = torch.from_numpy(held).to(view.data.device)[:, None]
     seen, wanted = view.seen(image) * on, view.data * on
-    gain = (seen.conj() * wanted).sum() / seen.abs().square().sum().clamp_min(torch.finfo(torch.float32).tiny)
+    gain = (seen.conj() * wanted).sum() / power_of(seen).sum().clamp_min(torch.finfo(torch.float32).tiny)
     left, weights = wanted - gain * seen, (view.encoding.weights * on).expand(wanted.shape[1:])
     found, amplitude = (
-        (each.abs().square() * weights).sum() / (weights.sum() * len(each)).clamp_min(1e-30) for each in (left, wanted)
+        (power_of(each) * weights).sum() / (weights.sum() * len(each)).clamp_min(1e-30) for each in (left, wanted)
     )
     expected = view.noise_power + ALLOWED**2 * amplitude
     return float((found / expected).sqrt()), view.back(left).abs()

@@ -89,6 +89,10 @@ class LinesAgain:
         lines = self.found.sorter.lines
         return int(self.found.sorter.alignment.discard_pre[lines.of_frames(self.frame, self.frame + 1).start])
 
+    def _of_others(self, run: Readouts) -> Bools:
+        """Find the calibration readouts of other slices, which teach this one nothing. Shape `(readout,)`."""
+        return run.flagged(CALIBRATION) & (run.heads["idx"]["slice"] != self.found.slice_of(self.frame))
+
     def _embedded(self, run: Readouts) -> npt.NDArray[np.intp]:
         """Find the calibration readouts that belong to the image of the frame as well. Shape `(readout,)`."""
         if self.found.embedded_in(self.frame) is None:
@@ -117,7 +121,7 @@ class LinesAgain:
             mine = lines.run[some] == count
             line = np.full(len(run), -1, np.int64)
             line[lines.row[some][mine]] = number[lines.z[some][mine], lines.y[some][mine]]
-            kept = (line >= 0) | ~is_imaging(run)
+            kept = (line >= 0) | ~(is_imaging(run) | self._of_others(run))
             extra = self._embedded(run)
             z, y = (run.heads["idx"][f"kspace_encode_step_{axis}"][extra].astype(np.int64) for axis in (2, 1))
             line[extra] = number[z + lines.partitions.shift, y + lines.phase_encodes.shift]

@@ -18,7 +18,7 @@ from gateway.recon.checks.evidence import Evidence
 from gateway.recon.checks.halves import halves_misfit
 from gateway.recon.checks.intake import statistics_of
 from gateway.recon.checks.structure import strangeness, strangest
-from gateway.recon.checks.view import View
+from gateway.recon.checks.view import View, quantile
 
 TOP = 0.999
 """Quantile of a map that is its value: one pixel alone is no structure."""
@@ -108,7 +108,7 @@ def _picture(evidence: Evidence, check: Check, shown: Pixels, first: int) -> Non
 
 def _tops(shown: Pixels) -> Iterator[float]:
     for places in shown:
-        yield float(torch.from_numpy(np.ascontiguousarray(places)).flatten().quantile(TOP))
+        yield float(quantile(torch.from_numpy(np.ascontiguousarray(places)), TOP))
 
 
 def _image(view: View, number: int) -> int:

@@ -84,16 +84,16 @@ def expected_spread(values: Tensor, known: Tensor) -> Tensor:
     -------
         Shape `(place)`.
     """
-    powers = torch.cat([torch.ones_like(known[:, :1]), known.square()], dim=1).double()
-    powers = powers / powers.mean(dim=0).clamp_min(torch.finfo(powers.dtype).tiny)
+    powers = torch.cat([torch.ones_like(known[:, :1]), known.square()], dim=1).double().T.contiguous()
+    powers /= powers.mean(dim=1, keepdim=True).clamp_min(torch.finfo(powers.dtype).tiny)
     squares = values.double().square()
     typical = squares.median() / 0.455  # the median of a squared normal value
-    weights = typical.clamp_min(LEAST**2) / powers.shape[1] * powers.new_ones(powers.shape[1])
+    weights = typical.clamp_min(LEAST**2) / len(powers) * powers.new_ones(len(powers))
     for _ in range(STEPS):
-        variance = powers @ weights
-        calm = torch.minimum(squares, OUTLYING**2 * variance) * OUTLIERS_MADE_GOOD
-        weights = weights * ((calm / variance.square()) @ powers / ((1 / variance) @ powers)).sqrt()
-    return (powers @ weights).clamp_min(LEAST**2).sqrt().to(values.dtype)
+        precision = (weights @ powers).reciprocal_()
+        calm = (squares * precision).clamp_max_(OUTLYING**2).mul_(precision).mul_(OUTLIERS_MADE_GOOD)
+        weights = weights * ((powers @ calm) / (powers @ precision)).sqrt()
+    return (weights @ powers).clamp_min(LEAST**2).sqrt().to(values.dtype)
 
 
 def _steepness(image: Tensor) -> Tensor:
