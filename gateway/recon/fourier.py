@@ -64,10 +64,9 @@ def _turned(data: Tensor, signs: Tensor, *, own: bool = False) -> Tensor:
     """
     parts = torch.view_as_real(data.resolve_conj())
     along_rows = signs.shape[-1] > 1
-    parts = parts.flatten(-2) if along_rows else parts
+    rows = parts.flatten(-2) if along_rows else parts
     each = signs.repeat_interleave(2, dim=-1) if along_rows else signs.unsqueeze(-1)
-    turned = parts.mul_(each) if own else parts * each
-    return torch.view_as_complex(turned.unflatten(-1, (-1, 2)) if along_rows else turned)
+    return torch.view_as_complex((rows.mul_(each) if own else rows * each).view(parts.shape))
 
 
 def resize(data: Tensor, axis: int, n: int) -> Tensor:

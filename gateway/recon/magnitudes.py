@@ -6,8 +6,6 @@ again; here numbers are brightness in units near 1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -19,7 +17,7 @@ def power(values: Tensor) -> Tensor:
     return torch.addcmul(values.real.square(), values.imag, values.imag)
 
 
-def norm(values: Tensor, axes: int | Sequence[int], *, keepdim: bool = False) -> Tensor:
+def norm(values: Tensor, axes: int | tuple[int, ...], *, keepdim: bool = False) -> Tensor:
     """Take the root of the sum of powers over some axes. Real."""
     summed: Tensor = power(values).sum(dim=axes, keepdim=keepdim)
     return summed.sqrt()

@@ -91,7 +91,7 @@ class LinesAgain:
 
     def _of_others(self, run: Readouts) -> Bools:
         """Find the calibration readouts of other slices, which teach this one nothing. Shape `(readout,)`."""
-        return run.flagged(CALIBRATION) & (run.heads["idx"]["slice"] != self.found.slice_of(self.frame))
+        return np.asarray(run.flagged(CALIBRATION) & (run.heads["idx"]["slice"] != self.found.slice_of(self.frame)))
 
     def _embedded(self, run: Readouts) -> npt.NDArray[np.intp]:
         """Find the calibration readouts that belong to the image of the frame as well. Shape `(readout,)`."""

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from gateway.recon.checks.blobs import WIDTHS_PX, blob, smoothed
 from gateway.recon.checks.view import View, quantile
+from gateway.recon.magnitudes import norm
 
 WORST = 0.999
 """Quantile over the patient that stands for its worst place."""
@@ -99,5 +100,4 @@ def expected_spread(values: Tensor, known: Tensor) -> Tensor:
 def _steepness(image: Tensor) -> Tensor:
     """Give the size of the gradient. Shape `(z y x)`."""
     axes = [axis for axis in range(image.ndim) if image.shape[axis] > 1]
-    slopes: Tensor = torch.linalg.vector_norm(torch.stack(torch.gradient(image, dim=axes)), dim=0)
-    return slopes
+    return norm(torch.stack(torch.gradient(image, dim=axes)), 0)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from gateway.recon.cartesian_problem import to_target
 from gateway.recon.coil_maps import Seen
+from gateway.recon.companion import recalled_seen
 from gateway.recon.methods.first_images import FirstImages
 from gateway.recon.methods.together import MAPS
 from gateway.recon.networks.diffusion import Diffusion
@@ -50,16 +51,16 @@ class Slab:
 def plane_by_plane(network: nn.Module, scan: Undersampled, begun: FirstImages | None) -> Method[Slab]:
     """Make a method for slabs out of a network for planes."""
     return Method(
-        learn=seen_slab,
+        learn=lambda group: seen_slab(scan, group),
         unfold=lambda group, slab: _unfolded(network, group, slab, scan, begun),
         at=Slab.at,
         sampled=isinstance(network, Diffusion),
     )
 
 
-def seen_slab(group: Group) -> Slab:
-    """Estimate sensitivities and brightness of a slab."""
-    seen = group.see(MAPS)
+def seen_slab(scan: Undersampled, group: Group) -> Slab:
+    """Estimate sensitivities and brightness of a slab, or recall them."""
+    seen = recalled_seen(scan, group, MAPS)
     bright = float(bright_part(seen.prior[:1].sqrt())[0])
     return Slab(seen=seen, bright=bright, places=torch.arange(seen.prior.shape[-1]))
 

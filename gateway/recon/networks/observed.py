@@ -17,7 +17,7 @@ from torch import Tensor
 from gateway.recon.coil_maps import Seen
 from gateway.recon.companion import ROUNDING, Unfolded, exactly
 from gateway.recon.fourier import fourier, inverse_fourier
-from gateway.recon.operators import Operator, sampled
+from gateway.recon.operators import Operator, fourier_filter, sampled
 from gateway.recon.parallel import Group
 from gateway.recon.solvers import Stop, conjugate_gradient
 
@@ -158,12 +158,14 @@ def sense_by_steps(seen: Observed) -> Tensor:
     scale = seen.brightness.to(seen.data.dtype)
     bright = seen.brightness.flatten(1).amax(dim=1).square()
     floor = of_each(torch.maximum(seen.noise.square(), ROUNDING * bright), seen.brightness)
-    encoding = seen.encoding
+    filtered = fourier_filter(seen.filled[:, None], seen.axes)
+    back = seen.maps.conj().resolve_conj()
 
     def normal(values: Tensor) -> Tensor:
-        return scale * encoding.normal(scale * values) + floor * values
+        folded = (back * filtered(seen.maps * (scale * values)[:, None])).sum(dim=1)
+        return torch.addcmul(floor * values, scale, folded)
 
-    return scale * conjugate_gradient(normal, scale * encoding.adjoint(seen.data), IN_PLANES, apart=(0,))
+    return scale * conjugate_gradient(normal, scale * seen.encoding.adjoint(seen.data), IN_PLANES, apart=(0,))
 
 
 def in_own_units(seen: Observed) -> tuple[Observed, Tensor]:
