@@ -120,18 +120,27 @@ class Lab(Studio):
         self.studies.finish(study.id, name, who=name)
 
 
-@pytest.fixture
-def archive() -> Archive:
-    return Archive()
-
-
-@pytest.fixture
-def lab(tmp_path: Path, archive: Archive) -> Iterator[Lab]:
+@pytest.fixture(scope="module")
+def pacs() -> Iterator[tuple[Archive, int]]:
+    archive = Archive()
     with scripted_pacs(archive) as (port, _):
-        lab = Lab(tmp_path, port)
-        lab.receive(2)
-        yield lab
-        lab.engine.dispose()
+        yield archive, port
+
+
+@pytest.fixture
+def archive(pacs: tuple[Archive, int]) -> Archive:
+    found, _ = pacs
+    found.got.clear()
+    found.full = False
+    return found
+
+
+@pytest.fixture
+def lab(tmp_path: Path, archive: Archive, pacs: tuple[Archive, int]) -> Iterator[Lab]:  # noqa: ARG001 - emptied first
+    lab = Lab(tmp_path, pacs[1])
+    lab.receive(2)
+    yield lab
+    lab.engine.dispose()
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from gateway.jobs.sessions import Sessions
 from gateway.jobs.sign_on import SignOns
 from gateway.jobs.tokens import Tokens
 from gateway.model.person import Role
-from gateway.model.reading import Study, StudyPlan
+from gateway.model.reading import Design, Study, StudyPlan
 from gateway.settings import DEFAULT_ROUTES
 from gateway.steering import Steering
 from gateway.web.app import create_app
@@ -124,6 +124,53 @@ def test_a_study_is_read_from_beginning_to_end_and_nothing_tells_the_recipe(brow
     assert hall.lab.kept.reader(hall.study.id, "anna").finished_at is not None
     assert len(hall.lab.kept.scores(hall.study.id)) == 8
     assert not any("/jobs/" in one or "sense" in one for one in asked)
+
+
+def test_pairs_are_read_side_by_side_and_nothing_tells_which_is_which(browser: Browser, hall: Hall) -> None:
+    study = hall.lab.make(name="Side by side", recipes=("plain", "sense"), design=Design.PAIRS, points=3)
+    asked: list[str] = []
+    with serving(hall.app) as url:
+        with visiting(browser, url, name="anna") as page:
+            page.on("request", lambda request: asked.append(request.url))
+            page.goto(f"/reading/{study.id}")
+            expect(page.get_by_role("heading", level=1)).to_have_text("Side by side: pair 1 of 2")
+            expect(page.locator("[data-panes] figure:visible")).to_have_count(2)
+            expect(page.locator("[data-caption=a]")).not_to_have_text("")
+            assert drawn(page, "a") != drawn(page, "b"), "two recipes of one scan"
+            assert not any(word in page.content().lower() for word in SECRETS)
+            assert barriers(page) == []
+            shoot(page, "reading-pair")
+            page.keyboard.press("4")
+            expect(page.locator("input:checked")).to_have_count(0)
+            score_one(page, "12")
+            page.get_by_role("link", name="The pair before").click()
+            expect(page.locator("input:checked")).to_have_count(2)
+            page.goto(f"/reading/{study.id}")
+            page.keyboard.press("r")
+            page.keyboard.type("blurred on the left, 1 of 3")
+            page.keyboard.press("Escape")
+            score_one(page, "33")
+            page.get_by_role("button", name="I have finished").click()
+            expect(page.locator("main")).to_contain_text("Finished")
+        assert not any("/jobs/" in one or "sense" in one for one in asked)
+        with visiting(browser, url, name="admin", scheme="dark", width=320) as page:
+            page.goto(f"/studies/{study.id}")
+            first = page.locator("#preferences tbody tr").first
+            expect(first).to_be_visible()
+            label = "cell => getComputedStyle(cell, '::before').content"
+            assert "p, adjusted" in first.locator("td").last.evaluate(label), "a number says what it is"
+            expect(page.locator("#sides tbody tr")).to_have_count(1)
+            assert barriers(page) == []
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+            shoot(page, "study-pairs-dark-320")
+    said = hall.lab.kept.scores(study.id)
+    assert (len(said), [one.score for one in said].count(2)) == (4, 1), "sides are drawn, and turned back"
+
+
+def drawn(page: Page, which: str) -> str:
+    """What a pane shows."""
+    shown: str = page.evaluate("w => document.querySelector(`[data-canvas=${w}]`).toDataURL()", which)
+    return shown
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("dark", 320), ("light", 1280)])
