@@ -71,8 +71,8 @@ class MadeFor(Table):
     partitions: Range | None = None
     """Points of the encoded matrix across the slab; not asked of slices."""
     acceleration: Range | None = None
-    """Wanted lines over measured ones, those of the calibration left aside; of a slab in both directions together. Of
-    radial and spiral scans, the gap between readouts at the edge of k-space over that of Nyquist."""
+    """Wanted lines over measured ones outside the calibration, which hides how sparse the rest is; of a slab in both
+    directions together. Of radial and spiral scans, the gap between readouts at the edge of k-space over Nyquist's."""
     n_calibration: Range | None = None
     """Lines without gaps around the centre; of a slab, lines or partitions, whichever are fewer."""
     sampling: tuple[Sampling, ...] = tuple(Sampling)
@@ -180,6 +180,8 @@ class Measurement:
     n_readout: int
     n_lines: int
     acceleration: float | None
+    outside: str = ""
+    """How many of how many lines lie outside the calibration, for whoever has to be told."""
     n_calibration: int | None
     sampling: Sampling | None
     encoded: Encoded | None = None
@@ -198,16 +200,18 @@ def misfits(made_for: MadeFor, scan: Measurement) -> Iterator[str]:
         ("number of coils", made_for.n_coils, scan.n_coils),
         ("matrix along readouts", made_for.matrix, scan.n_readout),
         ("matrix along lines", made_for.matrix, scan.n_lines),
-        ("acceleration", made_for.acceleration, scan.acceleration),
+        (ACCELERATION, made_for.acceleration, scan.acceleration),
         ("number of calibration lines", made_for.n_calibration, scan.n_calibration),
         *([("number of partitions", made_for.partitions, scan.n_partitions)] if scan.n_partitions else []),
     ):
         if asked is not None and (found is None or not asked.holds(found)):
-            yield f"{name} is {'not known' if found is None else f'{found:g}'}, the model is for {asked}"
+            where = f" outside the calibration ({scan.outside})" if name == ACCELERATION and scan.outside else ""
+            yield f"{name} is {'not known' if found is None else f'{found:.3g}'}{where}, the model is for {asked}"
     if scan.sampling not in (*made_for.sampling, *([None] if len(made_for.sampling) == len(Sampling) else [])):
         yield f"sampling is {scan.sampling or 'not known'}, the model is for {', '.join(made_for.sampling)}"
 
 
+ACCELERATION = "acceleration"
 UNFIT: Mapping[Encoded, str] = MappingProxyType(
     {
         Encoded.SLICES: "slices were measured, the model is for slabs",

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import resource
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from zipfile import is_zipfile
 
 import torch
 from pydantic import TypeAdapter
@@ -68,11 +70,11 @@ def convert(checkpoint: Path, weights: Path) -> Network:
 
 def _tensors(checkpoint: Path) -> Mapping[str, Tensor]:
     try:
-        loaded = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        loaded = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=is_zipfile(checkpoint) or None)
     except OSError as error:
         raise BadModel(f"cannot be read: {error.strerror}") from error
-    except pickle.UnpicklingError:
-        raise BadModel("is no checkpoint, or holds more than tensors; it is not read") from None
+    except pickle.UnpicklingError as error:
+        raise BadModel(_more_than_tensors(str(error))) from None
     except (RuntimeError, EOFError, ValueError, KeyError):
         raise BadModel("is no checkpoint that torch reads") from None
     for key in ("state_dict", "model"):
@@ -81,6 +83,17 @@ def _tensors(checkpoint: Path) -> Mapping[str, Tensor]:
     if not isinstance(loaded, Mapping) or not loaded or not all(isinstance(one, Tensor) for one in loaded.values()):
         raise BadModel("is no state_dict: names with tensors")
     return loaded
+
+
+def _more_than_tensors(said: str) -> str:
+    """Say what a file holds that is no tensor, by what torch says of it, and how a person gets at the weights."""
+    named = re.search(r"GLOBAL ([\w.]+)", said)
+    if named is None:
+        return "is no checkpoint, or holds more than tensors; it is not read"
+    return (
+        f"holds more than tensors ({named[1]}), and may hold code; it is not read. "
+        "Where it comes from somebody you trust, write its state_dict alone to another file, elsewhere, and import that"
+    )
 
 
 def _stripped(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -119,6 +119,7 @@ def _of_slice(header: ScanHeader, lines: Lines, filled: Bools) -> Measurement:
     return replace(
         _asked_of(header, lines.n_coils),
         acceleration=len(beyond) / max(1, int(beyond.sum())),
+        outside=f"{beyond.sum()} of {beyond.size} lines",
         n_calibration=n_calibration,
         sampling=_sampling(filled, wanted, around),
         encoded=Encoded.SLICES,
@@ -140,6 +141,7 @@ def _of_slab(header: ScanHeader, found: Undersampled, filled: Bools, calibrated:
     return replace(
         _asked_of(header, lines.n_coils),
         acceleration=beyond.size / max(1, int(beyond.sum())),
+        outside=f"{beyond.sum()} of {beyond.size} points",
         n_calibration=min(calibrated),
         sampling=_pattern(lines, whole=bool(filled[wanted].all())),
         encoded=Encoded.SLABS,

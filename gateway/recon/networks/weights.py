@@ -5,6 +5,7 @@ Only safetensors is read: a table of tensors, in which there is no place for cod
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,14 +55,20 @@ def check_tensors(network: Network, tensors: Mapping[str, Tensor]) -> None:
 
 
 def save_tensors(tensors: Mapping[str, Tensor], weights: Path) -> None:
-    """Write weights that whoever reads the card can read, too; safetensors' own way leaves them to their owner alone.
+    """Write weights that whoever reads the card can read, too; safetensors alone leaves them to their owner.
 
     Raises
     ------
     OSError
         The disk did not take them.
     """
-    weights.write_bytes(safetensors.torch.save({name: one.cpu().contiguous() for name, one in tensors.items()}))
+    weights.touch()
+    readers = weights.stat().st_mode
+    try:
+        safetensors.torch.save_file({name: one.cpu().contiguous() for name, one in tensors.items()}, weights)
+    except SafetensorError as error:
+        raise OSError(errno.EIO, str(error)) from error
+    weights.chmod(readers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -95,7 +95,10 @@ def _headed(header: ScanHeader, body_part: str) -> ScanHeader:
 
 
 OUTSIDE = {
-    "acceleration": (MadeFor(acceleration=Range(at_most=2.5)), "acceleration is 3, the model is for at most 2.5"),
+    "acceleration": (
+        MadeFor(acceleration=Range(at_most=2.5)),
+        "acceleration is 3 outside the calibration (24 of 72 lines), the model is for at most 2.5",
+    ),
     "coils": (MadeFor(n_coils=Range(at_least=12)), "number of coils is 8, the model is for at least 12"),
     "calibration": (
         MadeFor(n_calibration=Range(at_least=30)),
