@@ -14,9 +14,10 @@ from gateway.model.training import Paradigm, Plan
 from gateway.recon.networks.architectures import build
 from gateway.training.course import BY_LINES, LINES, made_of, precision, rate
 from gateway.training.diary import Look, picture_of
-from gateway.training.lessons import Lesson, masked, noised, whole_lesson
+from gateway.training.lessons import Lesson, noised, whole_lesson
 from gateway.training.lines import LearnedLines
 from gateway.training.losses import error_over_object, similarity, total
+from gateway.training.masking import masked
 from gateway.training.procedural import Random
 from gateway.training.school import VALIDATION, random_of
 from gateway.training.simulation import FullSlice

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from gateway.model.training import Masks, Paradigm, Pattern, Plan
-from gateway.training.lessons import Lesson, Masked, lesson, masked
+from gateway.training.lessons import Lesson, lesson
 from gateway.training.lines import LearnedLines, by_lines
+from gateway.training.masking import Masked, masked
 from gateway.training.procedural import Random
 from gateway.training.sources import source_of
 from gateway.training.stacks import frames_of

@@ -17,8 +17,9 @@ from gateway.recon.networks.scope import misused
 from gateway.recon.preparation import prepared
 from gateway.recon.spaces import imaged_spaces
 from gateway.training.as_scan import drawn_scans, undersampled_scan
-from gateway.training.lessons import Lesson, masked, whole_lesson
+from gateway.training.lessons import Lesson, whole_lesson
 from gateway.training.losses import error_over_object
+from gateway.training.masking import masked
 from gateway.training.simulation import FullSlice
 from gateway.training.sources import source_of
 from tests.training.plans import HEADS, column, plan, run

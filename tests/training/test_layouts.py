@@ -15,7 +15,7 @@ from gateway.model.errors import BadScan, UnreadableFile
 from gateway.model.training_data import LayoutData
 from gateway.recon.fourier import inverse_fourier
 from gateway.training.layouts import LAYOUTS
-from gateway.training.lessons import masked
+from gateway.training.masking import masked
 from gateway.training.simulation import FullSlice
 from gateway.training.sources import source_of
 from tests.training.plans import plan, run

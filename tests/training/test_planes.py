@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from gateway.model.card import Encoded
 from gateway.model.training_data import ProceduralData
 from gateway.recon import masks
-from gateway.training.lessons import mask_of, masked, whole_lesson
+from gateway.training.lessons import whole_lesson
+from gateway.training.masking import mask_of, masked
 from gateway.training.sources import source_of
 from tests.training.plans import column, plan, run
 

@@ -16,8 +16,9 @@ from gateway.mrd.header import write_header
 from gateway.mrd.stream import RecordedSession, write_session
 from gateway.recon.fourier import inverse_fourier
 from gateway.recon.networks.observed import bright_part
-from gateway.training.lessons import masked, whole_lesson
+from gateway.training.lessons import whole_lesson
 from gateway.training.losses import error_over_object
+from gateway.training.masking import masked
 from gateway.training.simulation import PLANE, FullSlice
 from gateway.training.sources import source_of
 from gateway.training.stacks import frames_of

@@ -14,8 +14,9 @@ from gateway.model.errors import BadScan, UnreadableFile, WrongCall
 from gateway.model.training_data import ImageData, LayoutData, ProceduralData, ScanData
 from gateway.recon.fourier import inverse_fourier
 from gateway.recon.phantom import head_phantom
-from gateway.training.lessons import lesson, mask_of, masked, whole_lesson
+from gateway.training.lessons import lesson, whole_lesson
 from gateway.training.losses import error_over_object
+from gateway.training.masking import mask_of, masked
 from gateway.training.procedural import head
 from gateway.training.simulation import FullSlice
 from gateway.training.sources import source_of

@@ -116,7 +116,7 @@ def test_a_checkpoint_is_read_in_a_process_of_its_own(tmp_path: Path) -> None:
 
 def test_code_in_a_checkpoint_does_not_run(tmp_path: Path) -> None:
     torch.save({"state_dict": _Hostile(tmp_path / "owned")}, tmp_path / "published.pt")
-    with pytest.raises(BadModel, match=r"more than tensors \(.*\), and may hold code|more than tensors; it is not read"):
+    with pytest.raises(BadModel, match=r"holds more than tensors \(\S+\), and may hold code"):
         import_checkpoint(tmp_path / "published.pt", tmp_path / "w")
     assert not (tmp_path / "owned").exists()
     assert not (tmp_path / "w").exists()
