@@ -16,7 +16,7 @@ from gateway.model.errors import BadScan, GatewayError, StorageFault, Unreadable
 from gateway.model.header import ScanHeader
 from gateway.model.ids import RecordingId
 from gateway.model.noise import NoiseCovariance
-from gateway.model.recipes import LearnedRecipe, Recipe
+from gateway.model.recipes import GuidedTvRecipe, LearnedRecipe, Recipe
 from gateway.model.route import Routes
 from gateway.model.scan import ScanState
 from gateway.mrd.follow import Follower
@@ -126,7 +126,7 @@ class Ahead:
         if not incoming.begun:
             raise _TooEarly
         hindrance = obstacle(choice.recipe, header, noise_known=incoming.noise_known)
-        if hindrance or isinstance(choice.recipe, LearnedRecipe):
+        if hindrance or isinstance(choice.recipe, (LearnedRecipe, GuidedTvRecipe)):
             logger.info("scan not followed", extra={"scan": scan.recording, "reason": hindrance})
             return None
         headstart = self.headstarts.of(scan.recording)

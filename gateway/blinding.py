@@ -20,8 +20,9 @@ from gateway.model.route import Routes
 from gateway.model.series import Series
 from gateway.quality.sanity import check_images
 from gateway.recon.engine import reconstruct
+from gateway.recon.guide import ReadyGuide
 from gateway.recon.networks.ready import ReadyModel
-from gateway.reconstruction import Teller, Work, ready, veil_of, veiled, veiled_images
+from gateway.reconstruction import Teller, Work, veil_of, veiled, veiled_images
 from gateway.routing.choose import Choice
 
 SHOWN = ImageKind.MAGNITUDE
@@ -84,7 +85,7 @@ def make_blind_series(
 
 def _images(work: Work, *, device: str, memory_bytes: int | None, tell: Teller) -> ImageSeries:
     """Reconstruct what readers see."""
-    recipe = ready(work.choice.recipe.model_copy(update={"output": (SHOWN,)}), work.zoo)
+    recipe = work.ready(work.choice.recipe.model_copy(update={"output": (SHOWN,)}))
     outputs = reconstruct(
         work.acquisition,
         work.header,
@@ -95,6 +96,10 @@ def _images(work: Work, *, device: str, memory_bytes: int | None, tell: Teller) 
         told=lambda text: tell.note("memory", text),
         noise=work.noise,
     )
+    if isinstance(recipe, ReadyGuide) and not any(one.guided_by for one in outputs):
+        raise ImageRefused(
+            f"a study of {work.choice.recipe_name!r} would show what no scan guided: {outputs[0].notes[0]}"
+        )
     return _shown(outputs, work.choice.recipe_name, learned=isinstance(recipe, ReadyModel))
 
 

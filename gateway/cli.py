@@ -144,10 +144,12 @@ def reconstruct(
     folder: Annotated[Path, typer.Option("--out", help="Folder for the DICOM series.")],
     recipe: Annotated[str, typer.Option(help="Recipe to use; without it, the routes decide.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    guide: Annotated[Optional[Path], typer.Option(help="Scan of the same exam that guides, for guided-tv.")] = None,  # noqa: UP045
     config: Config = None,
 ) -> None:
     """Reconstruct a scan from a file into DICOM files, without a server."""
-    from gateway.offline import work_from_file  # noqa: PLC0415 - torch
+    from gateway.guidance import Means  # noqa: PLC0415 - torch
+    from gateway.offline import guided_by_file, work_from_file  # noqa: PLC0415
     from gateway.reconstruction import Teller, make_series  # noqa: PLC0415
     from gateway.settings import load_routes, load_settings  # noqa: PLC0415
 
@@ -161,6 +163,9 @@ def reconstruct(
             note=lambda what, _text: progress.update(task, description=what),
         )
         memory_bytes = settings.workers.piece_memory_bytes
+        if guide is not None:
+            means = Means(device=device, memory_bytes=memory_bytes, progress=tell.progress)
+            work = guided_by_file(work, guide, means=means, noise_folder=noise_folder)
         made = make_series(work, device=device, memory_bytes=memory_bytes, outbox=folder, tell=tell)
     for series in made:
         out.print(f"{len(series.instances)} images in {folder / series.series_instance_uid}", soft_wrap=True)

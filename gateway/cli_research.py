@@ -163,6 +163,9 @@ def evaluate(
     write: Annotated[
         bool, typer.Option("--write", help="Write what was measured into the cards of the site's models.")
     ] = False,
+    guide: Annotated[
+        Path | None, typer.Option(help="Scan of the same exam that guides all of them, for guided-tv.")
+    ] = None,
     config: Config = None,
 ) -> None:
     """Compare recipes on scans of every line, of which lines are left out: numbers, box plots, and the worst cases."""
@@ -184,19 +187,20 @@ def evaluate(
 
     from gateway.evaluation.compare import Masking, compare, read_scans  # noqa: PLC0415 - torch
     from gateway.evaluation.report import write_report  # noqa: PLC0415
-    from gateway.reconstruction import ready  # noqa: PLC0415
+    from gateway.offline import ready_for  # noqa: PLC0415
 
-    recipes = {name: ready(one, zoo) for name, one in asked.items()}
+    given = read_scans(scans)
+    recipes = ready_for(given, asked, zoo, guide, device=settings.workers.device)
     if robustness:
         from gateway.evaluation.robustness import Effort, stress  # noqa: PLC0415
         from gateway.evaluation.robustness_report import write_robustness  # noqa: PLC0415
 
         effort = Effort(steps=steps, device=settings.workers.device)
-        cards = list(stress(read_scans(scans), recipes, effort, tell=err.print))
+        cards = list(stress(given, recipes, effort, tell=err.print))
         out.print(f"cards in {write_robustness(cards, folder)}", soft_wrap=True)
         return
     maskings = [Masking.parse(text) for text in mask]
-    trials = list(compare(read_scans(scans), recipes, maskings, device=settings.workers.device, tell=err.print))
+    trials = list(compare(given, recipes, maskings, device=settings.workers.device, tell=err.print))
     out.print(f"report in {write_report(trials, folder)}", soft_wrap=True)
     if page is not None:
         from gateway.evaluation.page import write_page  # noqa: PLC0415

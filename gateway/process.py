@@ -9,6 +9,7 @@ from pathlib import Path
 from gateway.blinding import blind_choice, make_blind_series
 from gateway.follow import follow_checks, follow_phantom
 from gateway.gate import Passage
+from gateway.guidance import Guides, Means, Recorded, guide_or_reason, make_guide
 from gateway.identify import identify
 from gateway.jobs.charts import Origin
 from gateway.jobs.noise import NoiseStore
@@ -20,11 +21,13 @@ from gateway.model.image import ImageSeries
 from gateway.model.noise import NoiseCovariance
 from gateway.model.reading import BlindImage
 from gateway.model.readout import Acquisition
+from gateway.model.recipes import GuidedTvRecipe
 from gateway.model.route import Routes, Rule
 from gateway.mrd import messages
 from gateway.mrd.header import parse_header
 from gateway.mrd.images import Told, image_messages
 from gateway.mrd.stream import read_session
+from gateway.recon.guide import Guide
 from gateway.recon.incoming import measures_noise, obstacle
 from gateway.recon.noise import is_only_noise, measure_noise
 from gateway.reconstruction import Teller, Work, make_series
@@ -77,6 +80,8 @@ class Processor:
         noise = self._noise_for(job, header)
         noise_known = noise is not None or measures_noise(session.acquisition)
         headstart = self._headstart(job, choice, header, noise_known=noise_known)
+        scan = Recorded(acquisition=session.acquisition, header=header, digest=job.digest, noise=noise)
+        guide, guide_lacks = self._guide_for(job, scan, choice)
         work = Work(
             identity=identify(job, header, choice, self.jobs) if choice.project or blind is None else None,
             acquisition=session.acquisition,
@@ -89,6 +94,8 @@ class Processor:
             decided=lambda subject: self.jobs.rulings.decided(job.job, subject),
             shelf=headstart if headstart.begun and job.complete else None,
             blind=blind,
+            guide=guide,
+            guide_lacks=guide_lacks,
         )
         make = make_series if blind is None else make_blind_series
         outbox = self.outbox / str(job.job)
@@ -167,6 +174,25 @@ class Processor:
         if told:
             self.jobs.note(job.lease, "noise", told)
         return found
+
+    def _guide_for(self, job: ClaimedJob, scan: Recorded, choice: Choice) -> tuple[Guide | None, str]:
+        """Find the scan that guides this one, where the recipe wants one, and make its images."""
+        recipe = choice.recipe
+        if not isinstance(recipe, GuidedTvRecipe):
+            return None, ""
+        guides = Guides(spool=self.spool, noise=lambda header: known_noise(header, self.noise, self.noise_folder)[0])
+        means = Means(
+            device=self.device,
+            memory_bytes=self.memory_bytes,
+            progress=lambda _fraction, doing: self.jobs.progress(job.lease, 0.0, f"the scan that guides: {doing}"),
+            adds_table=choice.rule.table_position == "add",
+        )
+        among = self.jobs.earlier.before(job.scan, job.received_at, within_h=recipe.guide_within_h)
+        guide, lacks = guide_or_reason(
+            lambda: guides.find(scan.header, recipe, among), lambda other: make_guide(scan, other, recipe, means)
+        )
+        self.jobs.note(job.lease, "guide", f"{guide.name!r}, recording {guide.digest}" if guide else f"none: {lacks}")
+        return guide, lacks
 
     def _why(self, job: ClaimedJob, choice: Choice) -> str:
         return "; ".join([f"routes version {job.routes_version}", *choice.why])

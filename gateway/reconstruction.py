@@ -24,10 +24,11 @@ from gateway.model.noise import NoiseCovariance
 from gateway.model.projects import Option, Project
 from gateway.model.reading import BlindImage
 from gateway.model.readout import Acquisition
-from gateway.model.recipes import LearnedRecipe, Recipe, RouteRecipe
+from gateway.model.recipes import GuidedTvRecipe, LearnedRecipe, RouteRecipe
 from gateway.model.series import Series
 from gateway.quality.sanity import check_images
-from gateway.recon.engine import reconstruct
+from gateway.recon.engine import Ready, reconstruct
+from gateway.recon.guide import Guide, ReadyGuide
 from gateway.recon.memory import room_for
 from gateway.recon.networks.ready import ReadyModel
 from gateway.recon.preparation import Preparation
@@ -37,6 +38,9 @@ from gateway.zoo.zoo import Zoo
 
 CONVENTIONAL = "conventional"
 """Ends the description of what a learned recipe sends without its network."""
+UNGUIDED = "unguided"
+"""Ends the description of what a guided recipe sends without a guide."""
+NO_GUIDE = "no other scan was given"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +65,14 @@ class Work:
     """Where images lie that were made while the scan arrived."""
     blind: BlindImage | None = None
     """The image of a reader study that it is for."""
+    guide: Guide | None = None
+    """Of an earlier scan of the same exam, for a recipe that wants one."""
+    guide_lacks: str = NO_GUIDE
+    """Why there is none."""
+
+    def ready(self, recipe: RouteRecipe) -> Ready:
+        """Give a recipe all that it names; see `ready`."""
+        return ready(recipe, self.zoo, self.guide, self.guide_lacks)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,14 +95,16 @@ class Teller:
         self.note("memory", text)
 
 
-def ready(recipe: RouteRecipe, zoo: Zoo) -> Recipe | ReadyModel:
-    """Find the model that a recipe names; the engine takes any other recipe as it is.
+def ready(recipe: RouteRecipe, zoo: Zoo, guide: Guide | None = None, lacking: str = NO_GUIDE) -> Ready:
+    """Find the model that a recipe names, or hand it its guide; the engine takes any other recipe as it is.
 
     Raises
     ------
     BadModel
         There is no such model, or its card is not good.
     """
+    if isinstance(recipe, GuidedTvRecipe):
+        return ReadyGuide(recipe=recipe, guide=guide, lacking=lacking)
     if not isinstance(recipe, LearnedRecipe):
         return recipe
     model = zoo.find(recipe.model)
@@ -103,7 +117,7 @@ def make_series(
     """Reconstruct, check, and write DICOM; ``memory_bytes`` is what a reconstruction takes at a time."""
     veil = None if work.choice.project is None else veil_of(work, work.choice.project)
     telling = _Telling(work=work, moved_mm=table_offset(work), veil=veil)
-    recipe = ready(work.choice.recipe, work.zoo)
+    recipe = work.ready(work.choice.recipe)
     room_bytes = room_for(memory_bytes) if isinstance(recipe, ReadyModel) else 0  # the gate asks again
     making = _Making(
         work=work,
@@ -132,7 +146,7 @@ class _Making:
     """How the images of a work are made, and made again by the gate."""
 
     work: Work
-    recipe: Recipe | ReadyModel
+    recipe: Ready
     device: str
     memory_bytes: int | None
     preparation: Preparation
@@ -202,7 +216,7 @@ class _Telling:
     veil: Veil | None
     ruling: Ruling | None = None
 
-    def plan(self, recipe: Recipe | ReadyModel, output: ImageSeries, index: int) -> SeriesPlan:
+    def plan(self, recipe: Ready, output: ImageSeries, index: int) -> SeriesPlan:
         """Plan one series."""
         work, veil = self.work, self.veil
         return SeriesPlan(
@@ -215,6 +229,7 @@ class _Telling:
             received_at=as_clocks_stood(work.received_at, work.header) if veil is None else work.received_at,
             model=output.model,
             whitened_by=output.whitened_by,
+            guided_by=output.guided_by,
             moved_mm=self.moved_mm,
             ruling=self.ruling,
             identity=work.identity,
@@ -235,11 +250,14 @@ def _written(
         yield replace(written.below(form.folder), destinations=destinations)
 
 
-def _description(work: Work, recipe: Recipe | ReadyModel, output: ImageSeries) -> str:
-    """Name a series; a conventional one of a learned recipe says what it is, as the recipe's name does not."""
+def _description(work: Work, recipe: Ready, output: ImageSeries) -> str:
+    """Name a series; what a fallback has made says so, as the recipe's name does not."""
     text = work.choice.series_description(work.header)
-    instead = isinstance(recipe, ReadyModel) and output.model is None
-    return text_ending(text, CONVENTIONAL) or text if instead else text
+    if isinstance(recipe, ReadyModel) and output.model is None:
+        return text_ending(text, CONVENTIONAL) or text
+    if isinstance(recipe, ReadyGuide) and not output.guided_by:
+        return text_ending(text, UNGUIDED) or text
+    return text
 
 
 def veil_of(work: Work, project: Project) -> Veil:

@@ -34,6 +34,8 @@ class SeriesPlan:
         The network that took part, or None for a conventional reconstruction.
     whitened_by
         Digest of an earlier noise measurement that the images depend on; another one makes another series.
+    guided_by
+        Digest of the scan that guided the reconstruction; another one makes another series.
     moved_mm
         How far the images were moved from where the readouts say, for the table; another way makes another series.
     ruling
@@ -57,6 +59,7 @@ class SeriesPlan:
     output_index: int = 0
     model: LearnedModel | None = None
     whitened_by: str = ""
+    guided_by: str = ""
     moved_mm: Vector = (0.0, 0.0, 0.0)
     ruling: Ruling | None = None
     identity: Identity | None = None
@@ -81,6 +84,7 @@ class SeriesPlan:
         work = (self.recording_digest, self.rule, self.recipe, self.recipe_fingerprint, self.output_index)
         weights = (self.model.weights_sha256,) if self.model else ()
         noise = (self.whitened_by,) if self.whitened_by else ()
+        guide = (self.guided_by,) if self.guided_by else ()
         table = self.moved_mm if any(self.moved_mm) else ()
         whose = (self.identity.digest,) if self.identity else ()
         told = (self.ruling.action, self.ruling.warning) if self.ruling and self.ruling.warning else ()
@@ -88,6 +92,7 @@ class SeriesPlan:
             *work,
             *weights,
             *noise,
+            *guide,
             *map(str, table),
             *whose,
             *told,

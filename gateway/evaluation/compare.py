@@ -17,13 +17,14 @@ from gateway.model.errors import BadScan, GatewayError, UnreadableFile, WrongCal
 from gateway.model.header import ScanHeader
 from gateway.model.image import ImageKind
 from gateway.model.readout import Acquisition
-from gateway.model.recipes import FftRecipe, Recipe
+from gateway.model.recipes import FftRecipe
 from gateway.model.training import Pattern
 from gateway.model.zyx import Zyx
 from gateway.mrd.files import read_scan
 from gateway.mrd.header import parse_header
 from gateway.recon import masks
-from gateway.recon.engine import reconstruct
+from gateway.recon.engine import Ready, reconstruct
+from gateway.recon.guide import ReadyGuide
 from gateway.recon.lattice import Lattice
 from gateway.recon.networks.ready import ReadyModel
 
@@ -194,7 +195,7 @@ def _read(file: Path) -> Scan:
 
 def compare(
     scans: Sequence[Scan],
-    recipes: Mapping[str, Recipe | ReadyModel],
+    recipes: Mapping[str, Ready],
     maskings: Sequence[Masking],
     *,
     device: str,
@@ -217,7 +218,7 @@ def compare(
                 yield _try(thinned, truth, masking, (name, recipe), device)
 
 
-def _try(scan: Scan, truth: Volume, masking: Masking, named: tuple[str, Recipe | ReadyModel], device: str) -> Trial:
+def _try(scan: Scan, truth: Volume, masking: Masking, named: tuple[str, Ready], device: str) -> Trial:
     name, recipe = named
     start, image, refused = time.perf_counter(), None, ""
     try:
@@ -238,13 +239,15 @@ def _try(scan: Scan, truth: Volume, masking: Masking, named: tuple[str, Recipe |
     )
 
 
-def magnitude(acquisition: Acquisition, header: ScanHeader, recipe: Recipe | ReadyModel, device: str) -> Volume:
+def magnitude(acquisition: Acquisition, header: ScanHeader, recipe: Ready, device: str) -> Volume:
     """Reconstruct magnitudes alone."""
     made = reconstruct(acquisition, header, recipe, device=device, progress=lambda *_: None)
     (series,) = (one for one in made if one.kind is ImageKind.MAGNITUDE)
     if isinstance(recipe, ReadyModel) and series.model is None:
         # Its fallback's image says nothing of the network.
         raise BadScan(" ".join(note for note in series.notes if recipe.card.label in note))
+    if isinstance(recipe, ReadyGuide) and not series.guided_by:
+        raise BadScan(series.notes[0])
     return np.asarray(series.pixels, np.float64)
 
 

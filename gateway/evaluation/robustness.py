@@ -14,10 +14,12 @@ from gateway.evaluation.metrics import METRICS
 from gateway.evaluation.stress import STRESSES, one_slice, thinned
 from gateway.evaluation.structures import gain, placed
 from gateway.model.card import MadeFor, Purpose
-from gateway.model.errors import GatewayError
+from gateway.model.errors import GatewayError, WrongCall
 from gateway.model.recipes import FftRecipe, Recipe
 from gateway.recon.checks.bench import Bench, on_bench
 from gateway.recon.checks.worst_case import Budget, Search, worst_case
+from gateway.recon.engine import Ready
+from gateway.recon.guide import ReadyGuide
 from gateway.recon.networks.ready import ReadyModel
 from gateway.recon.preparation import Preparation
 
@@ -95,7 +97,7 @@ class Effort:
 
 def stress(
     scans: Sequence[Scan],
-    recipes: Mapping[str, Recipe | ReadyModel],
+    recipes: Mapping[str, Ready],
     effort: Effort,
     tell: Callable[[str], None],
 ) -> Iterator[RobustnessCard]:
@@ -105,17 +107,21 @@ def stress(
     ------
     BadScan
         A scan is not one of every line.
+    WrongCall
+        A recipe wants a guide, which is not made harder as the scan is.
     """
     for whole in scans:
         scan = one_slice(whole)
         truth = _truth(scan, effort)
         for name, recipe in recipes.items():
             tell(f"{scan.name}: {name}")
-            yield _card(scan, truth, (name, _freed(recipe)), effort)
+            yield _card(scan, truth, (name, _freed(name, recipe)), effort)
 
 
-def _freed(recipe: Recipe | ReadyModel) -> Recipe | ReadyModel:
+def _freed(name: str, recipe: Ready) -> Recipe | ReadyModel:
     """Let a network try what its card keeps it from: that is what is asked here."""
+    if isinstance(recipe, ReadyGuide):
+        raise WrongCall(f"recipe {name!r} wants a guide, which --robustness does not make harder: leave it out")
     if not isinstance(recipe, ReadyModel):
         return recipe
     free = {"purpose": Purpose.PATIENTS, "made_for": MadeFor()}

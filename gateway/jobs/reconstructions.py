@@ -13,6 +13,7 @@ from gateway.jobs.candidates import add_candidates, choose_candidate, chosen_of,
 from gateway.jobs.charts import Charts
 from gateway.jobs.clock import Clock
 from gateway.jobs.database import lending, reading, writing
+from gateway.jobs.earlier import EarlierScans
 from gateway.jobs.lease import Lease, Terms, write_fenced
 from gateway.jobs.queue import Will, WorkQueue
 from gateway.jobs.rulings import Rulings, Word, decide, put_ruling
@@ -70,6 +71,7 @@ class JobQueue(WorkQueue[JobState]):
         super().__init__(engine, clock, table=jobs, transitions=JOB_TRANSITIONS, terms=terms)
         self.rulings = Rulings(engine)
         self.charts = Charts(engine, clock)
+        self.earlier = EarlierScans(engine)
 
     def claim(self, owner: str) -> ClaimedJob | None:
         """Claim the next job that is due."""

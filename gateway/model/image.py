@@ -117,6 +117,8 @@ class ImageSeries:
     whitened_by: str = ""
     """Digest of the earlier noise measurement that made its coils white; empty where the scan brought its own, or none
     was at hand. What the recording does not hold is part of what the images are."""
+    guided_by: str = ""
+    """Digest of the scan that guided the method; empty where none did. It is part of what the images are, too."""
 
     def parts(self) -> tuple[ImageSeries, ...]:
         """Split complex pixels into real and imaginary part; any other series is its own only part."""

@@ -342,5 +342,32 @@ class LearnedRecipe(Cartesian):
     """Use a model whose card says that it is for training and tests."""
 
 
-RouteRecipe = Annotated[Recipe | LearnedRecipe, Field(discriminator="method")]
+class GuidedTvRecipe(Unfolding, Cartesian, Iterating):
+    """Undersampled Cartesian k-space, also at random: few edges but where an earlier scan of the exam has some, too.
+
+    The other scan only says where edges may lie and which way they run, not how bright anything is (directional total
+    variation). Without a scan that may guide, the fallback reconstructs, and the series says why.
+    """
+
+    method: Literal["guided-tv"] = "guided-tv"
+    """Which method it is."""
+    guide: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    """Protocol name of the scan that guides, with ``*``, ``?`` and ``[abc]`` (case does not matter): the last one of
+    the same patient and study that came before. A scan that the header names (a ``measurementDependency`` of type
+    ``Guide``) goes before it; without this key only that one guides."""
+    guide_within_h: Annotated[float, Field(gt=0, le=24)] = 6.0
+    """How long before it may have come, in hours."""
+    guide_recipe: Recipe = AutoRecipe()
+    """By which the scan that guides is reconstructed, from its raw data; only magnitudes are used."""
+    fallback: Recipe = AutoRecipe()
+    """For scans without a guide."""
+    steps: Annotated[int, Field(ge=1, le=1000)] = 100
+    """Iterations, at the most."""
+    noise_weight: Annotated[float, Field(ge=0)] = 0.8
+    """Penalty of the gradient, in standard deviations of the measured noise."""
+    edge: Annotated[float, Field(gt=0, le=1)] = 0.03
+    """Step from pixel to pixel in the guide that counts as half an edge, in parts of its bright tissue."""
+
+
+RouteRecipe = Annotated[Recipe | LearnedRecipe | GuidedTvRecipe, Field(discriminator="method")]
 """Whatever a rule may name."""

@@ -73,6 +73,28 @@ def read_session(path: Path, *, cut: bool = False) -> RecordedSession:
     return reading.session
 
 
+def read_header(path: Path) -> bytes:
+    """Read the header of a recording alone: nothing of the readouts that follow it.
+
+    Raises
+    ------
+    UnreadableFile
+        There is nothing at ``path``.
+    BadStream
+        The bytes are not an MRD session, or readouts come before a header.
+    """
+    stream, at = map_file(path), 0
+    while at < len(stream):
+        message_id = int.from_bytes(stream[at : at + 2], "little")
+        if message_id in (MessageId.ACQUISITION, MessageId.CLOSE):
+            break
+        body, end = _body(stream, at, message_id)
+        if message_id == MessageId.HEADER:
+            return stream[body:end]
+        at = end
+    raise BadStream(at, "no header comes before the readouts")
+
+
 def map_file(path: Path) -> mmap.mmap:
     """Map a file that only ever grows, as long as it is now.
 

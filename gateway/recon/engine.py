@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias, overload
 
 import torch
 
@@ -15,8 +15,10 @@ from gateway.model.image import ImageSeries
 from gateway.model.noise import NoiseCovariance
 from gateway.model.readout import Acquisition
 from gateway.model.recipes import Recipe
+from gateway.recon.guide import ReadyGuide, misguided
 from gateway.recon.kspace import Progress
 from gateway.recon.methods.conventional import CONVENTIONAL
+from gateway.recon.methods.guided_tv import reconstruct_guided_tv
 from gateway.recon.methods.learned import reconstruct_learned
 from gateway.recon.networks.ready import ReadyModel
 from gateway.recon.networks.scope import misused
@@ -26,15 +28,18 @@ from gateway.recon.spaces import ImagedSpace
 from gateway.recon.workplace import Shelf, Workplace, retreating, workplaces
 
 METHODS: Mapping[type, Callable[..., tuple[ImageSeries, ...]]] = MappingProxyType(
-    {**CONVENTIONAL, ReadyModel: reconstruct_learned}
+    {**CONVENTIONAL, ReadyModel: reconstruct_learned, ReadyGuide: reconstruct_guided_tv}
 )
 """By recipe; each takes a scan, its recipe, a workplace and progress."""
+
+Ready: TypeAlias = Recipe | ReadyModel | ReadyGuide
+"""A recipe with all that it names."""
 
 
 def reconstruct(  # noqa: PLR0913 - the whole of what a job knows
     acquisition: Acquisition,
     header: ScanHeader,
-    recipe: Recipe | ReadyModel,
+    recipe: Ready,
     *,
     device: str = "auto",
     memory_bytes: int | None = None,
@@ -78,7 +83,7 @@ def reconstruct(  # noqa: PLR0913 - the whole of what a job knows
 
     def made_of(space: ImagedSpace) -> list[ImageSeries]:
         readied = _readied(space, recipe, preparation)
-        kept = None if isinstance(readied.recipe, ReadyModel) else shelf
+        kept = None if isinstance(readied.recipe, (ReadyModel, ReadyGuide)) else shelf
         places = (replace(place, shelf=kept) for place in workplaces(chosen, memory_bytes))
         back = readied.scan.letting_go(told)
         return list(retreating(lambda place: readied.reconstruct(place, progress), places, back))
@@ -115,7 +120,7 @@ class _Readied:
 
     scan: Scan
     number: int
-    recipe: Recipe | ReadyModel
+    recipe: Ready
     why: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -132,7 +137,7 @@ class _Readied:
         return replace(series, encoding=self.number, notes=notes, whitened_by=self.scan.whitened_by)
 
 
-def _readied(space: ImagedSpace, recipe: Recipe | ReadyModel, preparation: Preparation) -> _Readied:
+def _readied(space: ImagedSpace, recipe: Ready, preparation: Preparation) -> _Readied:
     """Prepare one encoding space, and settle the recipe."""
     scan, notes = preparation.of(space)
     with torch.inference_mode():
@@ -141,16 +146,27 @@ def _readied(space: ImagedSpace, recipe: Recipe | ReadyModel, preparation: Prepa
     return _Readied(scan=scan, number=space.number, recipe=settled, why=why, notes=notes)
 
 
-def settled_recipe(scan: Scan, recipe: Recipe | ReadyModel) -> tuple[Recipe | ReadyModel, tuple[str, ...]]:
-    """Take the fallback of a model that was not made for such a scan, and say why."""
-    if not isinstance(recipe, ReadyModel):
-        return recipe, ()
-    reasons = misused(scan, recipe)
+@overload
+def settled_recipe(scan: Scan, recipe: Recipe | ReadyModel) -> tuple[Recipe | ReadyModel, tuple[str, ...]]: ...
+
+
+@overload
+def settled_recipe(scan: Scan, recipe: Ready) -> tuple[Ready, tuple[str, ...]]: ...
+
+
+def settled_recipe(scan: Scan, recipe: Ready) -> tuple[Ready, tuple[str, ...]]:
+    """Take the fallback of a model that was not made for such a scan, or of a guide that does not fit, and say why."""
+    match recipe:
+        case ReadyModel():
+            reasons, what = misused(scan, recipe), f"Network {recipe.card.label} was not used"
+        case ReadyGuide():
+            reasons, what = misguided(scan, recipe), "No other scan guided the reconstruction"
+        case _:
+            return recipe, ()
     if not reasons:
         return recipe, ()
     asked = {"output": recipe.recipe.output, "replicas": recipe.recipe.replicas}
-    note = f"Network {recipe.card.label} was not used: {'; '.join(reasons)}."
-    return recipe.recipe.fallback.model_copy(update=asked), (note,)
+    return recipe.recipe.fallback.model_copy(update=asked), (f"{what}: {'; '.join(reasons)}.",)
 
 
 def choose_device(name: str) -> torch.device:

@@ -50,6 +50,9 @@ method = "l1-wavelet"
 [recipes.tv]
 method = "tv"
 
+[recipes.guided-tv]
+method = "guided-tv"
+
 [recipes.subspace]
 method = "subspace"
 

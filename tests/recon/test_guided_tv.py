@@ -1,0 +1,150 @@
+"""An earlier scan says where edges may be: it helps where it lies on the image, and adds nothing of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+
+from gateway.model.image import ImageSeries
+from gateway.model.recipes import FftRecipe, GuidedTvRecipe, L1WaveletRecipe, TvRecipe
+from gateway.model.zyx import Zyx
+from gateway.recon.engine import reconstruct
+from gateway.recon.guide import Guide, ReadyGuide, edge_directions, lattice_of, misguided
+from gateway.recon.methods.guided_tv import directional
+from gateway.recon.methods.tv import total_variation
+from gateway.recon.phantom import PhantomScan, head_phantom
+from gateway.recon.regrid import stack_of
+from gateway.recon.scan import Scan
+from gateway.recon.space import target_of
+from tests.recon.exam import AFTER, BEFORE, LESION, N, fast, guide_from, images_of, relative, turned, whole
+
+RECIPE = GuidedTvRecipe()
+CPU = torch.device("cpu")
+
+
+def guided(guide: Guide, scan: PhantomScan = AFTER) -> ImageSeries:
+    ready = ReadyGuide(recipe=RECIPE, guide=guide)
+    (series,) = reconstruct(*fast(scan), ready, device="cpu", progress=lambda *_: None)
+    return series
+
+
+@cache
+def without() -> float:
+    """The smaller error of the two methods that know no other scan, on the same lines."""
+    recipes = (L1WaveletRecipe(), TvRecipe(noise_weight=RECIPE.noise_weight))
+    return min(relative(images_of(*fast(AFTER), recipe), whole(AFTER)) for recipe in recipes)
+
+
+def test_another_contrast_of_the_same_head_helps() -> None:
+    series = guided(guide_from(BEFORE))
+    assert relative(series.pixels, whole(AFTER)) < 0.6 * without()
+    assert series.guided_by == "blake3:t1"
+    assert "'t1'" in series.notes[0]
+
+
+@pytest.mark.parametrize(
+    "scan",
+    [
+        replace(BEFORE, fov_mm=256.0, matrix=Zyx(z=1, y=128, x=120)),
+        replace(
+            BEFORE, n_slices=17, thickness_mm=3.0, gap_mm=0.0, tilt_deg=-1.0, center_mm=(8.0, -6.0, 25.0), n_coils=2
+        ),
+        turned(BEFORE, turn_deg=3.0, x_mm=4.0, y_mm=-5.0),
+    ],
+    ids=["another field of view", "oblique and thin", "moved in between"],
+)
+def test_a_guide_on_another_grid_or_moved_helps_too(scan: PhantomScan) -> None:
+    assert relative(guided(guide_from(scan)).pixels, whole(AFTER)) < 0.8 * without()
+
+
+def test_an_oblique_stack_is_read_off_where_the_other_scan_lies() -> None:
+    """Both are scans of the formula, so that nothing was resampled but by the code under test."""
+    oblique = replace(BEFORE, n_slices=31, thickness_mm=1.5, gap_mm=0.0, tilt_deg=-1.0, n_coils=2)
+    (run,), header = head_phantom(replace(BEFORE, thickness_mm=1.0))
+    encoding = header.encodings[0]
+    lattice = lattice_of(run.heads[0], encoding, target_of(encoding))
+    values, inside = stack_of(guide_from(oblique).images, CPU).over(lattice)
+    there, truth = inside[:, 0].T.numpy(), whole(BEFORE, FftRecipe())[0]
+    assert there.mean() > 0.9
+    assert relative(values[:, 0].T.numpy()[there], truth[there]) < 0.12
+    assert relative(np.roll(values[:, 0].T.numpy(), 2, axis=0)[there], truth[there]) > 0.25
+
+
+def test_a_lesion_that_only_the_guide_has_does_not_come_into_the_image() -> None:
+    clean, planted = (
+        guided(guide_from(replace(BEFORE, anatomy=anatomy))).pixels[0]
+        for anatomy in (BEFORE.anatomy, (*BEFORE.anatomy, LESION))
+    )
+    assert _contrast(planted) - _contrast(clean) == pytest.approx(0, abs=0.08 * LESION.adds)
+
+
+def test_a_lesion_that_the_guide_lacks_stays_in_the_image() -> None:
+    """As much of it as without a guide."""
+    scan, alone = replace(AFTER, anatomy=(*AFTER.anatomy, LESION)), TvRecipe(noise_weight=RECIPE.noise_weight)
+    seen = _contrast(guided(guide_from(BEFORE), scan).pixels[0]) - _contrast(guided(guide_from(BEFORE)).pixels[0])
+    usual, without_it = (_contrast(images_of(*fast(one), alone)[0]) for one in (scan, AFTER))
+    assert seen > 0.9 * (usual - without_it) > 0.05
+
+
+def _contrast(image: np.ndarray) -> float:
+    """Mean over the place of the lesion, less that of a ring around it."""
+    step = AFTER.fov_mm / N
+    y, x = np.meshgrid(*[(np.arange(N) - N // 2) * step] * 2, indexing="ij")
+    away = np.hypot(x - LESION.center_mm[0], y - LESION.center_mm[1])
+    return float(image[away < 5].mean() - image[(away > 9) & (away < 14)].mean())
+
+
+def test_a_guide_that_does_not_lie_on_the_image_is_left_out() -> None:
+    """Whoever has moved too far to be followed, or is somebody else for all that the header says."""
+    series = guided(guide_from(turned(BEFORE, turn_deg=60.0, x_mm=20.0, y_mm=15.0)))
+    alone = TvRecipe(noise_weight=RECIPE.noise_weight)
+    np.testing.assert_allclose(series.pixels, images_of(*fast(AFTER), alone), atol=1e-4)
+    assert "1 of 1 slices are without it: edges of the guide do not lie on those of the image." in series.notes
+
+
+def test_the_brightness_of_a_guide_does_not_matter() -> None:
+    guide = guide_from(BEFORE)
+    bright = replace(guide, images=replace(guide.images, pixels=1e5 * guide.images.pixels))
+    np.testing.assert_allclose(guided(bright).pixels, guided(guide).pixels, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("scan", "why"),
+    [
+        (replace(BEFORE, center_mm=(3.0, -12.0, 300.0)), "does not reach there"),
+        (replace(BEFORE, tilt_deg=75.0, n_slices=30, thickness_mm=12.0), "mm wide in the plane"),
+    ],
+)
+def test_a_guide_that_does_not_fit_leaves_the_work_to_the_fallback(scan: PhantomScan, why: str) -> None:
+    acquisition, header = head_phantom(AFTER)
+    ready = ReadyGuide(recipe=RECIPE, guide=guide_from(scan))
+    (series,) = reconstruct(acquisition, header, ready, device="cpu", progress=lambda *_: None)
+    assert series.guided_by == ""
+    assert why in series.notes[0]
+    assert series.notes[0].startswith("No other scan guided the reconstruction")
+
+
+def test_without_a_guide_the_reason_is_told() -> None:
+    acquisition, header = head_phantom(AFTER)
+    ready = ReadyGuide(recipe=RECIPE, guide=None, lacking="nobody named one")
+    assert misguided(Scan(acquisition=acquisition, header=header), ready) == ["nobody named one"]
+
+
+def test_the_penalty_has_its_adjoint_and_its_bound() -> None:
+    random = torch.Generator().manual_seed(1)
+    image = torch.randn(2, 1, 8, 1, 9, dtype=torch.complex64, generator=random)
+    guide = torch.rand(8, 1, 9, generator=random)
+    directions = edge_directions(guide, torch.ones_like(guide, dtype=torch.bool), edge=0.03)
+    penalty = directional(total_variation(image, 1.0), image, directions)
+    there = penalty.operator.apply(image)
+    force = torch.randn(there.shape, dtype=torch.complex64, generator=random)
+    left, right = (
+        torch.vdot(there.flatten(), force.flatten()),
+        torch.vdot(image.flatten(), penalty.operator.adjoint(force).flatten()),
+    )
+    torch.testing.assert_close(left, right, rtol=1e-4, atol=1e-4)
+    assert there.norm() ** 2 <= penalty.norm_squared * image.norm() ** 2
