@@ -16,7 +16,7 @@ import numpy as np
 from gateway.jobs.earlier import EarlierScan
 from gateway.model.errors import BadHeader, BadScan, BadStream, DamagedFile, GatewayError, UnreadableFile
 from gateway.model.header import ScanHeader
-from gateway.model.image import Frame
+from gateway.model.image import Frame, ImageKind
 from gateway.model.noise import NoiseCovariance
 from gateway.model.readout import NOT_IMAGING, Acquisition
 from gateway.model.recipes import GuidedTvRecipe
@@ -167,7 +167,7 @@ def make_guide(mine: Recorded, other: Recorded, recipe: GuidedTvRecipe, means: M
     images = reconstruct(
         other.acquisition,
         other.header,
-        recipe.guide_recipe.model_copy(update={"output": ("magnitude",), "replicas": None}),
+        recipe.guide_recipe.model_copy(update={"output": (ImageKind.MAGNITUDE,), "replicas": None}),
         device=means.device,
         memory_bytes=means.memory_bytes,
         progress=means.progress,

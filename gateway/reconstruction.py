@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import overload
 from pathlib import Path
 
 from gateway.deidentify import Veil, veiled_header, veiled_readouts
@@ -93,6 +94,14 @@ class Teller:
     def memory(self, text: str) -> None:
         """Tell that memory ran out, and what is done about it."""
         self.note("memory", text)
+
+
+@overload
+def ready(recipe: LearnedRecipe, zoo: Zoo) -> ReadyModel: ...
+
+
+@overload
+def ready(recipe: RouteRecipe, zoo: Zoo, guide: Guide | None = None, lacking: str = NO_GUIDE) -> Ready: ...
 
 
 def ready(recipe: RouteRecipe, zoo: Zoo, guide: Guide | None = None, lacking: str = NO_GUIDE) -> Ready:

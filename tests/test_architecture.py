@@ -64,6 +64,7 @@ STUBS = [
         "gate",
         "exhibition",
         "site_noise",
+        "guidance",
         "deliver",
         "steering",
         "settings",

@@ -18,7 +18,8 @@ from gateway.model.readout import Acquisition
 from gateway.model.recipes import FftRecipe, GuidedTvRecipe
 from gateway.model.route import Routes, Rule
 from gateway.model.zyx import Zyx
-from gateway.mrd.files import write_scan
+from gateway.mrd.header import write_header
+from gateway.mrd.stream import RecordedSession, write_session
 from gateway.recon.phantom import head_phantom
 from tests.recon.exam import AFTER, BEFORE, fast
 from tests.running import configured, gateway, running
@@ -46,6 +47,12 @@ def t1(number: int = 1, **measurement: Any) -> tuple[ScanHeader, Acquisition]:  
 def t2(number: int = 1, **measurement: Any) -> tuple[ScanHeader, Acquisition]:  # noqa: ANN401 - any field
     acquisition, header = fast(AFTER)
     return protocol(header, number, "T2 fast", header, **measurement), acquisition
+
+
+def put(path: Path, header: ScanHeader, acquisition: Acquisition) -> None:
+    """Write a scan as the stream that a scanner would send."""
+    session = RecordedSession(header_xml=write_header(header), recipe_asked="", acquisition=acquisition)
+    path.write_bytes(b"".join(write_session(session)))
 
 
 class Exams(Ward):
@@ -155,7 +162,7 @@ def test_a_scan_that_the_header_names_goes_before_the_pattern(exams: Exams) -> N
     header, acquisition = t1()
     named = replace(header, measurement=replace(header.measurement, protocol_name="PD", measurement_id="m7"))
     exams.scan(named, acquisition)
-    exams.scan(header, tuple(run.select(slice(None)) for run in acquisition))
+    exams.scan(header, acquisition)
     told, _ = guided(exams, t2(dependencies={"Guide": "m7"}))
     assert told.startswith("'PD'")
 
@@ -201,8 +208,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path
     """Both scans as files."""
     folder = tmp_path_factory.mktemp("exam")
     for name, (header, acquisition) in (("t1", t1()), ("t2", t2())):
-        write_scan(folder / f"{name}.h5", header, acquisition)
-    yield folder / "t1.h5", folder / "t2.h5"
+        put(folder / f"{name}.mrd", header, acquisition)
+    yield folder / "t1.mrd", folder / "t2.mrd"
 
 
 def test_both_scans_go_through_the_gateway(files: tuple[Path, Path], tmp_path: Path) -> None:
@@ -230,10 +237,10 @@ def test_a_person_names_the_guide_of_a_file(files: tuple[Path, Path], tmp_path: 
 
 
 def test_a_person_who_names_the_guide_of_somebody_else_is_told(files: tuple[Path, Path], tmp_path: Path) -> None:
-    other = tmp_path / "other.h5"
-    write_scan(other, *t1(2))
+    other = tmp_path / "other.mrd"
+    put(other, *t1(2))
     options = ("--out", tmp_path / "out", "--recipe", "guided-tv", "--guide", other)
     done = gateway("reconstruct", files[1], *options, cwd=tmp_path)
     assert done.returncode == 1
-    assert "other.h5 cannot guide: it is of another patient" in done.stderr
+    assert "other.mrd cannot guide: it is of another patient" in done.stderr
     assert not list(tmp_path.rglob("*.dcm"))

@@ -359,7 +359,7 @@ class GuidedTvRecipe(Unfolding, Cartesian, Iterating):
     """How long before it may have come, in hours."""
     guide_recipe: Recipe = AutoRecipe()
     """By which the scan that guides is reconstructed, from its raw data; only magnitudes are used."""
-    fallback: Recipe = AutoRecipe()
+    fallback: Recipe = L1WaveletRecipe()
     """For scans without a guide."""
     steps: Annotated[int, Field(ge=1, le=1000)] = 100
     """Iterations, at the most."""
