@@ -50,9 +50,7 @@ def test_another_contrast_of_the_same_head_helps() -> None:
     "scan",
     [
         replace(BEFORE, fov_mm=256.0, matrix=Zyx(z=1, y=128, x=120)),
-        replace(
-            BEFORE, n_slices=17, thickness_mm=3.0, gap_mm=0.0, tilt_deg=-1.0, center_mm=(8.0, -6.0, 25.0), n_coils=2
-        ),
+        replace(BEFORE, n_slices=9, thickness_mm=3.0, gap_mm=0.0, tilt_deg=4.0, center_mm=(8.0, -6.0, 25.0), n_coils=3),
         turned(BEFORE, turn_deg=3.0, x_mm=4.0, y_mm=-5.0),
     ],
     ids=["another field of view", "oblique and thin", "moved in between"],
@@ -63,7 +61,7 @@ def test_a_guide_on_another_grid_or_moved_helps_too(scan: PhantomScan) -> None:
 
 def test_an_oblique_stack_is_read_off_where_the_other_scan_lies() -> None:
     """Both are scans of the formula, so that nothing was resampled but by the code under test."""
-    oblique = replace(BEFORE, n_slices=31, thickness_mm=1.5, gap_mm=0.0, tilt_deg=-1.0, n_coils=2)
+    oblique = replace(BEFORE, n_slices=11, thickness_mm=2.0, gap_mm=0.0, tilt_deg=5.0)
     (run,), header = head_phantom(replace(BEFORE, thickness_mm=1.0))
     encoding = header.encodings[0]
     lattice = lattice_of(run.heads[0], encoding, target_of(encoding))
