@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import overload
 from pathlib import Path
+from typing import overload
 
 from gateway.deidentify import Veil, veiled_header, veiled_readouts
 from gateway.dicom.identity import settled

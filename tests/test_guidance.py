@@ -1,4 +1,4 @@
-"""An earlier scan of the same exam guides the next one; one that is not for certain guides nothing, and the job says it."""
+"""An earlier scan of the same exam guides the next one; one that is not for certain guides nothing."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import tomlkit
 from pydicom import dcmread
 
 from gateway.guidance import Recorded, guide_from_file, other_exam
-from gateway.model.header import ScanHeader
 from gateway.model.errors import GatewayError
+from gateway.model.header import ScanHeader
 from gateway.model.job import JobState
 from gateway.model.readout import Acquisition
 from gateway.model.recipes import FftRecipe, GuidedTvRecipe
