@@ -64,7 +64,7 @@ def cartesian_problem(hybrid: Tensor, filled: Tensor, maps: Tensor) -> Problem:
     return Problem(normal=normal_operator(laid, weights), rhs=rhs)
 
 
-def normal_operator(maps: Tensor, weights: Tensor) -> Map:
+def normal_operator(maps: Tensor, weights: Tensor, negligible: float = NEGLIGIBLE) -> Map:
     """Build ``A^H A`` of as few coils as see all, at each position x (Zhang 2013, doi:10.1002/mrm.24267).
 
     It only knows sums over coils, which a unitary change of coils leaves alone; at one x, sensitivities along y and z
@@ -76,18 +76,21 @@ def normal_operator(maps: Tensor, weights: Tensor) -> Map:
     maps
         Shape `(set coil x z y)`.
     weights
-        What was measured. Shape `(frame 1 z y)`.
+        What was measured, everywhere or at each position. Shape `(frame 1 z y)` or `(frame x z y)`.
+    negligible
+        Share of the sensitivities' energy at a position x that may be left out.
     """
-    turned, needed = turned_coils(maps)
+    turned, needed = turned_coils(maps, negligible)
     order = needed.argsort(descending=True, stable=True)
     back = order.argsort()
     counts = [int((needed > coil).sum()) for coil in range(int(needed.max()))]
     few = (turned[:, coil].index_select(-3, order[:n]) for coil, n in enumerate(counts))
+    weights = weights if weights.shape[-3] == 1 else weights.index_select(-3, order)
     summed = coil_summed(few, fourier_filter(weights, AXES))
     return lambda images: summed(images.index_select(-3, order)).index_select(-3, back)
 
 
-def turned_coils(maps: Tensor) -> tuple[Tensor, Tensor]:
+def turned_coils(maps: Tensor, negligible: float = NEGLIGIBLE) -> tuple[Tensor, Tensor]:
     """Turn coils at each position x so that the first see most, and count how many of them see all.
 
     Parameters
@@ -103,7 +106,7 @@ def turned_coils(maps: Tensor) -> tuple[Tensor, Tensor]:
     powers, vectors = torch.linalg.eigh(at_x @ at_x.mH)
     shares = powers.flip(-1).cumsum(dim=-1) / powers.sum(dim=-1, keepdim=True).clamp_min(1e-30)
     before = torch.nn.functional.pad(shares, (1, -1))
-    needed = ((before < 1 - NEGLIGIBLE) & (powers.flip(-1) > 0)).sum(dim=-1)
+    needed = ((before < 1 - negligible) & (powers.flip(-1) > 0)).sum(dim=-1)
     turned: Tensor = vectors.flip(-1)[..., : max(1, int(needed.max()))].mH @ at_x
     n_sets, _, n_x, n_z, n_y = maps.shape
     return turned.reshape(n_x, -1, n_sets, n_z, n_y).permute(2, 1, 0, 3, 4), needed

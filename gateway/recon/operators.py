@@ -19,6 +19,10 @@ SET, COIL = -4, -4
 """Where images have their sets of maps, and coil images their coils; maps have both, the set before the coil."""
 
 
+IN_SPACE = 3
+"""Axes of space."""
+
+
 @dataclass(frozen=True, slots=True)
 class Operator:
     """A linear map and its adjoint: ``<A u, v> = <u, A^H v>``."""
@@ -86,7 +90,8 @@ def fourier_filter(weights: Tensor, axes: Sequence[int]) -> Map:
     Parameters
     ----------
     weights
-        Real, centred; must broadcast to k-space. Its axes that are transformed must have the size of the image.
+        Real, centred; must broadcast to k-space. Its axes that are transformed must have the size of the image. They
+        may go on where an image ends earlier along the first of the axes of space.
     """
     axes = [axis for axis in axes if weights.shape[axis] > 1]
     shifted = torch.fft.ifftshift(weights, dim=axes).to(torch.promote_types(weights.dtype, torch.complex64))
@@ -95,7 +100,8 @@ def fourier_filter(weights: Tensor, axes: Sequence[int]) -> Map:
         if not axes:
             return image * weights
         kspace = torch.fft.fftn(image, dim=axes)
-        filtered: Tensor = torch.fft.ifftn(kspace.mul_(shifted), dim=axes)
+        here = shifted if shifted.ndim < IN_SPACE else shifted.narrow(-3, 0, min(shifted.shape[-3], image.shape[-3]))
+        filtered: Tensor = torch.fft.ifftn(kspace.mul_(here), dim=axes)
         return filtered
 
     return apply

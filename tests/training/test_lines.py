@@ -13,7 +13,7 @@ from torch import Tensor
 from gateway.model.errors import WrongCall
 from gateway.recon import masks
 from gateway.recon.networks.observed import Observed
-from gateway.recon.networks.solving import nearest
+from gateway.recon.networks.solving import Nearest
 from gateway.training.lines import LearnedLines
 from gateway.training.players import Player
 from gateway.training.school import School
@@ -85,7 +85,7 @@ def test_gradients_of_data_and_lines_are_those_of_the_dense_system() -> None:
 
     def ours(filled: Tensor) -> Tensor:
         shown = replace(seen, filled=filled, data=samples * filled[:, None])
-        return nearest(shown, seen.start, weight, 60)
+        return Nearest(shown, 60)(seen.start, weight)
 
     gradients = []
     for made in (dense, ours):

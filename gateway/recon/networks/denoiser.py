@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from gateway.model.networks import PnpNetwork, Residual
 from gateway.recon.networks.observed import Observed
 from gateway.recon.networks.residual import QUIETEST, ResidualNetwork, noise_channel, to_channels, to_complex
-from gateway.recon.networks.solving import nearest
+from gateway.recon.networks.solving import Nearest
 
 MEDIAN = 0.6745
 """Of the size of a Gaussian number of deviation 1."""
@@ -65,8 +65,9 @@ class PlugAndPlay(Denoiser):
         strength = self.sizes.strength
         weight = (seen.noise.clamp_min(QUIETEST) / strength).square()[:, None, None]
         liked, image, owed = seen.start, seen.start, torch.zeros_like(seen.start)
+        nearest = Nearest(seen, self.sizes.cg_steps)
         for _ in range(self.sizes.steps):
-            image = nearest(seen, liked - owed, weight, self.sizes.cg_steps)
+            image = nearest(liked - owed, weight)
             liked = self.expected(image + owed, strength)
             owed = owed + image - liked
         return image

@@ -20,7 +20,7 @@ from gateway.model.networks import DiffusionNetwork
 from gateway.recon.networks.observed import Observed
 from gateway.recon.networks.prior import Prior
 from gateway.recon.networks.residual import QUIETEST
-from gateway.recon.networks.solving import nearest
+from gateway.recon.networks.solving import Nearest
 
 DARKEST = 0.02
 """Darker than this share of the bright parts no pixel is expected to be: calibration does not see small things."""
@@ -39,27 +39,30 @@ class Diffusion(Prior):
 
     def samples(self, seen: Observed) -> Tensor:
         """Draw images. Complex. Shape `(sample batch x y)`."""
-        return torch.stack([self._sample(seen, Dice(seen, number)) for number in range(self.n_samples)])
+        nearest = Nearest(seen, self.sizes.cg_steps)
+        return torch.stack([self._sample(nearest, Dice(seen, number)) for number in range(self.n_samples)])
 
-    def _sample(self, seen: Observed, dice: Dice) -> Tensor:
+    def _sample(self, nearest: Nearest, dice: Dice) -> Tensor:
         """Walk from the strongest noise to the weakest: Euler's steps of the diffusion backwards in time."""
         first, *_, last = self.strengths()
-        image = seen.start + first * dice.throw(seen.start)
+        start = nearest.seen.start
+        image = start + first * dice.throw(start)
         for before, after in pairwise(self.strengths()):
             kept = (after / before) ** 2
             noise = after * math.sqrt(1 - kept) * dice.throw(image)
-            image = kept * image + (1 - kept) * self._expected_of(image, seen, before) + noise
-        return self._expected_of(image, seen, last)
+            image = kept * image + (1 - kept) * self._expected_of(image, nearest, before) + noise
+        return self._expected_of(image, nearest, last)
 
-    def _expected_of(self, image: Tensor, seen: Observed, strength: float) -> Tensor:
+    def _expected_of(self, image: Tensor, nearest: Nearest, strength: float) -> Tensor:
         """Say which image is expected behind the noise, by network and data together.
 
         How far off the network may be decides how pixels on top of each other share what the data say: no farther than
         the noise, and no farther than the image is expected to be bright.
         """
+        seen = nearest.seen
         doubt = 1 / seen.brightness.clamp_min(DARKEST).square() + 1 / strength**2
         weight = doubt * seen.noise.clamp_min(QUIETEST).square()[:, None, None]
-        return nearest(seen, self.expected(image, strength), weight, self.sizes.cg_steps)
+        return nearest(self.expected(image, strength), weight)
 
 
 class Dice:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from gateway.model.networks import ModlNetwork
 from gateway.recon.networks.observed import Observed
 from gateway.recon.networks.residual import QUIETEST, ResidualNetwork, noise_channel, to_channels, to_complex
-from gateway.recon.networks.solving import nearest
+from gateway.recon.networks.solving import Nearest
 
 DOUBT = 0.06
 """How far off the network's image is at first thought to be, relative to the bright parts."""
@@ -29,8 +29,9 @@ class Modl(nn.Module):
         context = torch.cat(
             [noise_channel(seen.noise, image), seen.brightness[:, None], seen.start.abs()[:, None]], dim=1
         )
+        nearest = Nearest(seen, self.cg_steps)
         for log_doubt in self.log_doubt:
             guess = to_complex(self.net(torch.cat([to_channels(image), context], dim=1)))
             weight = (seen.noise.clamp_min(QUIETEST) / log_doubt.exp()).square()[:, None, None]
-            image = nearest(seen, guess, weight, self.cg_steps)
+            image = nearest(guess, weight)
         return image

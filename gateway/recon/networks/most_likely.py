@@ -14,7 +14,7 @@ from torch import Tensor
 from gateway.recon.networks.observed import Observed
 from gateway.recon.networks.prior import Prior
 from gateway.recon.networks.residual import QUIETEST
-from gateway.recon.networks.solving import nearest
+from gateway.recon.networks.solving import Nearest
 
 
 class MostLikely(Prior):
@@ -23,11 +23,11 @@ class MostLikely(Prior):
     def forward(self, seen: Observed) -> Tensor:
         """Climb while the noise that the prior allows for falls. Complex. Shape `(batch x y)`."""
         image = point = seen.start
-        momentum = 1.0
+        momentum, nearest = 1.0, Nearest(seen, self.sizes.cg_steps)
         for strength in self.strengths():
             before = image
             weight = (seen.noise.clamp_min(QUIETEST) / strength).square()[:, None, None]
-            image = nearest(seen, self.expected(point, strength), weight, self.sizes.cg_steps)
+            image = nearest(self.expected(point, strength), weight)
             following = (1 + math.sqrt(1 + 4 * momentum**2)) / 2
             point = image + (momentum - 1) / following * (image - before)
             momentum = following

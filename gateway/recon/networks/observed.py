@@ -14,10 +14,11 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from gateway.recon.cartesian_problem import normal_operator
 from gateway.recon.coil_maps import Seen
 from gateway.recon.companion import ROUNDING, Unfolded, exactly
 from gateway.recon.fourier import fourier, inverse_fourier
-from gateway.recon.operators import Operator, fourier_filter, sampled
+from gateway.recon.operators import Map, Operator, sampled
 from gateway.recon.parallel import Group
 from gateway.recon.solvers import Stop, conjugate_gradient
 
@@ -27,6 +28,8 @@ MOST_VALUES = 1 << 22
 """So many values at the most tell what is bright: of a slab, every so-many-th."""
 IN_PLANES = Stop(steps=30, tolerance=1e-3)
 """Of conjugate gradients for SENSE, where a system is too large to be factorised."""
+UNSEEN = 1e-6
+"""Share of the energy of sensitivities that solvers may leave out: single precision knows it no better."""
 SPREAD = 2654435761
 """By which seeds of neighbouring planes lie apart; odd, so that no two of a slab are the same."""
 
@@ -78,6 +81,19 @@ class Observed:
             lambda images: fourier(self.maps * images[:, None], self.axes),
             lambda kspace: (self.maps.conj() * inverse_fourier(kspace, self.axes)).sum(dim=1),
         )
+
+    def normal(self) -> Map:
+        """Build ``A^H A`` of the encoding, for solvers: from images `(batch *space)` to such images.
+
+        Of as few turned coils as see all, at each place along the axes that are no k-space, and without shifts.
+        """
+        n_z, n_y = self.filled.shape[-2:]
+        maps = self.maps.movedim(1, 0).reshape(1, self.maps.shape[1], -1, n_z, n_y)
+        weights = self.filled.square()
+        alike = bool((weights == weights[:1]).all())
+        weights = weights[:1] if alike else weights.expand_as(self.maps[:, 0])
+        whole = normal_operator(maps, weights.reshape(1, -1, n_z, n_y), UNSEEN)
+        return lambda images: whole(images.reshape(-1, 1, *maps.shape[2:])).reshape(images.shape)
 
     def at(self, some: slice) -> Self:
         """Take some of the batch."""
@@ -158,14 +174,12 @@ def sense_by_steps(seen: Observed) -> Tensor:
     scale = seen.brightness.to(seen.data.dtype)
     bright = seen.brightness.flatten(1).amax(dim=1).square()
     floor = of_each(torch.maximum(seen.noise.square(), ROUNDING * bright), seen.brightness)
-    filtered = fourier_filter(seen.filled[:, None], seen.axes)
-    back = seen.maps.conj().resolve_conj()
+    normal = seen.normal()
 
-    def normal(values: Tensor) -> Tensor:
-        folded = (back * filtered(seen.maps * (scale * values)[:, None])).sum(dim=1)
-        return torch.addcmul(floor * values, scale, folded)
+    def regularised(values: Tensor) -> Tensor:
+        return torch.addcmul(floor * values, scale, normal(scale * values))
 
-    return scale * conjugate_gradient(normal, scale * seen.encoding.adjoint(seen.data), IN_PLANES, apart=(0,))
+    return scale * conjugate_gradient(regularised, scale * seen.encoding.adjoint(seen.data), IN_PLANES, apart=(0,))
 
 
 def in_own_units(seen: Observed) -> tuple[Observed, Tensor]:

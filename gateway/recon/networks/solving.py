@@ -5,29 +5,46 @@ Aggarwal 2019, doi:10.1109/TMI.2018.2865356.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from gateway.recon.networks.observed import Observed
 from gateway.recon.solvers import Stop, conjugate_gradient, inner
+from gateway.recon.threads import as_many_as_help
 
 NEVER = 0.0
 
 
-def nearest(seen: Observed, image: Tensor, weight: Tensor, n_steps: int) -> Tensor:
-    """Solve ``min |A x - data|^2 + weight |x - image|^2``.
+class Nearest:
+    """Solve ``min |A x - data|^2 + weight |x - image|^2``, for one image after the other.
 
-    Parameters
-    ----------
-    image
-        Complex. Shape `(batch *space)`.
-    weight
-        Positive. Shape `(batch 1 ...)`; or of each pixel, `(batch *space)`, where nothing is learned of it.
+    Of the scan it takes all it needs once: what data say by themselves, and the normal operator.
     """
-    solved: Tensor = _Nearest.apply(image, weight, seen.data, seen.filled, seen, n_steps)  # type: ignore[no-untyped-call] # torch has no types here
-    return solved
+
+    def __init__(self, seen: Observed, n_steps: int) -> None:
+        self.seen, self.stop = seen, Stop(steps=n_steps, tolerance=NEVER)
+        with torch.no_grad():
+            self.normal, self.told = seen.normal(), seen.transform.adjoint(seen.data)
+
+    def __call__(self, image: Tensor, weight: Tensor) -> Tensor:
+        """Solve.
+
+        Parameters
+        ----------
+        image
+            Complex. Shape `(batch *space)`.
+        weight
+            Positive. Shape `(batch 1 ...)`; or of each pixel, `(batch *space)`, where nothing is learned of it.
+        """
+        solved: Tensor = _Nearest.apply(image, weight, self.seen.data, self.seen.filled, self)  # type: ignore[no-untyped-call] # torch has no types here
+        return solved
+
+    def solved(self, right: Tensor, weight: Tensor, start: Tensor | None = None) -> Tensor:
+        """Solve ``(A^H A + weight) x = right``."""
+        with as_many_as_help(right):
+            return conjugate_gradient(lambda image: self.normal(image) + weight * image, right, self.stop, start=start)
 
 
 class _Nearest(torch.autograd.Function):
@@ -39,29 +56,20 @@ class _Nearest(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, *given: Any) -> Tensor:  # noqa: ANN401 - torch's
-        image, weight, _, _, seen, n_steps = given
-        right = seen.transform.adjoint(seen.data) + weight * image
-        found = _solved(seen, right, weight, n_steps, start=image)
+        image, weight, _, _, problem = given
+        found = problem.solved(problem.told + weight * image, weight, start=image)
         ctx.save_for_backward(image, weight, found)
-        ctx.seen, ctx.n_steps = seen, n_steps
-        return found
+        ctx.problem = problem
+        return cast("Tensor", found)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 - torch's
         image, weight, found = ctx.saved_tensors
-        pulled = _solved(ctx.seen, gradients[0], weight, ctx.n_steps)
+        seen = ctx.problem.seen
+        pulled = ctx.problem.solved(gradients[0], weight)
         data = lines = None
         if any(ctx.needs_input_grad[2:4]):
-            data = ctx.seen.transform.apply(pulled)
-            every = -(data.conj() * ctx.seen.transform.apply(found)).real.sum(dim=1)
-            lines = every.sum_to_size(ctx.seen.filled.shape)
-        return weight * pulled, inner(pulled, image - found), data, lines, None, None
-
-
-def _solved(seen: Observed, right: Tensor, weight: Tensor, n_steps: int, start: Tensor | None = None) -> Tensor:
-    encoding = seen.encoding
-
-    def normal(image: Tensor) -> Tensor:
-        return encoding.normal(image) + weight * image
-
-    return conjugate_gradient(normal, right, Stop(steps=n_steps, tolerance=NEVER), start=start)
+            data = seen.transform.apply(pulled)
+            every = -(data.conj() * seen.transform.apply(found)).real.sum(dim=1)
+            lines = every.sum_to_size(seen.filled.shape)
+        return weight * pulled, inner(pulled, image - found), data, lines, None

@@ -55,7 +55,7 @@ class VarNet(nn.Module):
             Complex. Shape `(batch coil y x)`; their root sum of squares is the image.
         """
         maps, coils = self.sens_net(kspace, n_calibration), inverse_fourier(kspace, PLANE)
-        lines = torch.fft.ifftshift(measured, dim=-1).to(maps.real.dtype)[..., None]
+        lines = torch.fft.ifftshift(measured, dim=-1).to(maps.dtype)
         start = (maps.conj() * coils).sum(dim=1, keepdim=True)
         told = kept = torch.zeros_like(start)
         for cascade in self.cascades:
@@ -94,9 +94,7 @@ def _on_lines(coils: Tensor, lines: Tensor) -> Tensor:
 
     That is a convolution, so nothing has to be shifted for it.
     """
-    kspace = torch.fft.fft(coils, dim=-1)
-    torch.view_as_real(kspace).mul_(lines)
-    told: Tensor = torch.fft.ifft(kspace, dim=-1)
+    told: Tensor = torch.fft.ifft(torch.fft.fft(coils, dim=-1).mul_(lines), dim=-1)
     return told
 
 

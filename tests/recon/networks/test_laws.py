@@ -24,7 +24,9 @@ from gateway.model.networks import (
 from gateway.recon.networks.architectures import ARCHITECTURES, build
 from gateway.recon.networks.forward import image_of
 from gateway.recon.networks.observed import Observed, in_own_units, in_units, sense_by_steps
-from gateway.recon.networks.solving import nearest
+from gateway.recon.networks.solving import Nearest
+from gateway.recon.operators import Map
+from tests.recon.laws import relative_error
 
 TINY = {"n_channels": 6, "dilations": (1, 2)}
 NETWORKS: tuple[Network, ...] = (
@@ -201,6 +203,36 @@ def test_sense_by_steps_is_the_exact_solution() -> None:
     torch.testing.assert_close(found.flatten(), exact, rtol=1e-2, atol=1e-2)
 
 
+def _other_lines(scan: Observed) -> Observed:
+    """Let each of a batch have lines of its own."""
+    return replace(scan, filled=torch.stack([one.roll(at, -1) for at, one in enumerate(scan.filled)]))
+
+
+@pytest.mark.parametrize("plane", [False, True], ids=["lines", "points"])
+@pytest.mark.parametrize("alike", [True, False], ids=["the same lines", "lines of their own"])
+def test_solvers_use_the_normal_operator_of_the_encoding(*, plane: bool, alike: bool) -> None:
+    scan = _scan(n=3, n_coils=6, shape=(7, 10), plane=plane)
+    scan = replace(scan, filled=scan.filled[:1].expand_as(scan.filled)) if alike else _other_lines(scan)
+    assert relative_error(scan.normal()(scan.start), scan.encoding.normal(scan.start)) < 1e-5
+
+
+def test_solvers_leave_out_coils_that_tell_nothing_and_their_gradient_stays() -> None:
+    scan = _other_lines(_scan(n=2, n_coils=3, shape=(6, 12)))
+    mixing = torch.randn(9, 3, dtype=torch.complex64, generator=torch.Generator().manual_seed(2))
+    maps = torch.einsum("vc,bcxy->bvxy", mixing, scan.maps)
+    scan = replace(scan, maps=maps / torch.linalg.vector_norm(maps, dim=1, keepdim=True))
+    maps = scan.maps + 1e-5 * torch.randn(2, 9, 6, 12, dtype=torch.complex64)
+    scan = replace(scan, maps=maps, data=replace(scan, maps=maps).encoding.apply(scan.start))
+    weight, whole = torch.full((1, 1, 1), 0.3), scan.encoding.normal
+
+    def pulled(normal: Map) -> Tensor:
+        nearest, guess = Nearest(scan, 8), (0.9 * scan.start).requires_grad_()
+        nearest.normal = normal
+        return torch.autograd.grad(nearest(guess, weight).abs().square().sum(), guess)[0]
+
+    assert relative_error(pulled(scan.normal()), pulled(whole)) < 1e-3
+
+
 def test_the_gradient_through_conjugate_gradients_is_that_of_finite_differences() -> None:
     scan = _scan(n_coils=2, shape=(2, 5), noise=0.3)
     scan = Observed(
@@ -212,4 +244,4 @@ def test_the_gradient_through_conjugate_gradients_is_that_of_finite_differences(
     )
     guess = scan.start.clone().requires_grad_()
     weight = torch.full((1, 1, 1), 0.4, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda image, w: nearest(scan, image, w, 40), (guess, weight), atol=1e-5)
+    assert torch.autograd.gradcheck(Nearest(scan, 40), (guess, weight), atol=1e-5)

@@ -18,6 +18,7 @@ from gateway.model.zyx import Zyx
 from gateway.recon.engine import reconstruct
 from gateway.recon.networks.observed import Observed, in_own_units, in_units
 from gateway.recon.networks.ready import ReadyModel
+from tests.recon.laws import relative_error
 from tests.recon.networks.test_laws import _made, _network
 from tests.recon.scans import encoded
 from tests.recon.slabs import MATRIX, header_of, slab
@@ -53,6 +54,11 @@ def _volumes(*, n: int = 3, n_coils: int = 2, shape: tuple[int, int, int] = (7, 
     )
     data = scan.encoding.apply(image)
     return replace(scan, data=data, filled=filled, start=scan.encoding.adjoint(data))
+
+
+def test_solvers_use_the_normal_operator_of_volumes() -> None:
+    scan = _volumes(n_coils=4)
+    assert relative_error(scan.normal()(scan.start), scan.encoding.normal(scan.start)) < 1e-5
 
 
 @pytest.mark.parametrize("sizes", [SOFT, HARD], ids=["soft", "hard"])
