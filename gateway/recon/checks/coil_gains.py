@@ -65,7 +65,7 @@ def line_gains(view: View, seen: Tensor) -> tuple[Tensor, Tensor]:
     -------
         That, complex, and the variance that noise gives it. Shape `(coil line)` both.
     """
-    wanted, power = (seen.conj() * view.data).sum(dim=2), seen.abs().square().sum(dim=2).clamp_min(TINY)
+    wanted, power = (seen.conj() * view.data).sum(dim=2), power_of(seen).sum(dim=2).clamp_min(TINY)
     return wanted / power - wanted.sum(dim=0) / power.sum(dim=0), view.noise_power / power
 
 

@@ -52,12 +52,15 @@ def look_at(view: View, pixels: Pixels, first: int, evidence: Evidence) -> None:
     for check, value in ((Check.LINES, by_line), (Check.COILS, by_coil), (Check.DETAIL, lost)):
         evidence.found(check, value, middle)
     _look_at_halves(view, first, middle, evidence)
-    _keep(evidence, Check.CONSISTENCY, view.shown(by_place), first)
-    _picture(evidence, Check.STRUCTURE, view.shown(strange), first)
-    for check, picture in ((Check.LINES, view.encoding.laid_out(samples)), (Check.COILS, gain_picture(view, gains))):
-        evidence.kspace.setdefault(check, []).extend([picture.cpu().numpy()] * len(pixels))
-    for number, (places, there) in enumerate(zip(strange, view.there, strict=True)):
-        evidence.found(Check.STRUCTURE, strangest(places, there), first + _image(view, number))
+    with evidence.timed(Check.CONSISTENCY, Check.STRUCTURE):
+        _keep(evidence, Check.CONSISTENCY, view.shown(by_place), first)
+        _picture(evidence, Check.STRUCTURE, view.shown(strange), first)
+        for number, (places, there) in enumerate(zip(strange, view.there, strict=True)):
+            evidence.found(Check.STRUCTURE, strangest(places, there), first + _image(view, number))
+    with evidence.timed(Check.LINES, Check.COILS):
+        pictures = (Check.LINES, view.encoding.laid_out(samples)), (Check.COILS, gain_picture(view, gains))
+        for check, picture in pictures:
+            evidence.kspace.setdefault(check, []).extend([picture.cpu().numpy()] * len(pixels))
     _look_at_difference(view, image, first, evidence)
 
 
@@ -88,8 +91,9 @@ def _look_at_difference(view: View, image: Tensor, first: int, evidence: Evidenc
         raise AssertionError("the conventional image has no place")
     some = slice(first, first + len(shown))
     evidence.maps[Check.UNCERTAINTY][some] = shown
-    evidence.reference[some] = view.shown(view.reference.abs() * view.scale)
-    evidence.deviation[some] = view.shown(view.deviation * view.scale)
+    with evidence.timed(Check.AGREEMENT):
+        evidence.reference[some] = view.shown(view.reference.abs() * view.scale)
+        evidence.deviation[some] = view.shown(view.deviation * view.scale)
     if some.start <= len(evidence.reference) // 2 < some.stop:
         evidence.statistics = statistics_of(view)
 
