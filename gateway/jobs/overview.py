@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, ScalarSelect, Table, bindparam, func, literal, select
 
+from gateway.jobs.charts import Charts
 from gateway.jobs.clock import Clock
 from gateway.jobs.columns import Utc
 from gateway.jobs.database import reading
@@ -19,6 +20,7 @@ from gateway.jobs.presence import Presence, Presences
 from gateway.jobs.queries import STUCK_DELIVERIES, STUCK_JOBS
 from gateway.jobs.tables import absences, deliveries, events, jobs, presences, scans
 from gateway.jobs.ways import ways_out
+from gateway.model.control_chart import Alarm
 from gateway.model.delivery import DeliveryState
 from gateway.model.ids import JobId
 from gateway.model.job import JobState
@@ -91,6 +93,7 @@ class Overview:
         self._engine = engine
         self._clock = clock
         self._presences = Presences(engine, clock)
+        self._charts = Charts(engine, clock)
         self._past: tuple[datetime | None, list[Hour]] = (None, [])
 
     def last_event(self) -> int:
@@ -118,6 +121,10 @@ class Overview:
             row = connection.execute(_BACKLOG).one()
         stuck = min(row.jobs + row.deliveries, COUNTED)
         return Backlog(arriving=row.arriving, running=row.running, queued=row.queued, stuck=stuck)
+
+    def alarms(self) -> dict[Alarm, int]:
+        """Count the control charts with an alarm, by what it is."""
+        return self._charts.alarms()
 
     def colleagues(self) -> list[Colleague]:
         """List who is at work, and at what."""

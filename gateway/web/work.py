@@ -89,6 +89,7 @@ class Desk:
         return values | {
             "site": True,
             "backlog": overview.backlog(),
+            "alarms": overview.alarms(),
             "colleagues": overview.colleagues(),
             "destinations": overview.destinations(list(self.site.destinations())),
             "kinds": dict(self.site.destinations()),

@@ -51,6 +51,17 @@ def test_charts_are_listed_with_what_has_moved_first(reader: TestClient) -> None
     assert "&lt;b&gt;MR1" in text
 
 
+def test_the_dashboard_says_that_a_chart_has_moved(
+    reader: TestClient, scene: Scene, request: pytest.FixtureRequest
+) -> None:
+    assert "Control charts have moved" not in reader.get("/").text
+    request.getfixturevalue("chart")
+    scene.finish()
+    text = reader.get("/").text
+    assert "Control charts have moved: 1 drift" in text
+    assert 'href="/charts">See which' in text
+
+
 def test_a_chart_shows_every_reading_and_where_it_may_lie(reader: TestClient, chart: ChartView) -> None:
     text = reader.get(f"/charts/{chart.id}").text
     assert text.count("<circle") == BASELINE + 20
