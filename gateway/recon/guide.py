@@ -65,11 +65,13 @@ def guide_of(series: tuple[ImageSeries, ...], *, digest: str, name: str) -> Guid
     Raises
     ------
     BadScan
-        There is none.
+        There is none, or it has pixels that are no numbers.
     """
     images = next((one for one in series if one.kind is ImageKind.MAGNITUDE), None)
     if images is None:
         raise BadScan("it has no magnitude")
+    if not np.isfinite(images.pixels).all():
+        raise BadScan("its image has pixels that are no numbers")
     first = min(_of_its_place(frame) for frame in images.frames)
     keep = np.array([_of_its_place(frame) == first for frame in images.frames])
     frames = tuple(frame for frame, kept in zip(images.frames, keep.tolist(), strict=True) if kept)
