@@ -37,7 +37,7 @@ FALSE_ALARMS = 0.01
 """Of the images that limits are found from: fewer than is aimed at, since other scans exceed limits more often."""
 BEYOND = 1.25
 """Times the largest value of any clean image: more is an alarm, however widely clean images spread below it."""
-KEPT = 3
+KEPT = 4
 """The lot that gives no limits: it is what they are held to."""
 LARGE = 3.0
 """Standard deviations from which on a fault should be caught."""

@@ -15,12 +15,12 @@ from gateway.model.gate import Check, Measured
 
 CLEAN: Mapping[Check, tuple[float, float]] = MappingProxyType(
     {
-        Check.CONSISTENCY: (1.597, 0.404),
-        Check.STRUCTURE: (1.288, 0.137),
-        Check.DETAIL: (0.026, 0.050),
-        Check.LINES: (0.059, 0.169),
-        Check.COILS: (0.471, 0.483),
-        Check.AGREEMENT: (1.003, 0.269),
+        Check.CONSISTENCY: (1.615, 0.403),
+        Check.STRUCTURE: (1.292, 0.151),
+        Check.DETAIL: (0.021, 0.050),
+        Check.LINES: (0.065, 0.175),
+        Check.COILS: (0.452, 0.481),
+        Check.AGREEMENT: (1.033, 0.273),
     }
 )
 """Middle and spread of the logarithm of each value that is joined."""
