@@ -50,13 +50,14 @@ pattern leaves out. `held-out` and `response` reconstruct again and are left out
 images. Size is how far a fault changed the image where it did most, in standard deviations of the noise of the
 conventional image.
 
-**Five lots of scans.** Statistics, ways of joining and fixed limits were chosen on the first, that share and that factor
-on the first four, so that their figures flatter. Each lot has other noise on the real heads, other slices of Chris and
-Colin by other coils, other phantoms, and other draws of lines. With limits from the first alone 8 of 96 images of the
-second raised alarms, with limits from both 14 of 96 of the third, for lines that are drawn at random leave other gaps
-each time. Limits come from the first four now, from images that are right (see below). The fifth, three times as large,
-was drawn after wavelets had two vanishing moments, and judged once after all was settled: it gives no limits, and
-nothing was changed after it was seen. Faults are planted into the last three. The four anatomies are the same.
+**Five lots of scans.** Statistics, ways of joining and fixed limits were chosen on the first, that share and that
+factor on the first four, so that their figures flatter. Each lot has other noise on the real heads, other slices of
+Chris and Colin by other coils, other phantoms, and other draws of lines. With limits from the first alone 8 of 96
+images of the second raised alarms, with limits from both 14 of 96 of the third, for lines that are drawn at random
+leave other gaps each time. Limits come from the first four now, from images that are right (see below). The fifth,
+three times as large, was drawn after wavelets had two vanishing moments, and judged once after all was settled: it
+gives no limits, and nothing was changed after it was seen. Faults are planted into the last three. The four anatomies
+are the same.
 
 | | first lot | second | third | fourth | fifth, kept apart |
 |---|---|---|---|---|---|
@@ -68,7 +69,8 @@ the conventional image of all lines, tells: noise makes up to about 2 standard d
 3 and more are wrong by the measure of the faults themselves, and an alarm on them is right.
 
 In brackets the interval that holds each share with 95 % (Wilson 1927, doi:10.1080/01621459.1927.10502953), as if
-images were independent, which those of one scan are not. The aim was 95 % of faults at 5 % false alarms. {verdict}
+images were independent, which those of one scan are not. The aim was 95 % of faults at 5 % false alarms.
+{verdict}
 
 ![ROC curves](quality-gate-roc.svg)
 
