@@ -103,21 +103,6 @@ class DenoiserNetwork(Residual):
     """Which network it is."""
 
 
-class PnpNetwork(Residual):
-    """A denoiser as the prior of an iterative reconstruction (plug and play; doi:10.1109/GlobalSIP.2013.6737048)."""
-
-    method: Literal["pnp"] = "pnp"
-    """Which network it is."""
-    splitting: Literal["admm", "fista"] = "admm"
-    """How denoiser and data take turns (FISTA: doi:10.1109/MSP.2019.2949470)."""
-    steps: Repeats = 16
-    """How often."""
-    strength: Strength = 0.05
-    """Noise that the denoiser is told to take off, relative to the bright parts of the image."""
-    cg_steps: Repeats = 10
-    """Conjugate gradients of each step of ADMM."""
-
-
 class KikiNetwork(Residual):
     """Networks in k-space and in the image by turns, with the data between (KIKI; doi:10.1002/mrm.27201)."""
 
@@ -136,7 +121,9 @@ class Prior(Residual):
     noisiest: Annotated[float, Field(gt=0, le=10)] = 0.3
     """Noise at which it begins, relative to the bright parts of the image."""
     quietest: Strength = 0.01
-    """Noise at which it ends."""
+    """Noise at which it ends, or more:"""
+    times_noise: Annotated[float, Field(ge=0, le=100)] = 2.0
+    """No less than the noise of the data, times this."""
     steps: Annotated[int, Field(ge=2, le=1000)] = 24
     """From the one to the other."""
     cg_steps: Repeats = 6
@@ -154,8 +141,23 @@ class DiffusionNetwork(Prior):
 
     method: Literal["diffusion"] = "diffusion"
     """Which network it is."""
+    times_noise: Annotated[float, Field(ge=0, le=100)] = 0.0
+    """No less than the noise of the data, times this. Samples go on to ``quietest``, whatever the noise."""
     samples: Annotated[int, Field(ge=2, le=64)] = 8
     """Images that are drawn."""
+
+
+class PnpNetwork(Prior):
+    """A denoiser as the prior of an iterative reconstruction (plug and play; doi:10.1109/GlobalSIP.2013.6737048)."""
+
+    method: Literal["pnp"] = "pnp"
+    """Which network it is."""
+    splitting: Literal["admm", "fista"] = "admm"
+    """How denoiser and data take turns (FISTA: doi:10.1109/MSP.2019.2949470)."""
+    steps: Annotated[int, Field(ge=2, le=1000)] = 32
+    """From the one to the other."""
+    cg_steps: Repeats = 10
+    """Conjugate gradients of each step of ADMM."""
 
 
 class MapNetwork(Prior):

@@ -252,8 +252,8 @@ class Plan(Table):
             yield "unpaired knows no image of its data: its losses are k-space and adversarial, both"
         if self.paradigm in (Paradigm.SSDU, Paradigm.ZERO_SHOT) and kinds - BY_SAMPLES:
             yield f"{self.paradigm} knows no image: its only loss is k-space"
-        if (self.paradigm is Paradigm.SCORE) != (self.network.method in ("diffusion", "map")):
-            yield "diffusion and map learn by paradigm = 'score', and no other network does"
+        if (self.paradigm is Paradigm.SCORE) != (self.network.method in ("diffusion", "map", "pnp")):
+            yield "diffusion, map and pnp learn by paradigm = 'score', and no other network does"
         if self.paradigm is not Paradigm.SCORE and LossKind.SCORE in kinds:
             yield "the loss score is that of paradigm = 'score'"
         if self.network.method == "stack" and (self.paradigm is not Paradigm.SUPERVISED or self.fit.slabs > 1):
@@ -266,8 +266,8 @@ class Plan(Table):
             return
         if self.paradigm is not Paradigm.SUPERVISED:
             yield "a learned pattern is learned from images: paradigm = 'supervised'"
-        if self.network.method in ("denoiser", "pnp"):
-            yield f"{self.network.method} sees lines by SENSE's image alone, from which no pattern can be learned"
+        if self.network.method == "denoiser":
+            yield "a denoiser sees lines by SENSE's image alone, from which no pattern can be learned"
         if self.network.method == "stack":
             yield "a stack learns from patterns that somebody else chose"
         if 2 in self.masks.directions:  # noqa: PLR2004 - two directions

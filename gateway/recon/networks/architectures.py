@@ -24,11 +24,12 @@ from gateway.model.networks import (
     VarnetNetwork,
 )
 from gateway.recon.networks.cascade import Cascade
-from gateway.recon.networks.denoiser import Denoiser, PlugAndPlay
+from gateway.recon.networks.denoiser import Denoiser
 from gateway.recon.networks.diffusion import Diffusion
 from gateway.recon.networks.kiki import Kiki
 from gateway.recon.networks.modl import Modl
 from gateway.recon.networks.most_likely import MostLikely
+from gateway.recon.networks.plug_and_play import PlugAndPlay
 from gateway.recon.networks.refine import Refine
 from gateway.recon.networks.stack import Stack
 from gateway.recon.networks.unet import Unet

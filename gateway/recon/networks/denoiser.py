@@ -1,7 +1,6 @@
-"""A denoiser after a conventional method, and the same denoiser as the prior of an iterative one (plug and play).
+"""A denoiser after a conventional method (Zhang 2017, doi:10.1109/TIP.2017.2662206).
 
-Zhang 2017, doi:10.1109/TIP.2017.2662206; Venkatakrishnan 2013, doi:10.1109/GlobalSIP.2013.6737048; Ahmad 2020,
-doi:10.1109/MSP.2019.2949470. The names of their weights are the same, so weights trained for one serve the other.
+What knows an image by it (`prior`) has the same names of weights, so weights that were trained for one serve the other.
 """
 
 from __future__ import annotations
@@ -11,10 +10,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from gateway.model.networks import PnpNetwork, Residual
+from gateway.model.networks import Residual
 from gateway.recon.networks.observed import Observed
-from gateway.recon.networks.residual import QUIETEST, ResidualNetwork, noise_channel, to_channels, to_complex
-from gateway.recon.networks.solving import Nearest
+from gateway.recon.networks.residual import ResidualNetwork, noise_channel, to_channels, to_complex
+from gateway.recon.networks.ways import laid, laid_back
 
 MEDIAN = 0.6745
 """Of the size of a Gaussian number of deviation 1."""
@@ -44,47 +43,9 @@ class Denoiser(nn.Module):
         """Take off images `(batch x y)` of any recipe the noise that they show."""
         return self.clean(image, noise_of(image))
 
-    def expected(self, image: Tensor, strength: float) -> Tensor:
-        """Say which images are expected behind noise of one strength. Shape `(batch x y)`."""
-        return self.clean(image, image.real.new_full(image.shape[:1], strength))
-
-
-class PlugAndPlay(Denoiser):
-    """Denoiser and data take turns until the steps are done."""
-
-    def __init__(self, sizes: PnpNetwork) -> None:
-        super().__init__(sizes)
-        self.sizes = sizes
-
-    def forward(self, seen: Observed) -> Tensor:
-        """Reconstruct. Complex. Shape `(batch x y)`."""
-        return self._admm(seen) if self.sizes.splitting == "admm" else self._fista(seen)
-
-    def _admm(self, seen: Observed) -> Tensor:
-        """Split the image into one that fits the data and one that the denoiser likes."""
-        strength = self.sizes.strength
-        weight = (seen.noise.clamp_min(QUIETEST) / strength).square()[:, None, None]
-        liked, image, owed = seen.start, seen.start, torch.zeros_like(seen.start)
-        nearest = Nearest(seen, self.sizes.cg_steps)
-        for _ in range(self.sizes.steps):
-            image = nearest(liked - owed, weight)
-            liked = self.expected(image + owed, strength)
-            owed = owed + image - liked
-        return image
-
-    def _fista(self, seen: Observed) -> Tensor:
-        """Descend along the data with momentum, and denoise after each step."""
-        encoding = seen.encoding
-        image = point = seen.start
-        momentum = 1.0
-        for _ in range(self.sizes.steps):
-            before = image
-            descended = point - encoding.adjoint(encoding.apply(point) - seen.data)
-            image = self.expected(descended, self.sizes.strength)
-            following = (1 + math.sqrt(1 + 4 * momentum**2)) / 2
-            point = image + (momentum - 1) / following * (image - before)
-            momentum = following
-        return image
+    def expected(self, image: Tensor, strength: Tensor, *, way: int) -> Tensor:
+        """Say which images `(batch x y)` are expected behind noise of a strength `(batch,)`, asked in one way."""
+        return laid_back(self.clean(laid(image, way), strength), way)
 
 
 def noise_of(images: Tensor) -> Tensor:

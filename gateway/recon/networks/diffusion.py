@@ -10,7 +10,6 @@ arXiv:2303.05754). The walk begins at the conventional image under the strongest
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 
 import torch
@@ -44,25 +43,25 @@ class Diffusion(Prior):
 
     def _sample(self, nearest: Nearest, dice: Dice) -> Tensor:
         """Walk from the strongest noise to the weakest: Euler's steps of the diffusion backwards in time."""
-        first, *_, last = self.strengths()
-        start = nearest.seen.start
-        image = start + first * dice.throw(start)
-        for before, after in pairwise(self.strengths()):
-            kept = (after / before) ** 2
-            noise = after * math.sqrt(1 - kept) * dice.throw(image)
-            image = kept * image + (1 - kept) * self._expected_of(image, nearest, before) + noise
-        return self._expected_of(image, nearest, last)
+        seen = nearest.seen
+        strengths = self.strengths(seen.noise)
+        image = seen.start + strengths[0][:, None, None] * dice.throw(seen.start)
+        for way, (before, after) in enumerate(pairwise(strengths)):
+            kept = (after / before)[:, None, None] ** 2
+            noise = after[:, None, None] * (1 - kept).sqrt() * dice.throw(image)
+            image = kept * image + (1 - kept) * self._expected_of(image, nearest, before, way) + noise
+        return self._expected_of(image, nearest, strengths[-1], len(strengths))
 
-    def _expected_of(self, image: Tensor, nearest: Nearest, strength: float) -> Tensor:
+    def _expected_of(self, image: Tensor, nearest: Nearest, strength: Tensor, way: int) -> Tensor:
         """Say which image is expected behind the noise, by network and data together.
 
         How far off the network may be decides how pixels on top of each other share what the data say: no farther than
         the noise, and no farther than the image is expected to be bright.
         """
         seen = nearest.seen
-        doubt = 1 / seen.brightness.clamp_min(DARKEST).square() + 1 / strength**2
+        doubt = 1 / seen.brightness.clamp_min(DARKEST).square() + 1 / strength.square()[:, None, None]
         weight = doubt * seen.noise.clamp_min(QUIETEST).square()[:, None, None]
-        return nearest(self.expected(image, strength), weight)
+        return nearest(self.expected(image, strength, way=way), weight)
 
 
 class Dice:

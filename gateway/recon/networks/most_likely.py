@@ -24,10 +24,10 @@ class MostLikely(Prior):
         """Climb while the noise that the prior allows for falls. Complex. Shape `(batch x y)`."""
         image = point = seen.start
         momentum, nearest = 1.0, Nearest(seen, self.sizes.cg_steps)
-        for strength in self.strengths():
+        for way, strength in enumerate(self.strengths(seen.noise)):
             before = image
             weight = (seen.noise.clamp_min(QUIETEST) / strength).square()[:, None, None]
-            image = nearest(self.expected(point, strength), weight)
+            image = nearest(self.expected(point, strength, way=way), weight)
             following = (1 + math.sqrt(1 + 4 * momentum**2)) / 2
             point = image + (momentum - 1) / following * (image - before)
             momentum = following

@@ -6,6 +6,8 @@ arXiv:1907.05600).
 
 from __future__ import annotations
 
+from torch import Tensor
+
 from gateway.model.networks import Prior as Sizes
 from gateway.recon.networks.denoiser import Denoiser
 
@@ -17,8 +19,9 @@ class Prior(Denoiser):
         super().__init__(sizes)
         self.sizes = sizes
 
-    def strengths(self) -> list[float]:
-        """List the strengths of the noise, each the same part of the one before."""
+    def strengths(self, noise: Tensor) -> list[Tensor]:
+        """List the strengths that it is told, each the same part of the one before. `(batch,)`, as the data's noise."""
         sizes = self.sizes
-        share = (sizes.quietest / sizes.noisiest) ** (1 / (sizes.steps - 1))
+        last = (sizes.times_noise * noise).clamp(sizes.quietest, sizes.noisiest)
+        share = (last / sizes.noisiest) ** (1 / (sizes.steps - 1))
         return [sizes.noisiest * share**step for step in range(sizes.steps)]

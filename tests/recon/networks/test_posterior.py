@@ -7,10 +7,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from gateway.model.networks import DiffusionNetwork, MapNetwork
+from gateway.model.networks import DiffusionNetwork, MapNetwork, PnpNetwork
 from gateway.recon.networks.diffusion import Diffusion
 from gateway.recon.networks.most_likely import MostLikely
 from gateway.recon.networks.observed import Observed, joined
+from gateway.recon.networks.plug_and_play import PlugAndPlay
 
 SHAPE = (4, 6)
 N_COILS = 2
@@ -24,14 +25,21 @@ def _power() -> Tensor:
     return torch.linspace(0.2, 1.0, SHAPE[1]).square().expand(SHAPE)
 
 
-class _GaussianDiffusion(Diffusion):
-    def clean(self, image: Tensor, noise: Tensor) -> Tensor:
-        return _wiener(image, noise)
+class _Gaussian:
+    def expected(self, image: Tensor, strength: Tensor, *, way: int) -> Tensor:  # noqa: ARG002 - it knows all ways
+        return _wiener(image, strength)
 
 
-class _GaussianMostLikely(MostLikely):
-    def clean(self, image: Tensor, noise: Tensor) -> Tensor:
-        return _wiener(image, noise)
+class _GaussianDiffusion(_Gaussian, Diffusion):
+    pass
+
+
+class _GaussianPlugAndPlay(_Gaussian, PlugAndPlay):
+    pass
+
+
+class _GaussianMostLikely(_Gaussian, MostLikely):
+    pass
 
 
 def _wiener(image: Tensor, noise: Tensor) -> Tensor:
@@ -95,7 +103,16 @@ def test_samples_have_the_mean_and_the_spread_of_the_posterior() -> None:
 
 def test_where_it_stands_still_data_and_score_are_in_balance() -> None:
     seen, quietest = _seen(), 0.1
-    sizes = MapNetwork(noisiest=1.0, quietest=quietest, steps=64, cg_steps=12)
+    sizes = MapNetwork(noisiest=1.0, quietest=quietest, times_noise=0, steps=64, cg_steps=12)
     found = _GaussianMostLikely(sizes)(seen)[0]
     mean, _ = _posterior(seen, _power() + quietest**2)
     assert (found - mean).norm() < 0.02 * mean.norm()
+
+
+def test_plug_and_play_ends_at_the_mean_of_the_posterior_whatever_the_strengths() -> None:
+    seen = _seen()
+    mean, _ = _posterior(seen, _power())
+    for last in (0.05, 0.4):
+        sizes = PnpNetwork(noisiest=1.0, quietest=last, times_noise=0, steps=96, cg_steps=12)
+        found = _GaussianPlugAndPlay(sizes)(seen)[0]
+        assert (found - mean).norm() < 0.01 * mean.norm(), last
