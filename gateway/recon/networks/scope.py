@@ -118,7 +118,7 @@ def _of_slice(header: ScanHeader, lines: Lines, filled: Bools) -> Measurement:
     beyond = wanted[~around[counter.first : counter.last + 1]]
     return replace(
         _asked_of(header, lines.n_coils),
-        acceleration=len(beyond) / max(1, int(beyond.sum())),
+        acceleration=max(1, beyond.size) / max(1, int(beyond.sum())),
         outside=f"{beyond.sum()} of {beyond.size} lines",
         n_calibration=n_calibration,
         sampling=_sampling(filled, wanted, around),
@@ -140,7 +140,7 @@ def _of_slab(header: ScanHeader, found: Undersampled, filled: Bools, calibrated:
     beyond = filled[wanted & ~around]
     return replace(
         _asked_of(header, lines.n_coils),
-        acceleration=beyond.size / max(1, int(beyond.sum())),
+        acceleration=max(1, beyond.size) / max(1, int(beyond.sum())),
         outside=f"{beyond.sum()} of {beyond.size} points",
         n_calibration=min(calibrated),
         sampling=_pattern(lines, whole=bool(filled[wanted].all())),

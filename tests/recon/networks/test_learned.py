@@ -154,6 +154,9 @@ def test_a_slab_and_a_whole_scan_are_told_apart(tmp_path: Path) -> None:
         _ready(tmp_path / "b", made_for=MadeFor(sampling=(Sampling.EQUISPACED,)), fallback=FftRecipe()),
     )
     assert "sampling is full" in full.notes[0]
+    half = MadeFor(acceleration=Range(at_least=2))
+    alone = _run(*head_phantom(HEAD), _ready(tmp_path / "c", made_for=half, fallback=FftRecipe()))
+    assert "acceleration is 1 outside the calibration" in alone.notes[0]
 
 
 def test_a_model_for_tests_is_used_only_where_the_recipe_allows_it(tmp_path: Path) -> None:
