@@ -229,4 +229,5 @@ def train(
 
     settings = load_settings(config)
     model = run(load_plan(plan), folder, zoo_of(settings), err.print, device=settings.workers.device)
-    out.print(f"model {model.card.label} in {model.path}", soft_wrap=True)
+    if model is not None:
+        out.print(f"model {model.card.label} in {model.path}", soft_wrap=True)

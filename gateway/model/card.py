@@ -122,6 +122,9 @@ class Measured(Table):
     """What that reached."""
 
 
+LARGEST_WEIGHTS_BYTES = 2 << 30
+"""Of a file of weights; a larger one is neither hashed nor read."""
+
 OF_SLICES = frozenset({"unet", "varnet"})
 """Networks that take what fastMRI gave them, which are lines of slices."""
 

@@ -53,6 +53,9 @@ class Outcome:
 
     weights: Mapping[str, Tensor]
     step: int
+    """After which they were found."""
+    taken: int
+    """Steps in all, with those that made it no better."""
     score: float
     finished: bool
     """False where time ran out: run again to go on."""
@@ -80,7 +83,9 @@ def fit(plan: Plan, first: Mapping[str, Tensor] | None, place: Place) -> Outcome
     finished = _run(course, plan, place, log)
     if log:
         save(state, place.folder, fingerprint)
-    return Outcome(weights=state.best, step=state.best_step, score=state.best_score, finished=finished)
+    return Outcome(
+        weights=state.best, step=state.best_step, taken=state.step, score=state.best_score, finished=finished
+    )
 
 
 def _course(plan: Plan, state: State, place: Place) -> Steps:

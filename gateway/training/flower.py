@@ -96,7 +96,11 @@ def _answer(plan: Plan, site: Site, desk: _Desk, message: Message) -> Message:
     loss = course.learn(message.content[ARRAYS].to_torch_state_dict(), number)
     save(course.state, desk.folder, fingerprint)
     if number + 1 == plan.fit.steps:
-        write_model(plan, Outcome(weights=course.weights, step=number + 1, score=loss, finished=True), desk.folder)
+        write_model(
+            plan,
+            Outcome(weights=course.weights, step=number + 1, taken=number + 1, score=loss, finished=True),
+            desk.folder,
+        )
     sent = ArrayRecord({weight: one.cpu() for weight, one in shared(course.weights, _federation(plan).own).items()})
     told = MetricRecord({"num-examples": site.weight, "loss": loss})
     return Message(content=RecordDict({ARRAYS: sent, METRICS: told}), reply_to=message)
@@ -155,7 +159,9 @@ def average(plan: Plan, federation: Federation, grid: Grid, folder: Path) -> Non
     result = strategy.start(grid=grid, initial_arrays=sent, num_rounds=plan.fit.steps)
     weights = {**first, **result.arrays.to_torch_state_dict()}
     folder.mkdir(parents=True, exist_ok=True)
-    write_model(plan, Outcome(weights=weights, step=plan.fit.steps, score=0.0, finished=True), folder)
+    write_model(
+        plan, Outcome(weights=weights, step=plan.fit.steps, taken=plan.fit.steps, score=0.0, finished=True), folder
+    )
 
 
 def _federation(plan: Plan) -> Federation:

@@ -26,8 +26,14 @@ CAVEAT = (
 )
 
 
-def train(plan: Plan, folder: Path, zoo: Zoo, tell: Callable[[str], None], *, device: str = "cpu") -> ModelFolder:
+def train(
+    plan: Plan, folder: Path, zoo: Zoo, tell: Callable[[str], None], *, device: str = "cpu"
+) -> ModelFolder | None:
     """Train, or go on, and write the model that the best weights are; the run's own files lie beside it.
+
+    Returns
+    -------
+        The model; None in all processes but the first, where torch's launcher has started several.
 
     Raises
     ------
@@ -45,11 +51,21 @@ def train(plan: Plan, folder: Path, zoo: Zoo, tell: Callable[[str], None], *, de
     with together(where) as ranks:
         outcome = fit(plan, first, Place(folder=folder, device=ranks.own(where), ranks=ranks, tell=tell))
         if ranks.leads:
-            if not outcome.finished:
-                tell(f"time is up; the model has the weights of step {outcome.step}, run again to go on")
+            if why := _ending(plan, outcome):
+                tell(why)
             write_model(plan, outcome, folder)
         ranks.meet()
-    return read_folder(folder / plan.name)
+    return read_folder(folder / plan.name) if ranks.leads else None
+
+
+def _ending(plan: Plan, outcome: Outcome) -> str:
+    """Say why training ended early, and which weights the model has; nothing where it has the last ones."""
+    kept = f"the model has the weights of step {outcome.step}"
+    if not outcome.finished:
+        return f"time is up; {kept}, run again to go on"
+    if outcome.taken < plan.fit.steps:
+        return f"no better for {plan.fit.patience} looks: stopped after step {outcome.taken}; {kept}"
+    return kept if outcome.step < outcome.taken else ""
 
 
 def _weights(model: ModelFolder) -> Mapping[str, Tensor]:

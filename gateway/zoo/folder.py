@@ -12,7 +12,7 @@ from pathlib import Path
 import tomlkit
 from pydantic import ValidationError
 
-from gateway.model.card import Measured, ModelCard, Saw
+from gateway.model.card import LARGEST_WEIGHTS_BYTES, Measured, ModelCard, Saw
 from gateway.model.errors import BadModel
 from gateway.whole import READABLE, write_whole
 
@@ -65,8 +65,14 @@ def check_weights(model: ModelFolder) -> None:
     Raises
     ------
     BadModel
-        They are not there, or are others.
+        They are not there, are larger than any, or are others.
     """
+    try:
+        n_bytes = model.weights.stat().st_size
+    except OSError as error:
+        raise BadModel(f"{model.weights} cannot be read: {error.strerror}") from error
+    if n_bytes > LARGEST_WEIGHTS_BYTES:
+        raise BadModel(f"the weights of {model.card.label} are larger than {LARGEST_WEIGHTS_BYTES >> 30} GiB")
     found = sha256_of(model.weights)
     if found != model.card.weights_sha256:
         raise BadModel(

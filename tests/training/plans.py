@@ -34,7 +34,9 @@ def plan(**changes: Any) -> Plan:  # noqa: ANN401 - a table of TOML
 
 def run(chosen: Plan, folder: Path, *models: Path, tell: Callable[[str], None] = lambda _: None) -> ModelFolder:
     """Train in a folder."""
-    return train(chosen, folder, Zoo(models), tell)
+    model = train(chosen, folder, Zoo(models), tell)
+    assert model is not None, "the first process has the model"
+    return model
 
 
 def column(folder: Path, name: str) -> list[float]:

@@ -131,8 +131,17 @@ def test_time_that_runs_out_stops_a_training_that_can_go_on(tmp_path: Path) -> N
 
 
 def test_training_stops_where_it_gets_no_better(tmp_path: Path) -> None:
-    run(plan(fit={"steps": 40, "epoch": 1, "patience": 2, "learning_rate": 1.0, "average": 0.0}), tmp_path)
-    assert len(column(tmp_path, "score")) < 40
+    run(
+        plan(fit={"steps": 40, "epoch": 1, "patience": 2, "learning_rate": 1.0, "average": 0.0}),
+        tmp_path,
+        tell=(said := list[str]()).append,
+    )
+    scores = column(tmp_path, "score")
+    assert len(scores) < 40
+    best = scores.index(min(scores)) + 1
+    assert (
+        said[-1] == f"no better for 2 looks: stopped after step {len(scores)}; the model has the weights of step {best}"
+    )
 
 
 def test_what_is_left_is_a_model_that_recipes_use_and_whose_card_says_what_it_learned_from(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from gateway.model.errors import WrongCall
 from gateway.model.person import RIGHTS, Right, Role
 from gateway.web.app import Manners, create_app
 from gateway.web.door import LONGEST_FORM
+from gateway.web.pages import MENU
 from tests.web.scene import Scene
 from tests.web.visits import PASSWORD, account, browser, csrf, sign_in, signed_in
 
@@ -129,6 +130,17 @@ def test_where_strangers_may_look_they_still_cannot_act(scene: Scene, control: C
     visit = browser(create_app(scene.queries, control=control, manners=Manners(strangers_look=True)))
     assert visit.get("/jobs/1").status_code == 200
     assert visit.post("/jobs/1/hold").status_code == 401
+
+
+def test_the_menu_leads_strangers_to_every_page_that_they_may_open_and_to_no_other(
+    scene: Scene, control: Control
+) -> None:
+    visit = browser(create_app(scene.queries, control=control, manners=Manners(strangers_look=True)))
+    menu = visit.get("/").text.partition('<nav class="menu"')[2].partition("</nav>")[0]
+    for address, _, _ in MENU:
+        opens = visit.get(address).status_code == 200
+        assert (f'href="{address}"' in menu) is opens, address
+    assert 'href="/sign-in"' in menu
 
 
 def test_a_wrong_password_and_an_unknown_name_get_the_same_answer(guarded: FastAPI, control: Control) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,13 @@ def test_an_unknown_name_is_told_the_known_ones(tmp_path: Path) -> None:
     put_model(tmp_path)
     with pytest.raises(BadModel, match="no model 'smal'; there are: small"):
         Zoo([tmp_path]).find("smal")
+
+
+def test_weights_larger_than_any_are_refused_by_their_size_before_a_byte_is_read(tmp_path: Path) -> None:
+    put_model(tmp_path)
+    os.truncate(tmp_path / "small" / WEIGHTS, 10 << 30)  # a hole: takes no room on the disk, but minutes to hash
+    with pytest.raises(BadModel, match="larger than 2 GiB"):
+        Zoo([tmp_path]).checked("small")
 
 
 def test_weights_with_another_hash_are_refused(tmp_path: Path) -> None:

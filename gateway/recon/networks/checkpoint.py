@@ -17,14 +17,17 @@ from zipfile import is_zipfile
 
 import torch
 from pydantic import TypeAdapter
+from safetensors import SafetensorError
 from torch import Tensor
 
+from gateway.model.card import LARGEST_WEIGHTS_BYTES
 from gateway.model.errors import BadModel
 from gateway.model.networks import Network, UnetNetwork, VarnetNetwork
-from gateway.recon.networks.weights import LARGEST_BYTES, check_tensors, save_tensors
+from gateway.recon.networks.weights import check_tensors, save_tensors
 
 TIMEOUT_S = 300
-MEMORY_BYTES = 4 * LARGEST_BYTES
+MEMORY_BYTES = 4 * LARGEST_WEIGHTS_BYTES
+"""Of the child; a larger file is not opened."""
 PREFIXES = ("unet.", "varnet.", "module.")
 """What Lightning and DataParallel put before every name."""
 REFUSED = 3
@@ -39,6 +42,11 @@ def import_checkpoint(checkpoint: Path, weights: Path) -> Network:
     BadModel
         It cannot be read, holds more than tensors, or is no U-Net or VarNet of fastMRI.
     """
+    try:
+        if checkpoint.stat().st_size > MEMORY_BYTES:
+            raise BadModel(f"{checkpoint} is larger than {MEMORY_BYTES >> 30} GiB, and no network that is known")
+    except OSError as error:
+        raise BadModel(f"{checkpoint}: cannot be read: {error.strerror}") from error
     command = [sys.executable, "-m", __spec__.name, str(checkpoint), str(weights)]
     try:
         child = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)  # noqa: S603 - ourselves
@@ -75,6 +83,10 @@ def _tensors(checkpoint: Path) -> Mapping[str, Tensor]:
         raise BadModel(f"cannot be read: {error.strerror}") from error
     except pickle.UnpicklingError as error:
         raise BadModel(_more_than_tensors(str(error))) from None
+    except SafetensorError as error:
+        raise BadModel(f"is no safetensors: {error}") from None
+    except MemoryError:
+        raise BadModel(f"asks for more memory than {MEMORY_BYTES >> 30} GiB") from None
     except (RuntimeError, EOFError, ValueError, KeyError):
         raise BadModel("is no checkpoint that torch reads") from None
     for key in ("state_dict", "model"):

@@ -17,14 +17,13 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from gateway.model.card import ModelCard
+from gateway.model.card import LARGEST_WEIGHTS_BYTES, ModelCard
 from gateway.model.errors import BadModel
 from gateway.model.networks import Network
 from gateway.recon.networks.architectures import build
 from gateway.recon.networks.ready import ReadyModel
 from gateway.recon.networks.tuning import by_pixels, compiled, halved
 
-LARGEST_BYTES = 2 << 30
 WARM = 4
 """How many networks a worker keeps."""
 
@@ -123,8 +122,8 @@ def _tuned(card: ModelCard, weights: Path, device: torch.device, *, half: bool, 
 
 def _read(card: ModelCard, weights: Path) -> dict[str, Tensor]:
     try:
-        if weights.stat().st_size > LARGEST_BYTES:
-            raise BadModel(f"the weights of {card.label} are larger than {LARGEST_BYTES >> 30} GiB")
+        if weights.stat().st_size > LARGEST_WEIGHTS_BYTES:
+            raise BadModel(f"the weights of {card.label} are larger than {LARGEST_WEIGHTS_BYTES >> 30} GiB")
         content = weights.read_bytes()
     except OSError as error:
         raise BadModel(f"the weights of {card.label} cannot be read: {error.strerror}") from error

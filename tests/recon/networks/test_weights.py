@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -128,6 +129,16 @@ def test_a_truncated_checkpoint_is_refused(tmp_path: Path, kept: int) -> None:
     (tmp_path / "cut.pt").write_bytes((tmp_path / "whole.pt").read_bytes()[:kept])
     with pytest.raises(BadModel, match=r"is no checkpoint|cannot be read"):
         convert(tmp_path / "cut.pt", tmp_path / "w")
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "said"), [(4096, "is no safetensors: .*header too large"), (10 << 30, "is larger than 8 GiB")]
+)
+def test_a_header_of_10_gb_is_refused_with_a_reason(tmp_path: Path, n_bytes: int, said: str) -> None:
+    (tmp_path / "published.safetensors").write_bytes((10 << 30).to_bytes(8, "little") + b'{"a":')
+    os.truncate(tmp_path / "published.safetensors", n_bytes)  # the rest is a hole
+    with pytest.raises(BadModel, match=said):
+        import_checkpoint(tmp_path / "published.safetensors", tmp_path / "w")
 
 
 def test_another_network_is_not_taken_for_one_of_these(tmp_path: Path) -> None:
