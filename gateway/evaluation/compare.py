@@ -49,6 +49,8 @@ class Masking:
     acceleration: int
     n_calibration: int
     seed: int = 0
+    offset: int = 0
+    """How many places further on a regular pattern begins than where the centre is one of them."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -103,7 +105,8 @@ class Masking:
         n = self.acceleration
         step_z = max(step for step in range(1, n + 1) if n % step == 0 and step * step <= n)
         step_y = n // step_z
-        first_z, first_y = shape[0] // 2 % step_z, shape[1] // 2 % step_y
+        on_z, on_y = divmod(self.offset, step_y)
+        first_z, first_y = (shape[0] // 2 + on_z) % step_z, (shape[1] // 2 + on_y) % step_y
         turns = (shape[0] // 2 - first_z) // step_z
         shift = step_y // 2 if step_z > 1 else 0
         return Lattice(
@@ -113,7 +116,8 @@ class Masking:
     def lines(self, n: int) -> Bools:
         """Draw the mask. Shape `(y,)`."""
         if self.pattern is Pattern.EQUISPACED:
-            return masks.equispaced(n, step=self.acceleration, n_calibration=self.n_calibration)
+            first = n // 2 + self.offset
+            return masks.equispaced(n, step=self.acceleration, n_calibration=self.n_calibration, offset=first)
         if self.pattern is Pattern.CENTRE:
             return masks.centre_lines(n, acceleration=self.acceleration)
         random = np.random.default_rng(self.seed)

@@ -13,7 +13,11 @@ from gateway.model.header import Limit, ScanHeader
 from gateway.model.readout import NOT_IMAGING, Acquisition, Flag, Readouts
 from gateway.model.zyx import Zyx
 from gateway.recon.lattice import need_every_line
-from gateway.recon.lines import find_lines, need_cartesian
+from gateway.recon.lines import find_lines
+from gateway.recon.space import imaging_encoding
+
+CARTESIAN = ("cartesian", "")
+"""What headers say of parallel lines."""
 
 Bools = npt.NDArray[np.bool_]
 
@@ -26,24 +30,15 @@ def encoded_shape(acquisition: Acquisition, header: ScanHeader) -> tuple[int, in
     BadScan
         It is not Cartesian, or lines are missing.
     """
-    need_cartesian(header, "evaluation")
+    trajectory = imaging_encoding(header).trajectory
+    if trajectory.lower() not in CARTESIAN:
+        raise BadScan(
+            f"this scan is {trajectory}: evaluation leaves lines out of Cartesian scans, "
+            "and has no way to leave readouts or samples out of others"
+        )
     lines = find_lines(acquisition, header)
     need_every_line(lines, "evaluation")
     return lines.partitions.n, lines.phase_encodes.n
-
-
-def line_count(acquisition: Acquisition, header: ScanHeader) -> int:
-    """Count the lines of the matrix of a scan of every line of slices.
-
-    Raises
-    ------
-    BadScan
-        It is not Cartesian, has partitions, or lines are missing.
-    """
-    n_partitions, n_lines = encoded_shape(acquisition, header)
-    if n_partitions > 1:
-        raise BadScan("partitions were encoded; lines are left out of slices")
-    return n_lines
 
 
 def undersampled(

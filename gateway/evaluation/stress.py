@@ -8,14 +8,13 @@ from types import MappingProxyType
 
 import numpy as np
 
-from gateway.evaluation.compare import Scan
-from gateway.evaluation.retrospective import line_count, undersampled
+from gateway.evaluation.compare import USUAL_CALIBRATION, Masking, Scan, leave_out
 from gateway.model.readout import NOT_IMAGING, Readouts
-from gateway.recon import masks
+from gateway.model.training import Pattern
 from gateway.recon.lines import find_lines
 
-USUAL_STEP, USUAL_CALIBRATION = 4, 24
-"""Every so-many-th line, and those around the centre, where nothing else is said."""
+USUAL_STEP = 4
+"""One line in so many is kept where nothing else is said; of slabs one point in so many of lines and partitions."""
 OUTER = 0.1
 """Distance from the centre of k-space from which on lines are not of the calibration."""
 
@@ -40,19 +39,20 @@ class Stress:
     """Gives the scan of every line that the image is held against, where it is another one than the scan itself."""
 
 
-def thinned(
-    scan: Scan, *, step: int = USUAL_STEP, n_calibration: int = USUAL_CALIBRATION, offset: int | None = None
-) -> Scan:
-    """Leave lines out as a scanner does."""
-    n = line_count(scan.acquisition, scan.header)
-    measured = masks.equispaced(n, step=step, n_calibration=n_calibration, offset=offset)
-    centre = masks.calibration(n, n_calibration)
-    acquisition, header = undersampled(scan.acquisition, scan.header, measured=measured, calibration=centre, step=step)
-    return replace(scan, acquisition=acquisition, header=header)
+def thinned(scan: Scan, *, step: int = USUAL_STEP, n_calibration: int = USUAL_CALIBRATION, offset: int = 0) -> Scan:
+    """Leave lines out as a scanner does, of slabs in both directions.
+
+    Raises
+    ------
+    BadScan
+        The scan is not one of every line.
+    """
+    pattern = Pattern.EQUISPACED
+    return leave_out(scan, Masking(pattern=pattern, acceleration=step, n_calibration=n_calibration, offset=offset))
 
 
 def one_slice(scan: Scan) -> Scan:
-    """Keep the slice in the middle."""
+    """Keep the slice, or the slab, in the middle."""
     slices = np.unique(
         np.concatenate([run.heads["idx"]["slice"][~run.flagged(NOT_IMAGING)] for run in scan.acquisition])
     )
@@ -83,7 +83,7 @@ def _noisier(scan: Scan, times: float) -> Scan:
 
 
 def _moved(scan: Scan, pixels: float) -> Scan:
-    """Move the patient along the lines when half of the outer ones are measured."""
+    """Move the patient along the lines when half of the outer ones are measured, of slabs with all their partitions."""
     counter = find_lines(scan.acquisition, scan.header).phase_encodes
 
     def moved(run: Readouts) -> Readouts:

@@ -13,7 +13,7 @@ from PIL import Image
 from gateway.evaluation.compare import Masking, Scan, Trial, compare, leave_out
 from gateway.evaluation.page import LABEL_HEIGHT, SIDE, write_page
 from gateway.evaluation.report import sections, write_report
-from gateway.evaluation.retrospective import line_count, undersampled
+from gateway.evaluation.retrospective import encoded_shape, undersampled
 from gateway.model.errors import BadScan, WrongCall
 from gateway.model.readout import Flag
 from gateway.model.recipes import FftRecipe, GrappaRecipe, L1WaveletRecipe, LearnedRecipe, Recipe, SenseRecipe
@@ -49,7 +49,7 @@ def trials() -> list[Trial]:
 def test_the_lines_of_the_mask_are_kept_and_flagged_as_a_scanner_does_it() -> None:
     full = _scan()
     wanted, wanted_header = head_phantom(replace(FULL, acceleration=3, calibration_lines=24))
-    n = line_count(full.acquisition, full.header)
+    _, n = encoded_shape(full.acquisition, full.header)
     (kept,), header = undersampled(
         full.acquisition, full.header, measured=R3.lines(n), calibration=masks.calibration(n, 24), step=3
     )
@@ -61,7 +61,7 @@ def test_the_lines_of_the_mask_are_kept_and_flagged_as_a_scanner_does_it() -> No
 
 def test_readouts_are_left_out_and_none_is_changed() -> None:
     full = _scan()
-    n = line_count(full.acquisition, full.header)
+    _, n = encoded_shape(full.acquisition, full.header)
     (kept,), _ = undersampled(
         full.acquisition, full.header, measured=R3.lines(n), calibration=R3.lines(n) & False, step=3
     )

@@ -17,6 +17,7 @@ from gateway.evaluation.robustness import Curve, Effort, RobustnessCard, stress
 from gateway.evaluation.robustness_report import SUMMED_UP, drawn, summed_up, write_robustness
 from gateway.evaluation.stress import STRESSES, one_slice, thinned
 from gateway.evaluation.structures import SHAPES, gain, placed
+from gateway.model.errors import BadScan
 from gateway.model.recipes import (
     CgSenseRecipe,
     FftRecipe,
@@ -38,6 +39,7 @@ from gateway.recon.phantom import PhantomScan, head_phantom
 from gateway.recon.preparation import Preparation
 from gateway.reconstruction import ready
 from gateway.zoo.zoo import SHIPPED, Zoo
+from tests.recon.slabs import header_of, slab, stack_of_stars
 from tests.recordings import put_phantom
 from tests.running import gateway
 
@@ -89,13 +91,58 @@ def test_only_the_slice_in_the_middle_is_tried() -> None:
 
 
 def test_structures_lie_apart_within_the_patient() -> None:
-    there = np.zeros((96, 96), bool)
-    there[10:86, 10:86] = True
+    there = np.zeros((1, 96, 96), bool)
+    there[:, 10:86, 10:86] = True
     found = placed(there)
     assert found.keys() == SHAPES.keys()
     assert float(np.sum([shape > 0.01 for shape in found.values()], axis=0).max()) == 1
     assert all(gain(3 * shape, shape) == pytest.approx(3) for shape in found.values())
-    assert placed(np.zeros((96, 96), bool)) == {}
+    assert placed(np.zeros((1, 96, 96), bool)) == {}
+
+
+def test_in_slabs_lesions_are_balls_and_letters_lie_in_one_plane() -> None:
+    found = placed(np.ones((24, 96, 96), np.bool_))
+    planes = {name: int((shape.max(axis=(1, 2)) > 0.01).sum()) for name, shape in found.items()}
+    assert planes == {"text": 1, "lesion, small": 5, "lesion": 11, "vessel": 3}
+    lesion = found["lesion"]
+    z, y, x = np.unravel_index(lesion.argmax(), lesion.shape)
+    np.testing.assert_allclose(lesion[z - 5 : z + 6, y, x], lesion[z, y - 5 : y + 6, x])
+    assert float(np.sum([shape > 0.01 for shape in found.values()], axis=0).max()) == 1
+    assert "lesion" not in placed(np.ones((8, 96, 96), np.bool_))
+
+
+SLAB = Scan(name="slab", acquisition=(slab(np.ones((16, 32), np.bool_), noise=0.003),), header=header_of())
+
+
+def test_a_slab_gets_a_card_of_masks_of_two_directions() -> None:
+    (found,) = stress([SLAB], {"grappa": GrappaRecipe(coils="rss")}, Effort(steps=1, device="cpu"), lambda _: None)
+    assert {one.name for one in found.curves} >= {
+        *STRESSES,
+        "structure: text",
+        "structure: lesion, small",
+        "worst case of k-space",
+        "worst case of the patient",
+    }
+    assert not [dot.refused for curve in found.curves for dot in curve.dots if dot.refused]
+    assert all(image.ndim == 2 for picture in found.pictures for image in picture.images.values())
+    harder = values(found, "acceleration")
+    assert harder[8.0] > harder[4.0] > 0
+    assert list(values(found, "exporter").values()) == pytest.approx([harder[4.0]] * 3, rel=2e-2)
+    assert values(found, "random perturbation of k-space", "change")[1.0] == pytest.approx(1, rel=0.4)
+    assert values(found, "worst case of k-space", "growth")[1.0] > 1
+
+
+def test_a_large_slab_is_cut_for_its_gradient() -> None:
+    usual = thinned(SLAB, n_calibration=12)
+    one = on_bench(Preparation(usual.acquisition, usual.header), SenseRecipe(), device="cpu", most_bytes=400_000)
+    assert one.there.shape == (16, 32, 12)
+    assert forward_of(one).image(torch.zeros_like(one.view.data)).shape == (16, 32, 12)
+
+
+def test_a_radial_scan_is_refused_by_name() -> None:
+    radial = Scan(name="stars", acquisition=(stack_of_stars(4),), header=header_of("radial"))
+    with pytest.raises(BadScan, match="this scan is radial: evaluation leaves lines out of Cartesian scans"):
+        list(stress([radial], {"fft": FftRecipe()}, Effort(device="cpu"), lambda _: None))
 
 
 def bench(recipe: Recipe | ReadyModel) -> Bench:

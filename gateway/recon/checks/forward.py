@@ -34,6 +34,7 @@ from gateway.recon.hybrid import to_matrix
 from gateway.recon.methods.auto import pick_recipe
 from gateway.recon.methods.grappa import filling, with_gaps
 from gateway.recon.methods.learned import FORWARD, unrolled
+from gateway.recon.methods.planes import plane_by_plane
 from gateway.recon.methods.sense import cg_sense, sense
 from gateway.recon.methods.spirit import agreeing, exactly
 from gateway.recon.methods.together import MAPS
@@ -53,7 +54,8 @@ class Forward:
     Parameters
     ----------
     image
-        From what is added to the measured lines, `(coil line sample)` in the units of the view, to a magnitude `(y x)`.
+        From what is added to the measured lines, `(coil line sample)` in the units of the view, to a magnitude
+        `(z y x)`.
     differentiable
         Whether gradients go through it.
     """
@@ -143,6 +145,8 @@ def _of_network(bench: Bench, scan: Scan, ready: ReadyModel) -> Unfolding | None
     if isinstance(network, Diffusion | Stack):
         return None
     found = understand(scan, ready.recipe, regular=False)
+    if found.sorter.lines.partitions.n > 1:
+        return found, plane_by_plane(network, found, None)
     published = FORWARD.get(type(ready.card.network))
     if published:
         return found, Method(learn=lambda _: None, unfold=lambda group, _: published(network, group, found.target))
@@ -161,6 +165,6 @@ def _unfolded(bench: Bench, found: Undersampled, method: Method[Any]) -> Callabl
         data = group.data.clone()
         data[0][:, group.filled[0]] += added
         made: Tensor = method.unfold(replace(group, data=data), learned)
-        return made[0, 0].abs()
+        return made[0].abs()
 
     return image

@@ -53,7 +53,7 @@ class WorstCase:
     growth
         How much the image changes, over what a random perturbation of the same size does.
     before, change
-        The image, and what became of it less it. Shape `(y x)`.
+        The image, and what became of it less it. Shape `(z y x)`.
     """
 
     growth: float
