@@ -45,7 +45,7 @@ def _vessel(*, deep: bool) -> Volume:
     width, half = VESSEL
     y, x = np.mgrid[-8:9, -8:9].astype(float)
     across, along = (y - 0.5 * x) / np.hypot(1, 0.5), (x + 0.5 * y) / np.hypot(1, 0.5)
-    return _across(width, deep=deep) * (np.exp(-(across**2) / (2 * width**2)) * (np.abs(along) <= half))
+    return np.asarray(_across(width, deep=deep) * (np.exp(-(across**2) / (2 * width**2)) * (np.abs(along) <= half)))
 
 
 def _across(width_px: float, *, deep: bool) -> Volume:
