@@ -214,13 +214,13 @@ def _values(image: Volume, truth: Volume) -> dict[str, float]:
 
 
 def _middle(volume: Volume) -> Image:
-    return volume[len(volume) // 2]
+    return np.asarray(volume[len(volume) // 2])
 
 
 def _largest(volume: Volume) -> Image:
     """Show of each pixel what is largest along the slab, with its sign."""
     at = np.abs(volume).argmax(axis=0)
-    return np.take_along_axis(volume, at[None], axis=0)[0]
+    return np.asarray(np.take_along_axis(volume, at[None], axis=0)[0])
 
 
 def _cut(whole: Bench, piece: Bench) -> list[str]:
