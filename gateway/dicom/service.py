@@ -138,18 +138,21 @@ class DicomService:
 
     def _serve(self, connection: socket.socket) -> None:
         guest, wire = self._guests[connection], Wire(connection, self._limits.message_s)
+        farewell = b""
         try:
             if isinstance(connection, ssl.SSLSocket):
                 self._shake_hands(connection, guest.host)
-            Session(wire, self._gate, self._handlers, self._limits).run(guest.host, full=guest.full)
+            farewell = Session(wire, self._gate, self._handlers, self._limits).run(guest.host, full=guest.full)
         except (OSError, ValueError) as fault:
             logger.info("association ended", extra={"peer": guest.host, "reason": str(fault) or type(fault).__name__})
         except Exception:  # the end of a long-running loop: one bad caller must not stop the others
             logger.exception("association ended by a fault of ours", extra={"peer": guest.host})
         finally:
-            wire.close()
-            with self._lock:
+            with self._lock:  # before it is told: whoever was released may call again at once
                 del self._guests[connection]
+            with suppress(OSError):
+                wire.write(farewell)
+            wire.close()
 
     def _shake_hands(self, connection: ssl.SSLSocket, host: str) -> None:
         """Find out who calls; whoever hangs up first, as a probe does, was not refused."""

@@ -119,8 +119,8 @@ class Session:
         self._calling = ""
         self._n_reports = 0
 
-    def run(self, host: str, *, full: bool) -> None:
-        """Serve until the peer ends the association."""
+    def run(self, host: str, *, full: bool) -> bytes:
+        """Serve until the peer ends the association; give what it is still to be told before the connection ends."""
         kind, content = self._channel.read_pdu(time.monotonic() + self._limits.request_s)
         if kind != PduType.ASSOCIATE_RQ:
             raise ValueError(f"{kind.name} where ASSOCIATE_RQ was due")
@@ -128,15 +128,14 @@ class Session:
         rejection = self._gate.rejection(request, host) or (TOO_MANY if full else None)
         if rejection is not None:
             self._reject(rejection, request, host)
-            return
+            return b""
         self._agree(request)
         try:
             while self._wire.wait(self._limits.idle_s):
                 self._answer(self._channel.receive(time.monotonic() + self._limits.message_s))
             raise TimeoutError(f"nothing to do for {self._limits.idle_s:g} s")
         except AssociationEnded as end:
-            if end.kind == PduType.RELEASE_RQ:
-                self._wire.write(pdu.release_response())
+            return pdu.release_response() if end.kind == PduType.RELEASE_RQ else b""
         except (OSError, ValueError):
             with suppress(OSError):
                 self._wire.write(pdu.abort())
