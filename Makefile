@@ -15,8 +15,8 @@ test: $(READY) ## all tests; real DICOM peers are installed where that is allowe
 	PYTHON=$(PYTHON) scripts/validators
 	scripts/viewers
 	scripts/identity
-	# one process more than there are cores: now and then one waits for a peer
-	.venv/bin/python -m pytest --numprocesses=$$(($$(nproc) + 1)) --dist=loadfile $(ARGS)
+	# one process more than there are cores, as now and then one waits for a peer; more threads would wait for each other
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses=$$(($$(nproc) + 1)) --dist=loadfile $(ARGS)
 
 check: $(READY) ## format, lint, types, architecture, generated pages
 	scripts/check
