@@ -253,9 +253,11 @@ def test_two_processes_learn_as_two_sites_do_that_share_every_gradient(tmp_path:
     fit = {"steps": 2, "epoch": 2, "optimiser": "sgd", "learning_rate": 0.5, "average": 0.0}
     script.write_text(
         "from pathlib import Path\n"
-        "from tests.training.plans import plan, run\n"
+        "from gateway.training.product import train\n"
+        "from gateway.zoo.zoo import Zoo\n"
+        "from tests.training.plans import plan\n"
         f"chosen = plan(losses=[{{'kind': 'l1', 'weight': 0.01}}], fit={fit!r})\n"
-        f"run(chosen, Path({str(tmp_path / 'two')!r}), tell=print)\n"
+        f"train(chosen, Path({str(tmp_path / 'two')!r}), Zoo(()), print)\n"
     )
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
     root = Path(__file__).resolve().parents[2]
