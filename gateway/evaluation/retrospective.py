@@ -14,10 +14,7 @@ from gateway.model.readout import NOT_IMAGING, Acquisition, Flag, Readouts
 from gateway.model.zyx import Zyx
 from gateway.recon.lattice import need_every_line
 from gateway.recon.lines import find_lines
-from gateway.recon.space import imaging_encoding
-
-CARTESIAN = ("cartesian", "")
-"""What headers say of parallel lines."""
+from gateway.recon.space import imaging_encoding, is_cartesian
 
 Bools = npt.NDArray[np.bool_]
 
@@ -30,10 +27,10 @@ def encoded_shape(acquisition: Acquisition, header: ScanHeader) -> tuple[int, in
     BadScan
         It is not Cartesian, or lines are missing.
     """
-    trajectory = imaging_encoding(header).trajectory
-    if trajectory.lower() not in CARTESIAN:
+    encoding = imaging_encoding(header)
+    if not is_cartesian(encoding):
         raise BadScan(
-            f"this scan is {trajectory}: evaluation leaves lines out of Cartesian scans, "
+            f"this scan is {encoding.trajectory}: evaluation leaves lines out of Cartesian scans, "
             "and has no way to leave readouts or samples out of others"
         )
     lines = find_lines(acquisition, header)

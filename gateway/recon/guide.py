@@ -19,7 +19,7 @@ from gateway.model.zyx import Zyx
 from gateway.recon.operators import differences
 from gateway.recon.regrid import Lattice, Stack, stack_of
 from gateway.recon.scan import Scan
-from gateway.recon.space import Target, imaging_encoding, target_of
+from gateway.recon.space import Target, imaging_encoding, is_cartesian, target_of
 
 COVERED = 0.25
 """Part of a slice that a guide must know; beyond its edge the slice is as without."""
@@ -90,7 +90,7 @@ def misguided(scan: Scan, ready: ReadyGuide) -> list[str]:
         return [ready.lacking]
     try:
         encoding = imaging_encoding(scan.header)
-        if encoding.trajectory.lower() not in ("cartesian", "epi", ""):
+        if not (is_cartesian(encoding) or encoding.trajectory.lower() == "epi"):
             return [f"the trajectory is {encoding.trajectory}"]
         stack, target = stack_of(ready.guide.images, torch.device("cpu")), target_of(encoding)
         places = [lattice_of(head, encoding, target) for head in _places(scan)]

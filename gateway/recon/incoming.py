@@ -31,7 +31,7 @@ from gateway.model.recipes import (
     TvRecipe,
 )
 from gateway.recon.pictures import OF_NOISE
-from gateway.recon.space import imaging_encoding
+from gateway.recon.space import imaging_encoding, is_cartesian
 
 NOISE = mask(Flag.IS_NOISE_MEASUREMENT)
 FRAME_LIMITS = ("set", "repetition", "phase", "contrast")
@@ -63,8 +63,7 @@ def obstacle(recipe: RouteRecipe, header: ScanHeader, *, noise_known: bool) -> s
         f"recipe {recipe.method} works on the whole scan, or is done before one has looked": not isinstance(
             recipe, SLICE_BY_SLICE
         ),
-        f"the trajectory is {encoding.trajectory}, and its recipes work on the whole scan": encoding.trajectory.lower()
-        not in ("cartesian", ""),
+        f"the trajectory is {encoding.trajectory}, and its recipes work on the whole scan": not is_cartesian(encoding),
         "virtual coils are learned from all slices": isinstance(recipe, Compressing)
         and recipe.virtual_coils is not None,
         "noise is asked for, which is that of the whole scan": not OF_NOISE.isdisjoint(recipe.output),

@@ -17,7 +17,7 @@ from gateway.model.errors import BadScan, IncompleteScan
 from gateway.model.header import Encoding, Limit, ScanHeader
 from gateway.model.readout import NOT_IMAGING, Acquisition, Flag, Readouts
 from gateway.recon.counters import Counter, place_counter
-from gateway.recon.space import check_room, imaging_encoding
+from gateway.recon.space import check_room, imaging_encoding, is_cartesian
 
 Ints = npt.NDArray[np.int64]
 
@@ -219,6 +219,6 @@ def need_cartesian(header: ScanHeader, recipe: str) -> None:
     BadScan
         The trajectory is another one.
     """
-    trajectory = imaging_encoding(header).trajectory
-    if trajectory.lower() not in ("cartesian", ""):
-        raise BadScan(f"recipe {recipe} needs a Cartesian scan, this one is {trajectory}")
+    encoding = imaging_encoding(header)
+    if not is_cartesian(encoding):
+        raise BadScan(f"recipe {recipe} needs a Cartesian scan, this one is {encoding.trajectory}")

@@ -60,6 +60,11 @@ def imaging_encoding(header: ScanHeader) -> Encoding:
     return encoding
 
 
+def is_cartesian(encoding: Encoding) -> bool:
+    """Say whether k-space is measured along parallel lines; headers that name no trajectory mean that."""
+    return encoding.trajectory.lower() in ("cartesian", "")
+
+
 def _check(name: str, space: Space) -> None:
     for axis in ("z", "y", "x"):
         n, fov_mm = getattr(space.matrix, axis), getattr(space.fov_mm, axis)

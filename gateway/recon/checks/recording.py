@@ -15,11 +15,10 @@ from gateway.recon.checks.evidence import Evidence
 from gateway.recon.checks.examine import Examination, examine
 from gateway.recon.checks.rerun import nothing_said, nothing_told
 from gateway.recon.engine import METHODS, choose_device
-from gateway.recon.methods.auto import CARTESIAN
 from gateway.recon.networks.ready import ReadyModel
 from gateway.recon.preparation import Preparation
 from gateway.recon.scan import Scan
-from gateway.recon.space import imaging_encoding
+from gateway.recon.space import imaging_encoding, is_cartesian
 from gateway.recon.workplace import Workplace, retreating, workplaces
 
 ONLY_MAGNITUDE = {"output": (ImageKind.MAGNITUDE,), "replicas": None}
@@ -101,7 +100,7 @@ def beside_scattered(scan: Scan, recipe: Recipe | ReadyModel) -> CgNufftRecipe |
         return first
     if isinstance(first, Scattered):
         return CgNufftRecipe(spokes_per_frame=first.spokes_per_frame)
-    return None if imaging_encoding(scan.header).trajectory.lower() in CARTESIAN else CgNufftRecipe()
+    return None if is_cartesian(imaging_encoding(scan.header)) else CgNufftRecipe()
 
 
 def _only_magnitude(recipe: Recipe | ReadyModel) -> Recipe | ReadyModel:

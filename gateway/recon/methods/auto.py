@@ -34,10 +34,9 @@ from gateway.recon.parallel import Undersampled, understand
 from gateway.recon.scan import Scan
 from gateway.recon.sensitivities import espirit
 from gateway.recon.smooth import low_resolution
-from gateway.recon.space import imaging_encoding
+from gateway.recon.space import imaging_encoding, is_cartesian
 from gateway.recon.workplace import Workplace
 
-CARTESIAN = ("cartesian", "")
 WRAPPED = 0.95
 """A second set of sensitivities that explains so much of the calibration is a second image on the first."""
 FEW = 0.02
@@ -103,9 +102,9 @@ def pick_recipe(scan: Scan, recipe: AutoRecipe) -> Pick:
 
 
 def _picked(scan: Scan, recipe: AutoRecipe) -> Pick:
-    trajectory = imaging_encoding(scan.header).trajectory.lower()
-    if trajectory not in CARTESIAN:
-        return Pick(recipe=CgNufftRecipe(), why=f"the trajectory is {trajectory}")
+    encoding = imaging_encoding(scan.header)
+    if not is_cartesian(encoding):
+        return Pick(recipe=CgNufftRecipe(), why=f"the trajectory is {encoding.trajectory.lower()}")
     lines = sort_cartesian(scan.acquisition, scan.header, recipe="auto").lines
     try:
         lattice = find_lattice(lines)

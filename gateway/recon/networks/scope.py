@@ -19,7 +19,7 @@ from gateway.recon.networks.ready import ReadyModel
 from gateway.recon.parallel import Undersampled, understand
 from gateway.recon.scan import Scan
 from gateway.recon.shutter import left_out
-from gateway.recon.space import imaging_encoding, is_3d, target_of
+from gateway.recon.space import imaging_encoding, is_3d, is_cartesian, target_of
 from gateway.recon.trajectory import gather
 
 Bools = npt.NDArray[np.bool_]
@@ -62,7 +62,7 @@ def _by_header(ready: ReadyModel, header: ScanHeader) -> Iterator[str]:
 
 
 def _cartesian(header: ScanHeader) -> bool:
-    return imaging_encoding(header).trajectory.lower() in ("cartesian", "")
+    return is_cartesian(imaging_encoding(header))
 
 
 def _of_slices(header: ScanHeader) -> bool:
